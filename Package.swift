@@ -1,0 +1,192 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+// One list of services, one of shared modules. A service may import Shared and Protos, never another service:
+// targets declare what they use and `make build` passes --explicit-target-dependency-import-check error.
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+typealias Dependencies = [Target.Dependency]
+
+extension Target.Dependency {
+    static let nio: Self = .product(name: "NIOCore", package: "swift-nio")
+    static let nioPosix: Self = .product(name: "NIOPosix", package: "swift-nio")
+    static let nioEmbedded: Self = .product(name: "NIOEmbedded", package: "swift-nio")
+    static let nioHTTP1: Self = .product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioSSL: Self = .product(name: "NIOSSL", package: "swift-nio-ssl")
+    static let log: Self = .product(name: "Logging", package: "swift-log")
+    static let crypto: Self = .product(name: "Crypto", package: "swift-crypto")
+    static let cryptoExtras: Self = .product(name: "CryptoExtras", package: "swift-crypto")
+    static let yams: Self = .product(name: "Yams", package: "Yams")
+    static let arguments: Self = .product(name: "ArgumentParser", package: "swift-argument-parser")
+    static let hummingbird: Self = .product(name: "Hummingbird", package: "hummingbird")
+    static let httpTypes: Self = .product(name: "HTTPTypes", package: "swift-http-types")
+    static let lifecycle: Self = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let asyncHTTPClient: Self = .product(name: "AsyncHTTPClient", package: "async-http-client")
+    static let grdb: Self = .product(name: "GRDB", package: "GRDB.swift")
+    static let deque: Self = .product(name: "DequeModule", package: "swift-collections")
+    static let ordered: Self = .product(name: "OrderedCollections", package: "swift-collections")
+    static let histogram: Self = .product(name: "Histogram", package: "hdrhistogram-swift")
+}
+
+func shared(_ name: String, _ folder: String, _ dependencies: Dependencies = []) -> [Target] {
+    [.target(name: name, dependencies: dependencies, path: "Shared/\(folder)", swiftSettings: strict)]
+}
+
+/// A module map over headers and a library of the system; exactly one Swift module imports it.
+func system(_ name: String, apt: String) -> [Target] {
+    [.systemLibrary(name: name, path: "Shared/C/\(name)", providers: [.apt([apt])])]
+}
+
+/// A few lines of C or C++ of our own; exactly one Swift module imports it.
+func shim(_ name: String, _ dependencies: Dependencies = [], path: String? = nil, libraries: [String] = []) -> [Target] {
+    [
+        .target(
+            name: name, dependencies: dependencies, path: path ?? "Shared/C/\(name)",
+            publicHeadersPath: path == nil ? "include" : ".",
+            linkerSettings: libraries.map { .linkedLibrary($0) })
+    ]
+}
+
+func service(_ name: String, _ dependencies: Dependencies = []) -> [Target] {
+    let lower = name.lowercased()
+    let kit: Dependencies = [
+        "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadObservability",
+        "BulkheadServiceKit", .nio, .nioPosix, .log,
+    ]
+    return [
+        .target(
+            name: "\(name)Service", dependencies: kit + dependencies, path: "Services/\(name)/Sources/\(name)Service",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "bulkhead-\(lower)",
+            dependencies: [
+                .byName(name: "\(name)Service"), "BulkheadCore", "BulkheadConfig", "BulkheadServiceKit", "BulkheadAdminCLI", .arguments,
+            ],
+            path: "Services/\(name)/Sources/bulkhead-\(lower)", swiftSettings: strict),
+    ]
+}
+
+func test(_ name: String, _ folder: String, _ dependencies: Dependencies) -> [Target] {
+    [.testTarget(name: name, dependencies: dependencies, path: "Tests/\(folder)", swiftSettings: strict)]
+}
+
+let sharedTargets: [[Target]] = [
+    shared("BulkheadCore", "Core"),
+    shared("BulkheadResilience", "Resilience", ["BulkheadCore"]),
+    shared("BulkheadConfig", "Config", ["BulkheadCore", .yams]),
+    shared("BulkheadJSON", "JSON", ["CBulkheadJSON", .nio]),
+    shared("BulkheadHTTP", "HTTP", ["BulkheadCore", "BulkheadJSON", .nio]),
+    shared("BulkheadWire", "Wire", ["BulkheadProtosC", "CBulkheadWire", "CProtobufC", .nio]),
+    shared(
+        "BulkheadIPC", "IPC",
+        ["BulkheadCore", "BulkheadResilience", "BulkheadWire", "BulkheadProtosC", "CBulkheadSystem", .nio, .nioPosix, .deque, .histogram, .log]),
+    shared("BulkheadObservability", "Observability", ["BulkheadCore", .log, .histogram]),
+    shared(
+        "BulkheadServiceKit", "ServiceKit",
+        [
+            "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadObservability",
+            "CBulkheadSystem", .nio, .nioPosix, .log, .deque,
+        ]),
+    shared(
+        "BulkheadAdminCLI", "AdminCLI",
+        [
+            "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadServiceKit", .arguments, .nio,
+            .nioPosix,
+        ]),
+    [
+        .target(
+            name: "BulkheadAPI", dependencies: ["BulkheadCore", "BulkheadIPC", "BulkheadWire", "BulkheadProtosC", .nio],
+            path: "Protos/API", swiftSettings: strict)
+    ],
+    system("CProtobufC", apt: "libprotobuf-c-dev"),
+    system("COpenBLAS", apt: "libopenblas-dev"),
+    shim("CBulkheadSystem"),
+    shim("CBulkheadWire", ["CProtobufC"]),
+    shim("CBulkheadJSON", libraries: ["simdjson", "stdc++"]),
+    shim("BulkheadProtosC", ["CProtobufC"], path: "Protos/Generated"),
+]
+
+let serviceTargets: [[Target]] = [
+    service("Edge", ["BulkheadHTTP", "BulkheadJSON", .hummingbird, .httpTypes, .nioHTTP1, .crypto, .lifecycle]),
+    service("Router", ["BulkheadHTTP", "BulkheadJSON", .crypto, .ordered]),
+    service("Retrieval", ["COpenBLAS"]),
+    service("Session", [.grdb, .crypto]),
+    service("Credentials", ["BulkheadHTTP", .asyncHTTPClient, .nioHTTP1, .nioSSL, .crypto, .cryptoExtras]),
+    service("Telemetry", [.grdb, .histogram]),
+    [
+        .executableTarget(
+            name: "bulkhead",
+            dependencies: [
+                "BulkheadCore", "BulkheadConfig", "BulkheadServiceKit", "BulkheadAdminCLI", "BulkheadIPC", "BulkheadAPI",
+                "CBulkheadSystem", .arguments, .nio, .nioPosix, .log,
+            ],
+            path: "Services/Suite/Sources/bulkhead", swiftSettings: strict),
+        .executableTarget(
+            name: "bulkhead-demo-provider",
+            dependencies: ["BulkheadCore", "BulkheadHTTP", "BulkheadJSON", .arguments, .nio, .nioPosix, .nioHTTP1],
+            path: "Services/DemoProvider/Sources/bulkhead-demo-provider", swiftSettings: strict),
+        .executableTarget(
+            name: "bulkhead-ipc-peer",
+            dependencies: ["BulkheadCore", "BulkheadIPC", "BulkheadAPI", .nio, .nioPosix, .arguments],
+            path: "Tests/Support/bulkhead-ipc-peer", swiftSettings: strict),
+    ],
+]
+
+let testTargets: [[Target]] = [
+    test("CoreTests", "Unit/CoreTests", ["BulkheadCore"]),
+    test("ResilienceTests", "Unit/ResilienceTests", ["BulkheadCore", "BulkheadResilience"]),
+    test("ConfigTests", "Unit/ConfigTests", ["BulkheadCore", "BulkheadConfig"]),
+    test("JSONTests", "Unit/JSONTests", ["BulkheadJSON", "BulkheadHTTP", .nio]),
+    test("WireTests", "Unit/WireTests", ["BulkheadWire", "BulkheadAPI", "BulkheadIPC", .nio]),
+    test(
+        "IPCTests", "Unit/IPCTests",
+        ["BulkheadCore", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadWire", .nio, .nioPosix, .nioEmbedded]),
+    test(
+        "IPCConformanceTests", "Conformance/IPC",
+        ["BulkheadCore", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", .nio, .nioPosix]),
+    test("ServiceKitTests", "Unit/ServiceKitTests", ["BulkheadCore", "BulkheadConfig", "BulkheadServiceKit", "BulkheadObservability"]),
+    test(
+        "EdgeTests", "Unit/EdgeTests",
+        ["EdgeService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadHTTP", .nio]),
+    test(
+        "RouterTests", "Unit/RouterTests",
+        ["RouterService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadResilience", .nio]),
+    test("RetrievalTests", "Unit/RetrievalTests", ["RetrievalService", "BulkheadCore", "BulkheadConfig"]),
+    test(
+        "SessionTests", "Unit/SessionTests",
+        ["SessionService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", .nio, .grdb]),
+    test(
+        "CredentialsTests", "Unit/CredentialsTests",
+        ["CredentialsService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", .nio, .crypto]),
+    test(
+        "TelemetryTests", "Unit/TelemetryTests", ["TelemetryService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", .nio, .grdb]),
+    test("TidyTests", "Unit/TidyTests", []),
+]
+
+let package = Package(
+    name: "bulkhead",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
+    ],
+    targets: Array((sharedTargets + serviceTargets + testTargets).joined()),
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,16 @@
+#ifndef BULKHEAD_SYSTEM_H
+#define BULKHEAD_SYSTEM_H
+#include <stdint.h>
+#include <sys/types.h>
+
+/// The credentials of the process at the other end of a Unix socket (SO_PEERCRED). Returns 0, or an errno.
+int bh_peer_credentials(int fd, uint32_t *uid, uint32_t *gid, int32_t *pid);
+/// Asks the kernel to send `signal` to this process when its parent dies. Returns 0, or an errno.
+int bh_signal_on_parent_death(int signal);
+/// Keeps this process out of core dumps and away from ptrace by its own uid. Returns 0, or an errno.
+int bh_set_undumpable(void);
+/// Opens (mode 0600) and locks `path` exclusively without waiting. Returns a descriptor, or -errno (EWOULDBLOCK: taken).
+int bh_lock_file(const char *path);
+/// Sends `state` to the socket in $NOTIFY_SOCKET (sd_notify). Returns 1 sent, 0 no such variable, -errno.
+int bh_sd_notify(const char *state);
+#endif

@@ -1,0 +1,47 @@
+public import BulkheadCore
+public import NIOCore
+
+/// What a handler knows of the call it serves.
+package struct ServerCall: Sendable {
+    /// Absolute; calls a handler makes in turn pass it on (never a later one).
+    package let deadline: MonotonicTime
+    package let metadata: CallMetadata
+    /// The service at the other end as it named itself in the handshake (checked against its uid), or "admin".
+    package let peer: String
+    /// The uid of the peer process by SO_PEERCRED; nil in process.
+    package let peerUID: UInt32?
+    /// The loop the connection lives on. The handler's task starts on it.
+    package let eventLoop: any EventLoop
+
+    package init(
+        deadline: MonotonicTime, metadata: CallMetadata, peer: String, peerUID: UInt32?, eventLoop: any EventLoop
+    ) {
+        self.deadline = deadline
+        self.metadata = metadata
+        self.peer = peer
+        self.peerUID = peerUID
+        self.eventLoop = eventLoop
+    }
+}
+
+/// How a method is executed. Handlers run in a task that is cancelled when the caller cancels, its deadline passes or its
+/// connection goes; they end a call by returning or by throwing a `CallError` (any other error becomes `.unknown`).
+package enum ServerHandler: Sendable {
+    /// One message in, one out, answered on the event loop without a task: for handlers that never wait.
+    case immediate(@Sendable (ByteBuffer, ServerCall) -> Result<ByteBuffer, CallError>)
+    /// One message in, one out.
+    case unary(@Sendable (ByteBuffer, ServerCall) async throws -> ByteBuffer)
+    /// Any number of messages each way; covers client, server and bidirectional streams.
+    case stream(@Sendable (MessageReader, ServerCall, MessageWriter) async throws -> Void)
+}
+
+/// A method and its execution, as registered with a server.
+package struct ServerMethod: Sendable {
+    package let descriptor: MethodDescriptor
+    package let handler: ServerHandler
+
+    package init(_ descriptor: MethodDescriptor, _ handler: ServerHandler) {
+        self.descriptor = descriptor
+        self.handler = handler
+    }
+}
