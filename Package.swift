@@ -7,7 +7,6 @@ import PackageDescription
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .treatAllWarnings(as: .error),
 ]
@@ -83,10 +82,12 @@ let sharedTargets: [[Target]] = [
     shared("BulkheadConfig", "Config", ["BulkheadCore", .yams]),
     shared("BulkheadJSON", "JSON", ["CBulkheadJSON", .nio]),
     shared("BulkheadHTTP", "HTTP", ["BulkheadCore", "BulkheadJSON", .nio]),
-    shared("BulkheadWire", "Wire", ["BulkheadProtosC", "CBulkheadWire", "CProtobufC", .nio]),
+    shared("BulkheadWire", "Wire", ["CBulkheadWire", "CProtobufC", .nio]),
     shared(
         "BulkheadIPC", "IPC",
-        ["BulkheadCore", "BulkheadResilience", "BulkheadWire", "BulkheadProtosC", "CBulkheadSystem", .nio, .nioPosix, .deque, .histogram, .log]),
+        ["BulkheadCore", "BulkheadResilience", "BulkheadWire", "BulkheadProtosC", "CProtobufC", "CBulkheadSystem", .nio, .nioPosix, .deque, .histogram,
+            .log,
+        ]),
     shared("BulkheadObservability", "Observability", ["BulkheadCore", .log, .histogram]),
     shared(
         "BulkheadServiceKit", "ServiceKit",
@@ -102,7 +103,7 @@ let sharedTargets: [[Target]] = [
         ]),
     [
         .target(
-            name: "BulkheadAPI", dependencies: ["BulkheadCore", "BulkheadIPC", "BulkheadWire", "BulkheadProtosC", .nio],
+            name: "BulkheadAPI", dependencies: ["BulkheadCore", "BulkheadIPC", "BulkheadWire", "BulkheadProtosC", "CProtobufC", .nio],
             path: "Protos/API", swiftSettings: strict)
     ],
     system("CProtobufC", apt: "libprotobuf-c-dev"),

@@ -1,0 +1,73 @@
+import BulkheadCore
+import BulkheadIPC
+import BulkheadWire
+import NIOCore
+
+/// The incoming half of a stream of messages. One consumer.
+package struct TypedReader<Message: WireMessage>: Sendable {
+    private let reader: MessageReader
+
+    /// Typed view of `reader`.
+    package init(_ reader: MessageReader) { self.reader = reader }
+
+    /// The next message; nil after the last one of a stream that ended well.
+    /// - Throws: `CallError` when the call failed, was cancelled or its deadline passed.
+    package func next() async throws -> Message? {
+        guard let bytes = try await reader.next() else { return nil }
+        return try TypedCall.decode(bytes)
+    }
+}
+
+/// The outgoing half of a stream of messages, at the server.
+package struct TypedWriter<Message: WireMessage>: Sendable {
+    private let writer: MessageWriter
+
+    /// Typed view of `writer`.
+    package init(_ writer: MessageWriter) { self.writer = writer }
+
+    /// Sends one message; waits while the peer grants no credit.
+    /// - Throws: `CallError` when the call is over.
+    package func write(_ message: Message) async throws { try await writer.write(message.encoded()) }
+}
+
+/// The outgoing half of a stream of messages, at the client.
+package struct ClientTypedWriter<Message: WireMessage>: Sendable {
+    private let writer: ClientMessageWriter
+
+    /// Typed view of `writer`.
+    package init(_ writer: ClientMessageWriter) { self.writer = writer }
+
+    /// Sends one message; waits while the peer grants no credit.
+    /// - Throws: `CallError` when the call is over.
+    package func write(_ message: Message) async throws { try await writer.write(message.encoded()) }
+
+    /// Ends the request half.
+    package func finish() { writer.finish() }
+}
+
+/// Between bytes and messages, with the status each failure has.
+package enum TypedCall {
+    /// A request a client sent. - Throws: INTERNAL `undecodable`: sender and receiver disagree on the schema.
+    package static func request<Message: WireMessage>(_ bytes: ByteBuffer) throws -> Message { try decode(bytes) }
+
+    /// A reply a server sent. - Throws: INTERNAL `undecodable`.
+    package static func reply<Message: WireMessage>(_ bytes: ByteBuffer) throws -> Message { try decode(bytes) }
+
+    /// The one request message of a server stream. - Throws: INTERNAL when there is none or more than one.
+    package static func only<Message: WireMessage>(_ reader: MessageReader) async throws -> Message {
+        guard let bytes = try await reader.next() else {
+            throw CallError(.internal, reason: "missing_request", message: "the stream ended before its request message")
+        }
+        return try decode(bytes)
+    }
+
+    static func decode<Message: WireMessage>(_ bytes: ByteBuffer) throws -> Message {
+        do {
+            return try Message.decoded(bytes)
+        } catch let error as WireError {
+            throw CallError(
+                .internal, reason: "undecodable",
+                message: "\(bytes.readableBytes) bytes are no \(Message.self) (\(error)): the peer runs another schema or is broken")
+        }
+    }
+}
