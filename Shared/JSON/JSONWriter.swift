@@ -46,20 +46,20 @@ package struct JSONWriter {
 
     /// Writes a member's name; its value must follow.
     package mutating func name(_ name: String) {
-        value(name)
-        buffer.writeInteger(UInt8(ascii: ":"))
+        buffer.writeJSONString(name, before: needsComma ? UInt8(ascii: ",") : nil, after: UInt8(ascii: ":"))
         needsComma = false
     }
 
     package mutating func value(_ text: String) {
-        separate()
-        buffer.writeJSONString(text)
+        buffer.writeJSONString(text, before: needsComma ? UInt8(ascii: ",") : nil, after: nil)
+        needsComma = true
     }
 
-    package mutating func value(_ number: some FixedWidthInteger) {
-        separate()
-        buffer.writeString(String(number))
-    }
+    package mutating func value(_ number: Int) { raw(String(number)) }
+
+    package mutating func value(_ number: Int64) { raw(String(number)) }
+
+    package mutating func value(_ number: UInt64) { raw(String(number)) }
 
     /// JSON has no infinities and no NaN: they become null.
     package mutating func value(_ number: Double) {
@@ -124,7 +124,7 @@ package struct JSONWriter {
 /// A member: its name and its value.
 extension JSONWriter {
     package mutating func field(_ name: String, _ text: String) { self.name(name); value(text) }
-    package mutating func field(_ name: String, _ number: some FixedWidthInteger) { self.name(name); value(number) }
+    package mutating func field(_ name: String, _ number: Int) { self.name(name); value(number) }
     package mutating func field(_ name: String, _ number: Double) { self.name(name); value(number) }
     package mutating func field(_ name: String, _ flag: Bool) { self.name(name); value(flag) }
     package mutating func field(_ name: String, _ json: JSON) { self.name(name); value(json) }
