@@ -32,7 +32,8 @@ package struct AbsoluteURL: Sendable, Hashable, CustomStringConvertible {
         else { return nil }
         let rest = text[separator.upperBound...]
         let authority = rest.prefix { $0 != "/" && $0 != "?" }
-        guard let parts = Self.authority(authority, requiresHost: requiresHost, allowsHostList: allowsHostList) else { return nil }
+        guard let parts = Self.authority(authority, requiresHost: requiresHost, allowsHostList: allowsHostList)
+        else { return nil }
         let tail = rest[authority.endIndex...]
         let path = tail.prefix { $0 != "?" }
         self.text = text

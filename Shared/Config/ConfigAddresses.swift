@@ -19,7 +19,8 @@ extension ConfigSection {
     package func url(
         _ key: String, schemes: [String], requiresHost: Bool = true, allowsHostList: Bool = false
     ) -> AbsoluteURL? {
-        let expected = "an absolute URL with \(schemes.map { "\($0)://" }.joined(separator: " or "))\(requiresHost ? " and a host" : "")"
+        let allowed = schemes.map { "\($0)://" }.joined(separator: " or ")
+        let expected = "an absolute URL with \(allowed)\(requiresHost ? " and a host" : "")"
         return optional(key, expected: expected, text: \.description) { scalar in
             guard let url = AbsoluteURL(scalar.text, requiresHost: requiresHost, allowsHostList: allowsHostList),
                 schemes.contains(url.scheme)
@@ -37,7 +38,7 @@ extension ConfigSection {
     }
 
     private func optionalHostPort(_ key: String, allowsPortZero: Bool, unset: String) -> HostPort? {
-        let expected = "an address host:port such as 127.0.0.1:8080 or [::1]:8080, port \(allowsPortZero ? 0 : 1) to 65535"
+        let expected = "host:port such as 127.0.0.1:8080 or [::1]:8080, port \(allowsPortZero ? 0 : 1) to 65535"
         return optional(key, expected: expected, unset: unset, text: \.description) {
             HostPort($0.text, allowsPortZero: allowsPortZero)
         }

@@ -41,7 +41,7 @@ package final class ConfigDocument {
             throw ConfigProblems(problems: [
                 ConfigProblem(
                     file: file, line: root.position.line, column: root.position.column, key: "",
-                    found: Self.kind(root), expected: "sections such as \"suite:\"")
+                    found: Self.kind(root), expected: "sections such as suite:")
             ])
         }
         self.root = root?.mapping ?? YAMLNode.Mapping()
@@ -60,15 +60,20 @@ package final class ConfigDocument {
             ConfigProblems(problems: [ConfigProblem(file: path, line: 1, column: 1, key: "", found: found, expected: expected)])
         }
         guard let stream = fopen(path, "re") else {
-            let hint = errno == ENOENT ? "the configuration file; bulkhead init writes one, --config names another" : "a readable file"
-            throw failure(String(cString: strerror(errno)), hint)
+            let code = errno
+            let hint = code == ENOENT ? "a file; bulkhead init writes one, --config names another" : "a readable file"
+            throw failure(String(cString: strerror(code)), hint)
         }
         defer { fclose(stream) }
-        // One byte more than allowed tells a file that is too large from one that just fits.
-        var bytes = [UInt8](repeating: 0, count: maxBytes + 1)
-        let count = fread(&bytes, 1, bytes.count, stream)
-        guard ferror(stream) == 0 else { throw failure(String(cString: strerror(errno)), "a readable file") }
-        return try parse(Array(bytes[..<count]), file: path)
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        // What is beyond the limit is not read; that there is more is told by `parse`.
+        while bytes.count <= maxBytes, case let count = fread(&chunk, 1, chunk.count, stream), count > 0 {
+            bytes += chunk[..<count]
+        }
+        let code = errno
+        guard ferror(stream) == 0 else { throw failure(String(cString: strerror(code)), "a readable file") }
+        return try parse(bytes, file: path)
     }
 
     /// Parses the text of a file.
@@ -124,9 +129,9 @@ package final class ConfigDocument {
 
     private func check(_ section: Consulted) {
         for duplicate in section.mapping.duplicates {
-            add(
-                duplicate.position, Self.join(section.path, duplicate.key), found: "duplicate key, first on line \(duplicate.first.line)",
-                expected: "each key once", suggestion: nil)
+            let found = "duplicate key, first on line \(duplicate.first.line)"
+            let path = Self.join(section.path, duplicate.key)
+            add(duplicate.position, path, found: found, expected: "each key once", suggestion: nil)
         }
         guard !section.isOpen else { return }
         let known = Set(section.names)
@@ -194,7 +199,8 @@ package final class ConfigDocument {
     /// A text of the file on one line, cut, and without the password of a URL.
     static func shown(_ text: String) -> String {
         let masked = SecretShape.maskingPassword(text)
-        let line = String(String.UnicodeScalarView(masked.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+        let scalars = masked.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
+        let line = String(String.UnicodeScalarView(scalars))
         return line.count > 120 ? line.prefix(120) + "…" : line
     }
 
@@ -209,32 +215,6 @@ package final class ConfigDocument {
         case .scalar: "a single value"
         case .mapping: "a mapping"
         case .sequence: "a list"
-        }
-    }
-}
-
-/// Finds the values of a tree that look like secrets, wherever they stand, each node once.
-private struct SecretScan {
-    private(set) var nodes: Set<ObjectIdentifier> = []
-    private(set) var findings: [(position: YAMLPosition, path: String)] = []
-    private var visited: Set<ObjectIdentifier> = []
-
-    /// - Parameter key: the name of the nearest mapping key above `node`.
-    mutating func visit(_ node: YAMLNode, path: String, key: String) {
-        guard visited.insert(ObjectIdentifier(node)).inserted else { return }
-        switch node.content {
-        case .scalar(let scalar):
-            guard SecretShape.matches(scalar.text, key: key) else { return }
-            nodes.insert(ObjectIdentifier(node))
-            findings.append((node.position, path))
-        case .mapping(let mapping):
-            for entry in mapping.entries {
-                let inner = ConfigDocument.join(path, entry.key)
-                if SecretShape.matches(entry.key, key: "") { findings.append((entry.keyPosition, inner)) }
-                visit(entry.value, path: inner, key: entry.key)
-            }
-        case .sequence(let items):
-            for (index, item) in items.enumerated() { visit(item, path: "\(path)[\(index)]", key: key) }
         }
     }
 }

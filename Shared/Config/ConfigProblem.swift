@@ -36,6 +36,18 @@ package struct ConfigProblem: Error, Sendable, Codable, Hashable, CustomStringCo
         return "\(place)\(subject)\(found)\(hint) (expected \(expected))"
     }
 
+    /// Every member is there, `suggestion` as null when there is none: programs may rely on the shape.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(file, forKey: .file)
+        try container.encode(line, forKey: .line)
+        try container.encode(column, forKey: .column)
+        try container.encode(key, forKey: .key)
+        try container.encode(found, forKey: .found)
+        try container.encode(expected, forKey: .expected)
+        try container.encode(suggestion, forKey: .suggestion)
+    }
+
     /// What `found` says of a key that the section does not have.
     static let unknownKey = "unknown key"
     /// What `found` says when a required key or value is absent.
@@ -54,29 +66,4 @@ package struct ConfigProblems: Error, Sendable, CustomStringConvertible {
 
     /// One line a problem.
     package var description: String { problems.map(\.description).joined(separator: "\n") }
-}
-
-/// One setting as it is in force, for `config --effective`.
-package struct EffectiveValue: Sendable, Codable, Hashable {
-    /// Where a value comes from.
-    package enum Source: Sendable, Codable, Hashable {
-        /// The file, at this line (from 1).
-        case file(line: Int)
-        /// Not in the file.
-        case defaulted
-    }
-
-    /// The key path, e.g. `edge.queue.depth`.
-    package var key: String
-    /// The value as one would write it in the file; `null` when unset, `(hidden)` when it looks like a secret.
-    package var value: String
-    /// Where the value comes from.
-    package var source: Source
-
-    /// A setting and where it comes from.
-    package init(key: String, value: String, source: Source) {
-        self.key = key
-        self.value = value
-        self.source = source
-    }
 }

@@ -64,7 +64,7 @@ extension ConfigSection {
     package func size(_ key: String, default: Int, in range: ClosedRange<Int>) -> Int {
         let bounds = "from \(Quantity.text(bytes: range.lowerBound)) to \(Quantity.text(bytes: range.upperBound))"
         return value(
-            key, `default`, expected: "a size \(bounds) (\(Quantity.sizeUnits))", text: { Quantity.text(bytes: $0) },
+            key, `default`, expected: "a size \(bounds), e.g. \(Quantity.sizeExamples)", text: { Quantity.text(bytes: $0) },
             suggest: Quantity.suggestSize
         ) { scalar in
             Quantity.size(scalar.text).flatMap { range.contains($0) ? $0 : nil }
@@ -148,7 +148,8 @@ extension ConfigSection {
     }
 
     private func optionalInt(_ key: String, in range: ClosedRange<Int>, unset: String) -> Int? {
-        let bounds = range.upperBound == .max ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
+        let bounds =
+            range.upperBound == .max ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
         let unquoted: (String) -> String? = { Self.whole($0).flatMap { range.contains($0) ? "\($0) without quotes" : nil } }
         return optional(key, expected: "a whole number \(bounds)", unset: unset, text: { "\($0)" }, suggest: unquoted) { scalar in
             guard scalar.isPlain, let number = Self.whole(scalar.text), range.contains(number) else { return nil }
@@ -171,7 +172,7 @@ extension ConfigSection {
     private func optionalDuration(_ key: String, in range: ClosedRange<Duration>, unset: String) -> Duration? {
         let bounds = "from \(Quantity.text(range.lowerBound)) to \(Quantity.text(range.upperBound))"
         return optional(
-            key, expected: "a duration \(bounds) (\(Quantity.durationUnits))", unset: unset, text: { Quantity.text($0) },
+            key, expected: "a duration \(bounds), e.g. \(Quantity.durationExamples)", unset: unset, text: { Quantity.text($0) },
             suggest: Quantity.suggestDuration
         ) { scalar in
             Quantity.duration(scalar.text).flatMap { range.contains($0) ? $0 : nil }

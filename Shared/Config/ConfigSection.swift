@@ -31,7 +31,9 @@ package struct ConfigSection {
     /// A nested mapping; empty when absent, and when it is another type, which is a problem.
     package func section(_ key: String) -> ConfigSection {
         let inner = ConfigDocument.join(path, key)
-        guard let node = lookup(key) else { return ConfigSection(document: document, path: inner, node: nil, place: place(of: key)) }
+        guard let node = lookup(key) else {
+            return ConfigSection(document: document, path: inner, node: nil, place: place(of: key))
+        }
         return child(node, path: inner, place: place(of: key))
     }
 
@@ -68,14 +70,16 @@ package struct ConfigSection {
         let value = lookup(key)
         if let value, document.isSecret(value) { return }
         document.add(
-            value?.position ?? place(of: key), ConfigDocument.join(path, key), found: ConfigDocument.shown(found), expected: expected,
+            value?.position ?? place(of: key), ConfigDocument.join(path, key), found: ConfigDocument.shown(found),
+            expected: expected,
             suggestion: suggestion)
     }
 
     /// Reports a problem with a name in the section, at the name itself.
     package func reportKey(_ key: String, expected: String, suggestion: String? = nil) {
         document.add(
-            place(of: key), ConfigDocument.join(path, key), found: ConfigProblem.unknownKey, expected: expected, suggestion: suggestion)
+            place(of: key), ConfigDocument.join(path, key), found: ConfigProblem.unknownKey, expected: expected,
+            suggestion: suggestion)
     }
 
     /// Checks that `value`, as read at `key`, is one of the names it may refer to. An empty value is left to whoever required it.
@@ -100,7 +104,8 @@ package struct ConfigSection {
     func problem(_ key: String, _ value: YAMLNode, expected: String, suggestion: String? = nil) {
         guard !document.isSecret(value) else { return }
         document.add(
-            value.position, ConfigDocument.join(path, key), found: document.shown(value), expected: expected, suggestion: suggestion)
+            value.position, ConfigDocument.join(path, key), found: document.shown(value), expected: expected,
+            suggestion: suggestion)
     }
 
     /// Notes the value in force for `key`.

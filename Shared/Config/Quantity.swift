@@ -2,8 +2,10 @@ internal import BulkheadCore
 
 /// Durations and sizes as a file writes them: a number directly followed by a unit.
 enum Quantity {
-    static let durationUnits = "ms, s, m, h, d, e.g. 250ms, 30s or 2d"
-    static let sizeUnits = "B, kB, MB, GB, KiB, MiB, GiB, e.g. 64KiB or 10MiB"
+    /// One example a unit, for messages.
+    static let durationExamples = "250ms, 30s, 5m, 1h, 2d"
+    /// Examples with the usual units, for messages.
+    static let sizeExamples = "512B, 64KiB, 10MiB, 1GiB, 5MB"
 
     /// Nanoseconds per unit.
     private static let durations: [(unit: String, factor: Int)] = [
@@ -69,7 +71,10 @@ extension Quantity {
     /// `10 mib` → `10MiB`; nil when there is nothing to guess.
     static func suggestSize(_ text: String) -> String? {
         let (number, unit) = split(text)
-        let units = ["b": "B", "kib": "KiB", "mib": "MiB", "gib": "GiB", "kb": "kB", "mb": "MB", "gb": "GB", "k": "KiB", "m": "MiB", "g": "GiB"]
+        let units = [
+            "b": "B", "kib": "KiB", "mib": "MiB", "gib": "GiB", "kb": "kB", "mb": "MB", "gb": "GB", "k": "KiB", "m": "MiB",
+            "g": "GiB",
+        ]
         guard let known = units[unit.lowercased()], number + known != text else { return nil }
         return size(number + known) == nil ? nil : number + known
     }

@@ -91,7 +91,8 @@ struct YAMLReader: ~Copyable {
     private mutating func alias(_ name: String, _ position: YAMLPosition, depth: Int) throws(YAMLSyntaxError) -> YAMLNode {
         // An anchor is registered when its value is complete, so a value cannot contain itself.
         guard let node = anchors[name] else {
-            throw YAMLSyntaxError(position: position, found: "*\(name), which no anchor names", expected: "&\(name) on a value above")
+            throw YAMLSyntaxError(
+                position: position, found: "*\(name), which no anchor names", expected: "&\(name) on a value above")
         }
         guard depth + node.height - 1 <= Self.maxDepth else { throw Self.tooDeep(position) }
         try count(node.weight - 1, position)
