@@ -65,3 +65,15 @@ func secretNames() throws {
     #expect(try reading("OPENAI_API_KEY") { $0.secretName($1) }.value == "OPENAI_API_KEY")
     #expect(try reading("null") { $0.secretName($1) }.problems == [])
 }
+
+@Test("a secret where a number, a choice or a section belongs is told once")
+func secretsAreToldOnce() throws {
+    let secret = "sk-proj-" + body
+    let lines = try problems("it:\n  a: \(secret)\n  b: \(secret)\n  c: \(secret)\n  d: \(secret)\n") {
+        _ = $0.int("a", default: 0, in: 0 ... 9)
+        _ = $0.choice("b", default: Shade.light)
+        _ = $0.section("c")
+        $0.reference("d", $0.requiredString("d"), among: ["x"], what: "a thing")
+    }
+    #expect(lines.map { $0.split(separator: " ")[0] } == ["f.yaml:2:6:", "f.yaml:3:6:", "f.yaml:4:6:", "f.yaml:5:6:"])
+}
