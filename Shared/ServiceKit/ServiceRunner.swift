@@ -57,6 +57,8 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
         level.current = Logger.Level(rawValue: loaded.suite.logLevel.rawValue) ?? .info
         let folders = ServiceFolders(service: Service.name, runDir: loaded.suite.runDir, stateDir: loaded.suite.stateDir)
         try folders.prepare()
+        // Under `bulkhead up` no service outlives its supervisor, however that ends.
+        if getenv("BULKHEAD_SUPERVISED") != nil { _ = bh_signal_on_parent_death(SIGTERM) }
         if Service.name == .credentials { try refuseDumps() }
         let context = makeContext(loaded.suite, folders)
         let signals = StopSignals(stop: { [stopping] _ in stopping.stop(nil) }, reload: { [self] in requestReload() })

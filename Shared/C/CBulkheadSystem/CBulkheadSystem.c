@@ -52,3 +52,5 @@ int bh_sd_notify(const char *state) {
     close(fd);
     return sent < 0 ? -error : 1;
 }
+
+int bh_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; }

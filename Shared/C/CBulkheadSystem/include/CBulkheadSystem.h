@@ -13,4 +13,6 @@ int bh_set_undumpable(void);
 int bh_lock_file(const char *path);
 /// Sends `state` to the socket in $NOTIFY_SOCKET (sd_notify). Returns 1 sent, 0 no such variable, -errno.
 int bh_sd_notify(const char *state);
+/// A pipe whose ends do not survive exec: ends[0] to read, ends[1] to write. Returns 0, or an errno.
+int bh_pipe(int ends[2]);
 #endif
