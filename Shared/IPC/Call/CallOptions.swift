@@ -1,4 +1,4 @@
-public import BulkheadCore
+import BulkheadCore
 
 /// How one call is made.
 package struct CallOptions: Sendable {

@@ -1,4 +1,4 @@
-public import BulkheadCore
+import BulkheadCore
 
 /// The four call shapes of gRPC.
 package enum CallShape: UInt8, Sendable {

@@ -1,78 +1,73 @@
-public import BulkheadCore
-public import NIOCore
-
-/// Where a server listens and whom it lets in.
-package struct ServerConfiguration: Sendable {
-    /// The service that listens, as it names itself in the handshake.
-    package var service: String
-    /// At most 107 bytes. A stale socket file there is replaced (the caller holds the instance lock); anything else refused.
-    package var socketPath: String
-    /// The uids that may connect; others are closed before a byte is read.
-    package var allowedUIDs: Set<UInt32>
-    /// The services that may call, by the name of their handshake, each with its uid when uids differ; empty: any that passes
-    /// the uid check.
-    package var allowedCallers: Set<String>
-    /// A gid that may connect besides `allowedUIDs` (the admin group); nil for none.
-    package var allowedGID: UInt32?
-    package var methods: [ServerMethod]
-    package var schemas: [ServiceSchema]
-    /// One message at most, 16 MiB by default.
-    package var maxMessageBytes: Int
-    /// Calls at once per connection, 4096 by default.
-    package var maxConcurrentCalls: Int
-    /// The mode of the socket file, 0660 by default.
-    package var socketMode: UInt32
-
-    package init(
-        service: String, socketPath: String, allowedUIDs: Set<UInt32>, allowedCallers: Set<String> = [], allowedGID: UInt32? = nil,
-        methods: [ServerMethod], schemas: [ServiceSchema], maxMessageBytes: Int = 16 << 20, maxConcurrentCalls: Int = 4096,
-        socketMode: UInt32 = 0o660
-    ) {
-        self.service = service
-        self.socketPath = socketPath
-        self.allowedUIDs = allowedUIDs
-        self.allowedCallers = allowedCallers
-        self.allowedGID = allowedGID
-        self.methods = methods
-        self.schemas = schemas
-        self.maxMessageBytes = maxMessageBytes
-        self.maxConcurrentCalls = maxConcurrentCalls
-        self.socketMode = socketMode
-    }
-}
-
-/// What `status` shows of a server.
-package struct ServerSnapshot: Sendable, Codable {
-    package var connections: Int
-    package var inFlight: Int
-    /// Calls served since start, by method name.
-    package var calls: [String: UInt64]
-    /// Connections refused since start: foreign uid, garbage, protocol errors.
-    package var rejected: UInt64
-
-    package init(connections: Int = 0, inFlight: Int = 0, calls: [String: UInt64] = [:], rejected: UInt64 = 0) {
-        self.connections = connections
-        self.inFlight = inFlight
-        self.calls = calls
-        self.rejected = rejected
-    }
-}
+import BulkheadCore
+import CBulkheadSystem
+import NIOCore
+import NIOPosix
 
 /// Serves methods on a Unix socket.
 package final class IPCServer: Sendable {
+    private let core: ServerCore
+    private let channel: any Channel
+    private let inode: UInt64?
+
+    private init(_ core: ServerCore, _ channel: any Channel, inode: UInt64?) {
+        self.core = core
+        self.channel = channel
+        self.inode = inode
+    }
+
     /// Binds and listens. - Throws: `IPCServerError` that says what is wrong with the path and what to do.
     package static func start(_ configuration: ServerConfiguration, eventLoop: any EventLoop) async throws -> IPCServer {
-        fatalError("pending")
+        let core = try ServerCore(configuration, eventLoop: eventLoop)
+        let descriptor = try SocketPath.listen(configuration.socketPath, mode: configuration.socketMode)
+        let channel = try await ServerBootstrap(group: eventLoop)
+            .serverChannelOption(.maxMessagesPerRead, value: 256)
+            .childChannelOption(.maxMessagesPerRead, value: 16)
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try admit(channel, core) }
+            }
+            .withBoundSocket(descriptor)
+            .get()
+        return IPCServer(core, channel, inode: SocketPath.inode(configuration.socketPath))
+    }
+
+    /// Looks at who connects before a byte is read; throwing closes the connection.
+    private static func admit(_ channel: any Channel, _ core: ServerCore) throws {
+        let pipeline = channel.pipeline.syncOperations
+        let (uid, gid) = try pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { descriptor in
+            var (uid, gid, pid): (UInt32, UInt32, Int32) = (0, 0, 0)
+            let error = bh_peer_credentials(descriptor, &uid, &gid, &pid)
+            guard error == 0 else { throw IOError(errnoCode: error, reason: "SO_PEERCRED") }
+            return (uid, gid)
+        } ?? (.max, .max)
+        guard core.mayConnect(uid: uid, gid: gid) else {
+            core.reject("uid \(uid) is not allowed to connect to \(core.configuration.service)")
+            throw IPCServerError("uid \(uid) is not allowed")
+        }
+        let pipe = FramePipe(eventLoop: channel.eventLoop)
+        core.accept(pipe, uid: uid)
+        try pipeline.addHandler(SocketTransport(pipe: pipe))
     }
 
     /// Tells every connected and future peer how this process is; pushed at once (health with watch).
-    package func setHealth(_ health: PeerHealth) { fatalError("pending") }
+    package func setHealth(_ health: PeerHealth) {
+        core.eventLoop.run { [core] in core.setHealth(health) }
+    }
 
-    package func snapshot() -> ServerSnapshot { fatalError("pending") }
+    /// Callable from any thread.
+    package func snapshot() -> ServerSnapshot { core.snapshot() }
 
     /// Stops accepting, tells clients to open no more calls, waits for those in flight, at most `grace`, then closes.
     /// - Returns: the number of calls that were cut off.
-    package func drain(grace: Duration) async -> Int { fatalError("pending") }
+    package func drain(grace: Duration) async -> Int {
+        SocketPath.remove(core.configuration.socketPath, inode: inode)
+        return await withUnsafeContinuation { continuation in
+            core.eventLoop.run { [core, channel] in
+                channel.close(promise: nil)
+                core.drain(grace: grace) { continuation.resume(returning: $0) }
+            }
+        }
+    }
 }
 
 /// Why a server could not listen.

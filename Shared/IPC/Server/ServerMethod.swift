@@ -1,5 +1,5 @@
-public import BulkheadCore
-public import NIOCore
+import BulkheadCore
+import NIOCore
 
 /// What a handler knows of the call it serves.
 package struct ServerCall: Sendable {

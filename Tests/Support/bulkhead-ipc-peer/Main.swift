@@ -1,1 +1,22 @@
-@main enum Main { static func main() {} }
+import ArgumentParser
+import NIOCore
+import NIOPosix
+
+/// Both ends of an IPC link as programs of their own, and the same over a bare socket: for fault tests and measurements.
+struct Peer: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bulkhead-ipc-peer",
+        abstract: "Serves or calls an echo method over the IPC layer, or over a bare socket for comparison.",
+        discussion: "Example: bulkhead-ipc-peer serve /tmp/p.sock & bulkhead-ipc-peer ping /tmp/p.sock --count 50000 --size 1024",
+        subcommands: [Serve.self, Ping.self, RawServe.self, RawPing.self])
+}
+
+@main
+enum Main {
+    static func main() async {
+        // One loop for sockets and tasks alike, as in the services. Before anything else makes a loop or a task.
+        NIOSingletons.groupLoopCountSuggestion = 1
+        NIOSingletons.unsafeTryInstallSingletonPosixEventLoopGroupAsConcurrencyGlobalExecutor()
+        await Peer.main()
+    }
+}

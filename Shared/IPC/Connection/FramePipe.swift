@@ -1,0 +1,263 @@
+import BulkheadCore
+import NIOCore
+
+/// Frames over a transport, for both ends of a connection: decodes what comes, gathers what goes.
+///
+/// What is sent within one turn of the event loop, or while one read is handled, leaves with one write. Messages longer than
+/// a fragment go through `OutboundLanes`, which interleaves them.
+///
+/// `@unchecked Sendable`: touched on `eventLoop` only.
+final class FramePipe: @unchecked Sendable {
+    /// Messages up to this size are copied behind their header instead of being written as a buffer of their own.
+    private static let copyBytes = 16 << 10
+    /// An output buffer that grew beyond this is not kept.
+    private static let keptBytes = 256 << 10
+    /// An incomplete frame, or an unwritable transport, is tolerated this long.
+    static let stall: Duration = .seconds(5)
+
+    let eventLoop: any EventLoop
+    /// Strong: the connection lives as long as its transport; the cycle ends in `transportClosed`.
+    private var delegate: (any FramePipeDelegate)?
+    private var transport: (any ByteTransport)?
+    private var decoder = FrameDecoder()
+    /// Gathers what leaves with the next write. Handed to the transport it stays here as `outIsPassed`, so that its memory is
+    /// used again when the transport let go of it.
+    private var out = ByteBuffer()
+    private var outIsPassed = false
+    private var lanes = OutboundLanes()
+    private var isReading = false
+    private var flushScheduled = false
+    private var closeReason: String?
+    private(set) var isClosed = false
+    /// When bytes last came in.
+    private(set) var lastReceived = MonotonicTime.now()
+    private var partialSince: MonotonicTime?
+    private var unwritableSince: MonotonicTime?
+    private var watchArmed = false
+
+    init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+    /// The transport is open; `delegate` hears of everything from now on.
+    func attach(_ transport: any ByteTransport) {
+        guard !isClosed else { return transport.close() }
+        self.transport = transport
+        lastReceived = .now()
+        onAttach?()
+    }
+
+    var onAttach: (() -> Void)?
+
+    func setDelegate(_ delegate: any FramePipeDelegate) { self.delegate = delegate }
+
+    /// Senders of streams wait while this holds; control frames and unary calls do not.
+    var isCongested: Bool { transport.map { !$0.isWritable } ?? true || lanes.bytes > 4 << 20 }
+
+    /// Bytes that wait for the peer; asked before accepting a unary call.
+    var backlogBytes: Int { unwritableSince == nil ? 0 : transport?.bufferedBytes ?? 0 }
+}
+
+// MARK: receiving
+extension FramePipe {
+    func receive(_ bytes: ByteBuffer) {
+        guard !isClosed else { return }
+        isReading = true
+        lastReceived = .now()
+        decoder.append(bytes)
+        do {
+            while !isClosed, let frame = try decoder.next() {
+                partialSince = nil
+                try delegate?.received(frame, self)
+            }
+        } catch let violation {
+            fail(violation)
+        }
+    }
+
+    func readComplete() {
+        isReading = false
+        decoder.compact()
+        if decoder.partialBytes == 0 {
+            partialSince = nil
+        } else if partialSince == nil {
+            partialSince = lastReceived
+            armWatch()
+        }
+        flush()
+    }
+
+    func writabilityChanged() {
+        if transport?.isWritable == true {
+            unwritableSince = nil
+            pumpLanes()
+            scheduleFlush()
+            if !isCongested { delegate?.writable(self) }
+        } else if unwritableSince == nil {
+            unwritableSince = .now()
+            armWatch()
+        }
+    }
+
+    func transportClosed(_ reason: String) {
+        guard !isClosed else { return }
+        isClosed = true
+        transport = nil
+        lanes = OutboundLanes()
+        delegate?.closed(self, closeReason ?? reason)
+        delegate = nil
+        onAttach = nil
+    }
+
+    /// Once a second, only while something is incomplete.
+    private func armWatch() {
+        guard !watchArmed else { return }
+        watchArmed = true
+        eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in self?.watch() }
+    }
+
+    private func watch() {
+        watchArmed = false
+        guard !isClosed else { return }
+        let now = MonotonicTime.now()
+        if let partialSince, now - partialSince >= Self.stall {
+            fail(ProtocolViolation(code: .timeout, description: "a frame stayed incomplete for 5 s"))
+        } else if let unwritableSince, now - unwritableSince >= Self.stall {
+            close("the peer took no bytes for 5 s")
+        } else if partialSince != nil || unwritableSince != nil {
+            armWatch()
+        }
+    }
+}
+
+// MARK: sending
+extension FramePipe {
+    /// Sends a frame without payload.
+    func send(_ header: FrameHeader) {
+        guard !isClosed else { return }
+        if lanes.holds(header.stream) {
+            lanes.append(header, ByteBuffer())
+            return
+        }
+        writeHeader(header)
+        scheduleFlush()
+    }
+
+    /// Sends a frame. A `message` payload of any length is cut into fragments; other payloads must fit one frame.
+    func send(_ header: FrameHeader, _ payload: ByteBuffer) {
+        guard !isClosed else { return }
+        if payload.readableBytes > FrameLimits.fragmentBytes || lanes.holds(header.stream) {
+            lanes.append(header, payload)
+            pumpLanes()
+        } else {
+            var header = header
+            header.length = UInt32(payload.readableBytes)
+            writeHeader(header)
+            append(payload)
+        }
+        scheduleFlush()
+    }
+
+    /// Sends the frame that opens a call.
+    func sendRequest(_ header: FrameHeader, _ head: CallHead, headBytes: Int, _ message: ByteBuffer?) {
+        guard !isClosed else { return }
+        var header = header
+        header.length = UInt32(headBytes + (message?.readableBytes ?? 0))
+        writeHeader(header)
+        head.encode(into: &out, bytes: headBytes)
+        if let message { append(message) }
+        scheduleFlush()
+    }
+
+    /// Forgets what the stream still had to send.
+    func dropUnsent(_ stream: UInt32) { lanes.drop(stream) }
+
+    private func writeHeader(_ header: FrameHeader) {
+        if outIsPassed {
+            if out.capacity > Self.keptBytes { out = ByteBuffer() } else { out.clear() }
+            outIsPassed = false
+        }
+        out.writeWithUnsafeMutableBytes(minimumWritableBytes: FrameLimits.headerBytes) { bytes in
+            guard let start = bytes.baseAddress else { return 0 }
+            header.encode(to: start)
+            return FrameLimits.headerBytes
+        }
+    }
+
+    private func append(_ payload: ByteBuffer) {
+        if payload.readableBytes <= Self.copyBytes {
+            out.writeImmutableBuffer(payload)
+            return
+        }
+        passOut()
+        transport?.write(payload)
+    }
+
+    private func passOut() {
+        guard !outIsPassed, out.readableBytes > 0 else { return }
+        transport?.write(out)
+        outIsPassed = true
+    }
+
+    /// Fragments as long as the transport takes them.
+    private func pumpLanes() {
+        while !lanes.isEmpty, transport?.isWritable == true, let (header, payload) = lanes.next() {
+            writeHeader(header)
+            passOut()
+            if payload.readableBytes > 0 { transport?.write(payload) }
+        }
+    }
+
+    private func scheduleFlush() {
+        guard !isReading, !flushScheduled else { return }
+        flushScheduled = true
+        eventLoop.execute { self.runScheduledFlush() }
+    }
+
+    private func runScheduledFlush() {
+        flushScheduled = false
+        flush()
+    }
+
+    private func flush() {
+        guard !isClosed, let transport else { return }
+        passOut()
+        transport.flush()
+        if !lanes.isEmpty, transport.isWritable { pumpAgain() }
+    }
+
+    private func pumpAgain() {
+        pumpLanes()
+        scheduleFlush()
+    }
+}
+
+// MARK: ending
+extension FramePipe {
+    /// Tells the peer what it did wrong and closes.
+    func fail(_ violation: ProtocolViolation) {
+        guard !isClosed else { return }
+        lanes = OutboundLanes()
+        var text = ByteBuffer()
+        text.writeString(String(decoding: violation.description.utf8.prefix(512), as: UTF8.self))
+        send(FrameHeader(type: .error, aux: violation.code.rawValue), text)
+        closeAfterFlush(violation.description)
+    }
+
+    /// Closes when what was sent has left.
+    func closeAfterFlush(_ reason: String) {
+        guard !isClosed else { return }
+        closeReason = reason
+        passOut()
+        let transport = transport
+        transport?.flush()
+        transportClosed(reason)
+        transport?.closeAfterFlush()
+    }
+
+    /// Closes at once.
+    func close(_ reason: String) {
+        guard !isClosed else { return }
+        let transport = transport
+        transportClosed(reason)
+        transport?.close()
+    }
+}

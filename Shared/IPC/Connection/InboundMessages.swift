@@ -1,0 +1,174 @@
+import BulkheadCore
+import DequeModule
+import NIOCore
+import Synchronization
+
+/// The receiving half of a stream: messages that came and were not taken yet, bounded by the credit given.
+///
+/// `@unchecked Sendable`: `nextWait` apart, touched on the pipe's event loop only.
+final class InboundMessages: @unchecked Sendable {
+    /// Credit is given back in portions of this size, not message by message.
+    private static let portion = FrameLimits.window / 8
+
+    private struct Wait {
+        let id: UInt64
+        let continuation: UnsafeContinuation<ByteBuffer?, any Error>
+    }
+
+    private let eventLoop: any EventLoop
+    private var pipe: FramePipe
+    private var stream: UInt32
+    private var queue: Deque<ByteBuffer> = []
+    private var end: Result<Void, CallError>?
+    private var wait: Wait?
+    private var cancelledWait: UInt64 = 0
+    private let nextWait = Atomic<UInt64>(1)
+    /// What the sender may still send.
+    private var window = FrameLimits.window
+    private var owed = 0
+
+    init(pipe: FramePipe, stream: UInt32) {
+        self.eventLoop = pipe.eventLoop
+        self.pipe = pipe
+        self.stream = stream
+    }
+
+    /// The call is tried again on another stream; nothing was received on the old one.
+    func rebind(_ pipe: FramePipe, _ stream: UInt32) {
+        self.pipe = pipe
+        self.stream = stream
+        window = FrameLimits.window
+        owed = 0
+    }
+
+    var isEnded: Bool { end != nil }
+
+    /// A fragment or message is about to be taken in: the sender must have credit.
+    func admit() throws(ProtocolViolation) {
+        guard window > 0 else { throw ProtocolViolation(description: "stream \(stream) sent more than its credit") }
+    }
+
+    func push(_ message: ByteBuffer) {
+        guard end == nil else { return }
+        let cost = message.readableBytes + FrameLimits.messageOverhead
+        window -= cost
+        if let waiting = wait {
+            wait = nil
+            giveBack(cost)
+            waiting.continuation.resume(returning: message)
+        } else {
+            queue.append(message)
+        }
+    }
+
+    /// No message follows. After success the queued ones can still be taken, after an error they are dropped.
+    func finish(_ result: Result<Void, CallError>) {
+        guard end == nil else { return }
+        end = result
+        if case .failure = result { queue.removeAll() }
+        guard let waiting = wait else { return }
+        wait = nil
+        switch result {
+        case .success: waiting.continuation.resume(returning: nil)
+        case .failure(let error): waiting.continuation.resume(throwing: error)
+        }
+    }
+
+    /// Takes the next message; waits off the loop's stack. One consumer at a time.
+    func next() async throws -> ByteBuffer? {
+        if eventLoop.inEventLoop, let ready = takeNow() { return try ready.get() }
+        let id = nextWait.add(1, ordering: .relaxed).oldValue
+        return try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { continuation in
+                eventLoop.run { self.take(Wait(id: id, continuation: continuation)) }
+            }
+        } onCancel: {
+            eventLoop.execute { self.cancel(id) }
+        }
+    }
+
+    private func takeNow() -> Result<ByteBuffer?, CallError>? {
+        if let message = queue.popFirst() {
+            giveBack(message.readableBytes + FrameLimits.messageOverhead)
+            return .success(message)
+        }
+        return end.map { $0.map { nil } }
+    }
+
+    private func take(_ wait: Wait) {
+        if let ready = takeNow() {
+            wait.continuation.resume(with: ready.mapError { $0 })
+        } else if cancelledWait == wait.id {
+            wait.continuation.resume(throwing: CallError.cancelledByCaller)
+        } else {
+            precondition(self.wait == nil, "bug: two consumers of one stream")
+            self.wait = wait
+        }
+    }
+
+    private func cancel(_ id: UInt64) {
+        cancelledWait = id
+        guard let waiting = wait, waiting.id == id else { return }
+        wait = nil
+        waiting.continuation.resume(throwing: CallError.cancelledByCaller)
+    }
+
+    private func giveBack(_ cost: Int) {
+        owed += cost
+        guard owed >= Self.portion, end == nil else { return }
+        window += owed
+        pipe.send(FrameHeader(type: .credit, stream: stream, aux: UInt32(clamping: owed)))
+        owed = 0
+    }
+}
+
+/// Puts the fragments of a message together again.
+struct MessageAssembler {
+    private var partial: ByteBuffer?
+
+    var isPartial: Bool { partial != nil }
+    var bytes: Int { partial?.readableBytes ?? 0 }
+
+    /// The message, when `payload` was its last fragment.
+    /// - Throws: RESOURCE_EXHAUSTED when the message is longer than `limit`.
+    mutating func add(_ header: FrameHeader, _ payload: ByteBuffer, limit: Int) throws(CallError) -> ByteBuffer? {
+        let more = header.flags.contains(.more)
+        // In a fragment `aux` is what is left of the message, this fragment included.
+        let total = bytes + max(payload.readableBytes, more ? Int(header.aux) : 0)
+        guard total <= limit else {
+            partial = nil
+            throw CallError(
+                .resourceExhausted, reason: "message_too_large",
+                message: "a message of at least \(total) bytes is longer than the \(limit) allowed; send it in parts")
+        }
+        if partial == nil {
+            guard more else { return payload.owned }
+            // The announced length is not trusted with more than a mebibyte before its bytes come.
+            partial = ByteBufferAllocator().buffer(capacity: min(total, 1 << 20))
+        }
+        partial?.writeImmutableBuffer(payload)
+        if more { return nil }
+        return partial.take()
+    }
+}
+
+extension ByteBuffer {
+    /// A short message in memory of its own, so that keeping it does not keep the whole read buffer.
+    var owned: ByteBuffer {
+        guard readableBytes <= 8 << 10 else { return self }
+        var copy = ByteBuffer()
+        copy.writeImmutableBuffer(self)
+        return copy
+    }
+}
+
+extension CallError {
+    static let cancelledByCaller = CallError(.cancelled, message: "the caller cancelled the call")
+}
+
+extension EventLoop {
+    /// On the loop at once, else in its next turn.
+    func run(_ body: @escaping @Sendable () -> Void) {
+        if inEventLoop { body() } else { execute(body) }
+    }
+}

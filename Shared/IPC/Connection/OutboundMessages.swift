@@ -1,0 +1,131 @@
+import BulkheadCore
+import DequeModule
+import NIOCore
+import Synchronization
+
+/// The sending half of a stream: sends while the peer grants credit, else lets the writer wait.
+///
+/// A message may exceed the credit left, so that one longer than the window can be sent at all; the next one then waits for
+/// the difference, too. At most as many messages wait as tasks write at once.
+///
+/// `@unchecked Sendable`: `nextWait` apart, touched on the pipe's event loop only.
+final class OutboundMessages: @unchecked Sendable {
+    private struct Wait {
+        let id: UInt64
+        let message: ByteBuffer
+        let continuation: UnsafeContinuation<Void, any Error>
+    }
+
+    private let pipe: FramePipe
+    private let stream: UInt32
+    private let maxMessageBytes: Int
+    private var credit = FrameLimits.window
+    private var end: CallError?
+    private var isFinished = false
+    private var waits: Deque<Wait> = []
+    private var cancelledWait: UInt64 = 0
+    private let nextWait = Atomic<UInt64>(1)
+
+    init(pipe: FramePipe, stream: UInt32, maxMessageBytes: Int) {
+        self.pipe = pipe
+        self.stream = stream
+        self.maxMessageBytes = maxMessageBytes
+    }
+
+    /// The opening frame carried a message.
+    func charge(_ bytes: Int) { credit -= bytes + FrameLimits.messageOverhead }
+
+    func grant(_ bytes: UInt32) throws(ProtocolViolation) {
+        credit += Int(bytes)
+        guard credit <= FrameLimits.window else {
+            throw ProtocolViolation(description: "stream \(stream) was granted more credit than it spent")
+        }
+        release()
+    }
+
+    /// Sends what may be sent now.
+    func release() {
+        while end == nil, credit > 0, !pipe.isCongested, let first = waits.popFirst() {
+            transmit(first.message)
+            first.continuation.resume()
+        }
+        if waits.isEmpty, isFinished { sendEnd() }
+    }
+
+    /// The call is over; nothing is sent any more.
+    func close(_ error: CallError) {
+        guard end == nil else { return }
+        end = error
+        while let wait = waits.popFirst() { wait.continuation.resume(throwing: error) }
+    }
+
+    func write(_ message: ByteBuffer) async throws {
+        if pipe.eventLoop.inEventLoop, try writeNow(message) { return }
+        let id = nextWait.add(1, ordering: .relaxed).oldValue
+        try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { continuation in
+                pipe.eventLoop.run { self.enqueue(Wait(id: id, message: message, continuation: continuation)) }
+            }
+        } onCancel: {
+            pipe.eventLoop.execute { self.cancel(id) }
+        }
+    }
+
+    /// Ends the half after what still waits. Only for the client; a server ends its half with the status.
+    func finish() {
+        guard !isFinished, end == nil else { return }
+        isFinished = true
+        if waits.isEmpty { sendEnd() }
+    }
+
+    /// Runs `body` on the loop.
+    func onLoop(_ body: @escaping @Sendable (OutboundMessages) -> Void) { pipe.eventLoop.run { body(self) } }
+
+    /// - Returns: false when the writer has to wait.
+    private func writeNow(_ message: ByteBuffer) throws(CallError) -> Bool {
+        if let end { throw end }
+        precondition(!isFinished, "bug: write after finish")
+        guard message.readableBytes <= maxMessageBytes else { throw .tooLarge(message.readableBytes, maxMessageBytes) }
+        guard credit > 0, waits.isEmpty, !pipe.isCongested else { return false }
+        transmit(message)
+        return true
+    }
+
+    private func enqueue(_ wait: Wait) {
+        do {
+            if try writeNow(wait.message) {
+                wait.continuation.resume()
+            } else if cancelledWait == wait.id {
+                wait.continuation.resume(throwing: CallError.cancelledByCaller)
+            } else {
+                waits.append(wait)
+            }
+        } catch {
+            wait.continuation.resume(throwing: error)
+        }
+    }
+
+    private func cancel(_ id: UInt64) {
+        cancelledWait = id
+        guard let place = waits.firstIndex(where: { $0.id == id }) else { return }
+        waits.remove(at: place).continuation.resume(throwing: CallError.cancelledByCaller)
+    }
+
+    private func transmit(_ message: ByteBuffer) {
+        charge(message.readableBytes)
+        pipe.send(FrameHeader(type: .message, flags: .hasMessage, stream: stream), message)
+    }
+
+    private func sendEnd() {
+        end = CallError(.internal, message: "the stream's request half has ended")
+        pipe.send(FrameHeader(type: .message, flags: .endStream, stream: stream))
+    }
+}
+
+extension CallError {
+    static func tooLarge(_ bytes: Int, _ limit: Int) -> CallError {
+        CallError(
+            .resourceExhausted, reason: "message_too_large",
+            message: "a message of \(bytes) bytes is longer than the \(limit) the peer takes; send it in parts", notProcessed: true)
+    }
+}

@@ -1,0 +1,284 @@
+import BulkheadCore
+import NIOCore
+
+/// One connection of a link.
+///
+/// States: greeting (HELLO sent, 1 s for the answer) → open → draining (no new calls, those in flight end) → closed.
+///
+/// `@unchecked Sendable`: touched on the link's event loop only.
+final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
+    enum State {
+        case greeting
+        case open
+        case draining
+        case closed
+    }
+
+    /// What a method of the caller's schema is on this connection.
+    enum Lookup {
+        case id(UInt16)
+        case unimplemented(CallError)
+    }
+
+    /// Nothing received for this long: PING; as long again without an answer: the peer is suspect.
+    static let silence: Duration = .seconds(1)
+    static let greetingTime: Duration = .seconds(1)
+    private static let lastStream: UInt32 = 1 << 31
+
+    let pipe: FramePipe
+    private let link: LinkCore
+    private(set) var state = State.greeting
+    private(set) var hello = Hello()
+    private var methods: [String: (id: UInt16, offer: Hello.Method)] = [:]
+    private(set) var streams: [UInt32: ClientCall] = [:]
+    private var nextStream: UInt32 = 1
+    private var wheel = DeadlineWheel(now: .now())
+    private var wheelTimer: MonotonicTime?
+    private var pingSent: MonotonicTime?
+    private var assembling = 0
+
+    init(link: LinkCore, pipe: FramePipe) {
+        self.link = link
+        self.pipe = pipe
+        pipe.setDelegate(self)
+        pipe.onAttach = { [weak self] in self?.greet() }
+    }
+
+    private func greet() {
+        let configuration = link.configuration
+        var hello = Hello()
+        hello.service = configuration.caller
+        hello.peer = configuration.peer
+        hello.instance = ProcessInstance.id
+        hello.pid = ProcessInstance.pid
+        hello.maxMessageBytes = UInt32(FrameLimits.messageBytes)
+        hello.now = .now()
+        hello.schemas = configuration.schemas.map { Hello.Schema(name: $0.name, fingerprint: $0.fingerprint) }
+        pipe.send(FrameHeader(type: .hello), hello.encode())
+        pipe.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(Self.greetingTime)) { [weak self] in
+            guard let self, state == .greeting else { return }
+            link.silent(self, "the peer did not answer the handshake within 1 s")
+        }
+    }
+
+    func closed(_ pipe: FramePipe, _ reason: String) {
+        let wasOpen = state
+        state = .closed
+        let calls = streams.values.sorted { $0.stream < $1.stream }
+        streams.removeAll()
+        link.lost(self, wasOpen, calls, reason)
+    }
+
+    func writable(_ pipe: FramePipe) {
+        for call in streams.values { call.outbound?.release() }
+    }
+
+    func received(_ frame: FrameDecoder.Frame, _ pipe: FramePipe) throws(ProtocolViolation) {
+        switch (frame.header.type, state) {
+        case (.helloAck, .greeting): try greeted(frame.payload)
+        case (.error, _): link.refused(self, frame.header, String(buffer: frame.payload))
+        case (_, .greeting): throw ProtocolViolation(description: "\(frame.header.type) before the handshake")
+        case (.status, _): try receivedStatus(frame)
+        case (.message, _): try receivedMessage(frame)
+        case (.credit, _): try call(frame.header)?.outbound?.grant(frame.header.aux)
+        case (.ping, _): pipe.send(FrameHeader(type: .pong), frame.payload)
+        case (.pong, _): break
+        case (.health, _): link.healthChanged(self, try PeerHealth(decoding: frame.payload))
+        case (.drain, _): drain()
+        default: throw ProtocolViolation(description: "\(frame.header.type) from a server")
+        }
+    }
+
+    private func greeted(_ payload: ByteBuffer) throws(ProtocolViolation) {
+        hello = try Hello(decoding: payload)
+        guard hello.service == link.configuration.peer else {
+            throw ProtocolViolation(
+                code: .incompatible, description: "expected service \(link.configuration.peer) at this socket, found \(hello.service)")
+        }
+        for (index, method) in hello.methods.enumerated() { methods[method.name] = (UInt16(truncatingIfNeeded: index), method) }
+        state = .open
+        armLiveness(in: Self.silence)
+        link.ready(self)
+    }
+
+    private func drain() {
+        guard state == .open else { return }
+        state = .draining
+        pipe.send(FrameHeader(type: .drainAck))
+        link.draining(self)
+        closeIfDone()
+    }
+
+    private func closeIfDone() {
+        if state == .draining, streams.isEmpty { pipe.closeAfterFlush("drained") }
+    }
+}
+
+// MARK: calls
+extension ClientConnection {
+    func lookup(_ method: MethodDescriptor) -> Lookup {
+        guard let found = methods[method.name] else {
+            return .unimplemented(
+                CallError(
+                    .unimplemented, reason: "unknown_method",
+                    message: "\(hello.service) does not offer \(method.name); update it", notProcessed: true))
+        }
+        let offer = found.offer
+        guard offer.requestHash == method.requestHash, offer.responseHash == method.responseHash, offer.shape == method.shape else {
+            return .unimplemented(
+                CallError(
+                    .unimplemented, reason: "schema_skew",
+                    message: "\(hello.service) has another version of \(method.name); run the same release on both sides",
+                    notProcessed: true))
+        }
+        return .id(found.id)
+    }
+
+    /// Puts an admitted call on the wire.
+    func open(_ call: ClientCall, method: UInt16, headBytes: Int, now: MonotonicTime) {
+        let stream = nextStream
+        nextStream += 2
+        call.stream = stream
+        call.connection = self
+        streams[stream] = call
+        prepareHalves(call, stream)
+        let head = CallHead(
+            deadline: call.options.deadline, sent: now, metadata: call.options.metadata, attempt: call.wasRetried ? 1 : 0,
+            isIdempotent: call.options.isIdempotent)
+        var header = FrameHeader(type: .request, method: method, stream: stream)
+        let fits = call.request.map { $0.readableBytes <= FrameLimits.fragmentBytes } ?? false
+        if fits { header.flags = [.hasMessage, .endStream] }
+        pipe.sendRequest(header, head, headBytes: headBytes, fits ? call.request : nil)
+        if !fits, let request = call.request {
+            pipe.send(FrameHeader(type: .message, flags: [.hasMessage, .endStream], stream: stream), request)
+        }
+        wheel.add(stream, call.options.deadline, now: now)
+        armWheel()
+        if nextStream >= Self.lastStream { link.draining(self) }
+    }
+
+    private func prepareHalves(_ call: ClientCall, _ stream: UInt32) {
+        guard !call.isUnary else { return }
+        if let inbound = call.inbound {
+            inbound.rebind(pipe, stream)
+        } else {
+            call.inbound = InboundMessages(pipe: pipe, stream: stream)
+        }
+        if !call.endsRequest {
+            call.outbound = OutboundMessages(pipe: pipe, stream: stream, maxMessageBytes: Int(hello.maxMessageBytes))
+        }
+        call.opening.take()?.resume()
+    }
+
+    /// Nobody waits for the call any more.
+    func abandon(_ call: ClientCall) {
+        guard streams.removeValue(forKey: call.stream) != nil else { return }
+        assembling -= call.assembler.bytes
+        pipe.dropUnsent(call.stream)
+        pipe.send(FrameHeader(type: .cancel, stream: call.stream))
+        closeIfDone()
+    }
+
+    /// The call of a frame; nil when it is over already. A stream that was never opened is a violation.
+    private func call(_ header: FrameHeader) throws(ProtocolViolation) -> ClientCall? {
+        if let call = streams[header.stream] { return call }
+        guard header.stream < nextStream, header.stream & 1 == 1 else {
+            throw ProtocolViolation(description: "\(header.type) on stream \(header.stream), which was never opened")
+        }
+        return nil
+    }
+
+    private func receivedStatus(_ frame: FrameDecoder.Frame) throws(ProtocolViolation) {
+        guard let call = try call(frame.header) else { return }
+        let result: Result<ByteBuffer?, CallError>
+        if frame.header.aux == StatusCode.ok.rawValue {
+            let message = frame.header.flags.contains(.hasMessage) ? frame.payload.owned : call.replyMessage
+            guard !call.isUnary || message != nil else {
+                throw ProtocolViolation(description: "unary call \(call.method.name) ended well without a message")
+            }
+            result = .success(message)
+        } else {
+            result = .failure(try StatusPayload.decode(frame.header, frame.payload))
+        }
+        streams.removeValue(forKey: frame.header.stream)
+        assembling -= call.assembler.bytes
+        pipe.dropUnsent(frame.header.stream)
+        link.ended(call, result, fromPeer: true)
+        closeIfDone()
+    }
+
+    private func receivedMessage(_ frame: FrameDecoder.Frame) throws(ProtocolViolation) {
+        guard let call = try call(frame.header) else { return }
+        if !call.assembler.isPartial { try call.inbound?.admit() }
+        call.hasResponse = true
+        let before = call.assembler.bytes
+        do {
+            let limit = min(FrameLimits.messageBytes, before + FrameLimits.assemblyBytes - assembling)
+            let message = try call.assembler.add(frame.header, frame.payload, limit: limit)
+            assembling += call.assembler.bytes - before
+            guard let message else { return }
+            link.responded(call)
+            if call.isUnary { call.replyMessage = message } else { call.inbound?.push(message) }
+        } catch {
+            assembling -= before
+            abandon(call)
+            link.ended(call, .failure(error), fromPeer: false)
+        }
+    }
+}
+
+// MARK: time
+extension ClientConnection {
+    private func armWheel() {
+        guard let next = wheel.nextCheck, state != .closed else { return }
+        if let wheelTimer, wheelTimer <= next { return }
+        wheelTimer = next
+        pipe.eventLoop.assumeIsolated().scheduleTask(deadline: .uptimeNanoseconds(next.nanoseconds)) { [weak self] in
+            self?.turnWheel(next)
+        }
+    }
+
+    private func turnWheel(_ timer: MonotonicTime) {
+        // A timer that was overtaken by an earlier one has nothing to do.
+        guard wheelTimer == timer else { return }
+        wheelTimer = nil
+        for stream in wheel.expired(now: .now(), isAlive: { streams[$0] != nil }) {
+            guard let call = streams[stream] else { continue }
+            abandon(call)
+            link.ended(call, .failure(.deadlinePassed(call.method.name)), fromPeer: false)
+        }
+        armWheel()
+    }
+
+    private func armLiveness(in wait: Duration) {
+        let due = MonotonicTime.now() + wait
+        pipe.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(wait)) { [weak self] in self?.checkLiveness(due) }
+    }
+
+    private func checkLiveness(_ due: MonotonicTime) {
+        guard state == .open || state == .draining else { return }
+        let now = MonotonicTime.now()
+        guard let sent = pingSent else {
+            let quiet = now - pipe.lastReceived
+            guard quiet >= Self.silence else { return armLiveness(in: Self.silence - quiet) }
+            pingSent = now
+            pipe.send(FrameHeader(type: .ping), ByteBuffer(integer: now.nanoseconds, endianness: .little))
+            return armLiveness(in: Self.silence)
+        }
+        if pipe.lastReceived > sent {
+            pingSent = nil
+            armLiveness(in: max(.milliseconds(1), Self.silence - (now - pipe.lastReceived)))
+        } else if now - due > .milliseconds(200) {
+            // It was this process that stood still; what the peer sent meanwhile has not been read yet.
+            armLiveness(in: .milliseconds(100))
+        } else {
+            link.silent(self, "the peer did not answer a ping within 1 s; it is frozen or overloaded")
+        }
+    }
+}
+
+extension CallError {
+    static func deadlinePassed(_ method: String) -> CallError {
+        CallError(.deadlineExceeded, message: "\(method) was not answered before its deadline")
+    }
+}

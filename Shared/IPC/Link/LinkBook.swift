@@ -1,0 +1,95 @@
+import BulkheadCore
+import BulkheadResilience
+
+/// What a link knows of itself: the breaker, the counts and the state shown to people. Guarded by the link's mutex, so that
+/// it can be read from any thread; never held while something is called.
+struct LinkBook {
+    var breaker: CircuitBreaker
+    var state = LinkState.connecting
+    var stateSince: MonotonicTime
+    var inFlight = 0
+    var calls: UInt64 = 0
+    var failures: UInt64 = 0
+    var lastError: String?
+    var health: PeerHealth?
+    var instance: [UInt8] = []
+    var pid: Int32?
+    private var latency: LatencyHistogram
+
+    enum Admission {
+        case permit(CircuitBreaker.Permit)
+        /// As many calls in flight as allowed.
+        case full
+        case rejected(retryAfter: Duration, isProbing: Bool)
+    }
+
+    init(_ configuration: CircuitBreaker.Configuration, now: MonotonicTime) {
+        breaker = CircuitBreaker(configuration, seed: .random(in: .min ... .max))
+        stateSince = now
+        latency = LatencyHistogram(now: now)
+    }
+
+    mutating func admit(limit: Int, now: MonotonicTime) -> Admission {
+        guard inFlight < limit else { return .full }
+        switch breaker.admit(now: now) {
+        case .rejected(let retryAfter): return .rejected(retryAfter: retryAfter, isProbing: breaker.state == .halfOpen)
+        case .permit(let permit):
+            inFlight += 1
+            calls += 1
+            return .permit(permit)
+        }
+    }
+
+    /// A call that was admitted is over. - Returns: true when calls that wait may now be admitted.
+    mutating func end(_ permit: CircuitBreaker.Permit?, _ outcome: CircuitBreaker.Outcome, _ took: Duration, now: MonotonicTime) -> Bool {
+        inFlight -= 1
+        latency.record(took, now: now)
+        if outcome == .failure { failures += 1 }
+        guard let permit else { return false }
+        breaker.record(permit, outcome: outcome, now: now)
+        return permit.probe != nil
+    }
+
+    /// A call could not even be issued.
+    mutating func countUnreachable(now: MonotonicTime) {
+        calls += 1
+        failures += 1
+        if case .permit(let permit) = breaker.admit(now: now) { breaker.record(permit, outcome: .failure, now: now) }
+    }
+
+    mutating func enter(_ state: LinkState, now: MonotonicTime) -> Bool {
+        guard state != self.state else { return false }
+        self.state = state
+        stateSince = now
+        return true
+    }
+
+    /// The peer introduced itself. Another instance than before is a new process and gets a new chance at once.
+    mutating func introduce(_ hello: Hello, now: MonotonicTime) {
+        if hello.instance != instance, !instance.isEmpty { breaker.peerRestarted(now: now) }
+        instance = hello.instance
+        pid = hello.pid
+    }
+
+    func snapshot(peer: String, now: MonotonicTime) -> LinkSnapshot {
+        var snapshot = LinkSnapshot(peer: peer, state: state)
+        snapshot.stateSeconds = (now - stateSince).milliseconds / 1000
+        snapshot.breaker = breaker.state.rawValue
+        snapshot.inFlight = inFlight
+        snapshot.calls = calls
+        snapshot.failures = failures
+        snapshot.lastError = lastError
+        snapshot.p50Milliseconds = latency.quantile(0.5)
+        snapshot.p99Milliseconds = latency.quantile(0.99)
+        snapshot.peerHealth = health?.state.rawValue
+        snapshot.peerReason = health?.reason
+        snapshot.peerInstance = instance.isEmpty ? nil : instance.hexadecimal
+        snapshot.peerPID = pid
+        return snapshot
+    }
+}
+
+extension [UInt8] {
+    /// Two lower-case digits a byte.
+    var hexadecimal: String { map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
+}

@@ -1,0 +1,31 @@
+import BulkheadResilience
+
+/// Everything one link is made of: where it goes and how it protects its process.
+package struct LinkConfiguration: Sendable {
+    /// The service at the other end, checked in the handshake.
+    package var peer: String
+    /// The service that dials.
+    package var caller: String
+    /// Path of the peer's socket; at most 107 bytes.
+    package var socketPath: String
+    /// The schemas the caller was built with.
+    package var schemas: [ServiceSchema]
+    package var breaker: CircuitBreaker.Configuration
+    /// Calls in flight at most; beyond it a call fails at once with RESOURCE_EXHAUSTED.
+    package var maxInFlight: Int
+    /// The uids the peer's socket directory may be owned by; nil: this process's own uid or root.
+    package var allowedOwners: [UInt32]?
+
+    package init(
+        peer: String, caller: String, socketPath: String, schemas: [ServiceSchema],
+        breaker: CircuitBreaker.Configuration = CircuitBreaker.Configuration(), maxInFlight: Int = 8192, allowedOwners: [UInt32]? = nil
+    ) {
+        self.peer = peer
+        self.caller = caller
+        self.socketPath = socketPath
+        self.schemas = schemas
+        self.breaker = breaker
+        self.maxInFlight = maxInFlight
+        self.allowedOwners = allowedOwners
+    }
+}

@@ -1,0 +1,300 @@
+import BulkheadCore
+import BulkheadResilience
+import NIOCore
+import Synchronization
+
+/// The inside of a link: dials and keeps dialling, admits calls and accounts for their ends.
+///
+/// States (`LinkState`): connecting → ready → down → ready …; suspect when the peer is silent, draining when it asked for no
+/// more calls, incompatible when it speaks another version. Calls wait, bounded in number and time, while the link is
+/// connecting, down or draining and the breaker is closed; in every other state they fail at once.
+///
+/// `@unchecked Sendable`: `book` apart, touched on the event loop only.
+final class LinkCore: @unchecked Sendable {
+    /// Calls that wait for the link or a probe's result at most; more fail at once.
+    private static let maxWaiting = 1024
+    /// A peer of another version is not asked again sooner.
+    private static let incompatiblePause: Duration = .seconds(30)
+    private static let waitTick: Duration = .milliseconds(10)
+    /// Unsent bytes in the transport beyond which a unary call is refused.
+    private static let maxBacklog = 64 << 20
+
+    let configuration: LinkConfiguration
+    let eventLoop: any EventLoop
+    private let dialer: LinkDialer
+    let book: Mutex<LinkBook>
+    /// The connection that takes calls.
+    private var current: ClientConnection?
+    private var dialing: ClientConnection?
+    /// Draining connections whose calls have not ended.
+    private var retiring: [ObjectIdentifier: ClientConnection] = [:]
+    private var backoff: Backoff
+    private var waiting = BoundedQueue<ClientCall>(capacity: maxWaiting)
+    private var waitTimerArmed = false
+    private var observer: (@Sendable (LinkSnapshot) -> Void)?
+    private(set) var isClosed = false
+
+    init(_ configuration: LinkConfiguration, dialer: LinkDialer, eventLoop: any EventLoop) {
+        self.configuration = configuration
+        self.dialer = dialer
+        self.eventLoop = eventLoop
+        self.book = Mutex(LinkBook(configuration.breaker, now: .now()))
+        self.backoff = Backoff(base: .milliseconds(20), limit: .milliseconds(250), seed: .random(in: .min ... .max))
+    }
+
+    func snapshot() -> LinkSnapshot { book.withLock { $0.snapshot(peer: configuration.peer, now: .now()) } }
+
+    func observe(_ observer: @escaping @Sendable (LinkSnapshot) -> Void) {
+        self.observer = observer
+        observer(snapshot())
+    }
+
+    func force(_ override: CircuitBreaker.Override) {
+        book.withLock { $0.breaker.force(override, now: .now()) }
+        observer?(snapshot())
+        admitWaiting()
+    }
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        enter(.down, "the link was closed")
+        while let call = waiting.pop() { call.resume(.failure(.linkClosed(configuration.peer))) }
+        for connection in [current, dialing].compactMap({ $0 }) + retiring.values { connection.pipe.closeAfterFlush("the link was closed") }
+        observer = nil
+    }
+
+    private func enter(_ state: LinkState, _ error: String? = nil) {
+        let changed = book.withLock { book in
+            if let error { book.lastError = error }
+            return book.enter(state, now: .now())
+        }
+        if changed { observer?(snapshot()) }
+    }
+}
+
+// MARK: dialling
+extension LinkCore {
+    func dial() {
+        guard !isClosed, dialing == nil, current == nil else { return }
+        let pipe = FramePipe(eventLoop: eventLoop)
+        let connection = ClientConnection(link: self, pipe: pipe)
+        dialing = connection
+        dialer.dial(pipe) { [eventLoop] reason in eventLoop.run { pipe.transportClosed(reason) } }
+    }
+
+    private func redial(after pause: Duration? = nil) {
+        guard !isClosed else { return }
+        eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(pause ?? backoff.next())) { [weak self] in self?.dial() }
+    }
+
+    func ready(_ connection: ClientConnection) {
+        guard dialing === connection, !isClosed else { return connection.pipe.close("the link was closed") }
+        dialing = nil
+        current = connection
+        backoff.reset()
+        book.withLock { $0.introduce(connection.hello, now: .now()) }
+        enter(.ready)
+        admitWaiting()
+    }
+
+    /// The connection takes no more calls; another one is opened beside it.
+    func draining(_ connection: ClientConnection) {
+        guard current === connection else { return }
+        current = nil
+        retiring[ObjectIdentifier(connection)] = connection
+        enter(.draining)
+        redial()
+    }
+
+    func silent(_ connection: ClientConnection, _ reason: String) {
+        enter(.suspect, reason)
+        connection.pipe.close(reason)
+    }
+
+    /// The peer ended the connection with an ERROR frame.
+    func refused(_ connection: ClientConnection, _ header: FrameHeader, _ text: String) {
+        let isIncompatible = header.aux == ConnectionErrorCode.incompatible.rawValue
+        if isIncompatible { enter(.incompatible, text) }
+        connection.pipe.close("the peer refused the connection: \(text)")
+    }
+
+    func healthChanged(_ connection: ClientConnection, _ health: PeerHealth) {
+        guard connection === current else { return }
+        let changed = book.withLock { book in
+            defer { book.health = health }
+            return book.health != health
+        }
+        if changed { observer?(snapshot()) }
+    }
+
+    /// A connection is gone, or never came to be.
+    func lost(_ connection: ClientConnection, _ was: ClientConnection.State, _ calls: [ClientCall], _ reason: String) {
+        if retiring.removeValue(forKey: ObjectIdentifier(connection)) != nil {
+            failInFlight(calls, reason)
+            return
+        }
+        if current === connection { current = nil }
+        if dialing === connection { dialing = nil }
+        if isClosed { return failInFlight(calls, reason) }
+        let state = book.withLock { $0.state }
+        if state == .incompatible {
+            redial(after: Self.incompatiblePause)
+        } else {
+            // A peer that stays silent stays suspect: that its socket still accepts proves nothing.
+            enter(state == .suspect && reason.hasPrefix("the peer did not answer") ? .suspect : .down, reason)
+            redial()
+        }
+        failInFlight(calls, reason)
+    }
+
+    /// One loss is one failure of the peer, however many calls it hit.
+    private func failInFlight(_ calls: [ClientCall], _ reason: String) {
+        var first = true
+        for call in calls {
+            end(call, .failure(.linkLost(configuration.peer, reason)), first ? .failure : .neutral)
+            first = false
+        }
+    }
+}
+
+// MARK: calls
+extension LinkCore {
+    func start(_ call: ClientCall) {
+        // Cancelled before it began, or while it waited.
+        guard !call.isOver else { return call.resume(.failure(.cancelledByCaller)) }
+        let now = MonotonicTime.now()
+        if isClosed { return call.resume(.failure(.linkClosed(configuration.peer))) }
+        guard now < call.options.deadline else {
+            var error = CallError.deadlinePassed(call.method.name)
+            error.notProcessed = true
+            return call.resume(.failure(error))
+        }
+        if let current { begin(call, current, now) } else { waitForLink(call, now) }
+    }
+
+    private func begin(_ call: ClientCall, _ connection: ClientConnection, _ now: MonotonicTime) {
+        let method: UInt16
+        switch connection.lookup(call.method) {
+        case .id(let id): method = id
+        case .unimplemented(let error): return call.resume(.failure(error))
+        }
+        guard let headBytes = CallHead.encodedBytes(call.options.metadata) else { return call.resume(.failure(.metadataTooLong)) }
+        if let bytes = call.request?.readableBytes, bytes > Int(connection.hello.maxMessageBytes) {
+            return call.resume(.failure(.tooLarge(bytes, Int(connection.hello.maxMessageBytes))))
+        }
+        guard connection.pipe.backlogBytes < Self.maxBacklog else { return call.resume(.failure(.full(configuration.peer))) }
+        switch book.withLock({ $0.admit(limit: configuration.maxInFlight, now: now) }) {
+        case .permit(let permit):
+            call.permit = permit
+            call.isCounted = true
+            connection.open(call, method: method, headBytes: headBytes, now: now)
+        case .full:
+            call.resume(.failure(.full(configuration.peer)))
+        case .rejected(let retryAfter, let isProbing):
+            let error = CallError.breakerOpen(configuration.peer, retryAfter)
+            if isProbing { wait(call, now, orFail: error) } else { call.resume(.failure(error)) }
+        }
+    }
+
+    private func waitForLink(_ call: ClientCall, _ now: MonotonicTime) {
+        let (state, breaker, probeTime, lastError) = book.withLock { ($0.state, $0.breaker.state, $0.breaker.probeTime, $0.lastError) }
+        let error = CallError.linkDown(configuration.peer, state, lastError)
+        if breaker == .open || breaker == .forcedOpen {
+            return call.resume(.failure(.breakerOpen(configuration.peer, probeTime.map { max(.milliseconds(250), $0 - now) } ?? .seconds(1))))
+        }
+        let mayWait = (breaker == .closed || breaker == .forcedClosed) && state != .suspect && state != .incompatible
+        if mayWait { wait(call, now, orFail: error) } else { failUnreachable(call, error, now) }
+    }
+
+    private func wait(_ call: ClientCall, _ now: MonotonicTime, orFail error: CallError) {
+        let patience = min(call.options.waitForReady, (call.options.deadline - now) / 5)
+        guard patience > .zero else { return failUnreachable(call, error, now) }
+        if call.patience == .never { call.patience = now + patience }
+        call.isWaiting = true
+        guard call.patience > now, waiting.push(call) else { return failUnreachable(call, error, now) }
+        armWaitTimer()
+    }
+
+    private func failUnreachable(_ call: ClientCall, _ error: CallError, _ now: MonotonicTime) {
+        if error.reason != CallError.breakerOpenReason { book.withLock { $0.countUnreachable(now: now) } }
+        call.resume(.failure(error))
+    }
+
+    private func armWaitTimer() {
+        guard !waitTimerArmed, !waiting.isEmpty else { return }
+        waitTimerArmed = true
+        eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(Self.waitTick)) { [weak self] in self?.sweepWaiting() }
+    }
+
+    private func sweepWaiting() {
+        waitTimerArmed = false
+        let now = MonotonicTime.now()
+        let (state, lastError) = book.withLock { ($0.state, $0.lastError) }
+        for call in waiting.remove(where: { $0.isOver || $0.patience <= now }) where !call.isOver {
+            let isReady = current != nil
+            failUnreachable(
+                call, isReady ? .breakerOpen(configuration.peer, Self.waitTick) : .linkDown(configuration.peer, state, lastError), now)
+        }
+        admitWaiting()
+        armWaitTimer()
+    }
+
+    /// Tries every waiting call once, in order.
+    private func admitWaiting() {
+        guard current != nil else { return }
+        for _ in 0 ..< waiting.count {
+            guard let call = waiting.pop() else { return }
+            call.isWaiting = false
+            start(call)
+        }
+    }
+
+    /// The first message of a stream came: the peer is alive, and a probe has done its service.
+    func responded(_ call: ClientCall) {
+        guard let permit = call.permit, permit.probe != nil else { return }
+        call.permit = nil
+        book.withLock { $0.breaker.record(permit, outcome: .success, now: .now()) }
+        admitWaiting()
+    }
+
+    /// A call came to its end on a connection.
+    func ended(_ call: ClientCall, _ result: Result<ByteBuffer?, CallError>, fromPeer: Bool) {
+        switch result {
+        case .success: end(call, result, .success)
+        case .failure(let error): end(call, result, call.outcome(error, fromPeer: fromPeer))
+        }
+    }
+
+    private func end(_ call: ClientCall, _ result: Result<ByteBuffer?, CallError>, _ outcome: CircuitBreaker.Outcome) {
+        let now = MonotonicTime.now()
+        if call.isCounted {
+            call.isCounted = false
+            let (wakes, before, after) = book.withLock { book in
+                let before = book.breaker.state
+                let wakes = book.end(call.permit, outcome, now - call.started, now: now)
+                if case .failure(let error) = result, outcome == .failure { book.lastError = error.description }
+                return (wakes, before, book.breaker.state)
+            }
+            call.permit = nil
+            if before != after { observer?(snapshot()) }
+            if wakes, !waiting.isEmpty { eventLoop.execute { [weak self] in self?.admitWaiting() } }
+        }
+        if case .failure(let error) = result, call.mayRetry(error, now: now) {
+            call.wasRetried = true
+            call.patience = .never
+            call.connection = nil
+            call.assembler = MessageAssembler()
+            eventLoop.execute { self.start(call) }
+        } else {
+            call.resume(result)
+        }
+    }
+
+    /// The caller does not want the call any more.
+    func cancel(_ call: ClientCall) {
+        guard !call.isOver else { return }
+        call.connection?.abandon(call)
+        end(call, .failure(.cancelledByCaller), .neutral)
+    }
+}

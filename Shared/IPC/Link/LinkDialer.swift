@@ -1,0 +1,45 @@
+import BulkheadCore
+import Glibc
+import NIOCore
+import NIOPosix
+
+/// How a link reaches its peer.
+enum LinkDialer: Sendable {
+    case socket(path: String, owners: [UInt32])
+    /// A server in this process.
+    case memory(ServerCore)
+
+    /// Opens a connection for `pipe`, which hears of it by `attach`. `failed` is called on the loop when there is none.
+    func dial(_ pipe: FramePipe, failed: @escaping @Sendable (String) -> Void) {
+        switch self {
+        case .memory(let server): MemoryTransport.connect(pipe, server)
+        case .socket(let path, let owners):
+            if let problem = Self.distrust(path, owners) { return failed(problem) }
+            let bootstrap = ClientBootstrap(group: pipe.eventLoop)
+                .connectTimeout(.seconds(1))
+                .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(SocketTransport(pipe: pipe))
+                    }
+                }
+            bootstrap.connect(unixDomainSocketPath: path).whenFailure { error in
+                let cause = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+                failed("cannot connect to the peer's socket: \(cause)")
+            }
+        }
+    }
+
+    /// Why the socket's directory is not to be trusted; nil when it is, or when it is not there yet.
+    private static func distrust(_ path: String, _ owners: [UInt32]) -> String? {
+        if let problem = SocketPath.problem(path) { return problem }
+        var status = stat()
+        guard stat(SocketPath.directory(path), &status) == 0 else {
+            return errno == ENOENT ? nil : "cannot look at the socket's directory: \(String(cString: strerror(errno)))"
+        }
+        guard owners.contains(status.st_uid) else {
+            return "the socket's directory belongs to uid \(status.st_uid), which is not allowed to be the peer"
+        }
+        return nil
+    }
+}

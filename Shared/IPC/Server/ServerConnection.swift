@@ -1,0 +1,354 @@
+import BulkheadCore
+import NIOCore
+
+/// One client's connection to a server.
+///
+/// States: awaiting the HELLO (1 s) → open → draining (DRAIN sent) → confirmed (DRAIN_ACK came: no request may follow) →
+/// closed.
+///
+/// `@unchecked Sendable`: touched on the server's event loop only.
+final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
+    private enum State {
+        case awaitingHello
+        case open
+        case draining
+        case confirmed
+        case closed
+    }
+
+    private let core: ServerCore
+    private let pipe: FramePipe
+    private let uid: UInt32?
+    private var state = State.awaitingHello
+    private var peer = ""
+    private var peerMaxMessageBytes = FrameLimits.messageBytes
+    private var streams: [UInt32: ServerStream] = [:]
+    private var lastStream: UInt32 = 0
+    private var wheel = DeadlineWheel(now: .now())
+    private var wheelTimer: MonotonicTime?
+    private var assembling = 0
+
+    init(core: ServerCore, pipe: FramePipe, uid: UInt32?) {
+        self.core = core
+        self.pipe = pipe
+        self.uid = uid
+        pipe.setDelegate(self)
+        pipe.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in
+            guard let self, state == .awaitingHello else { return }
+            core.reject("no handshake within 1 s")
+            pipe.fail(ProtocolViolation(code: .timeout, description: "no handshake within 1 s"))
+        }
+    }
+
+    func closed(_ pipe: FramePipe, _ reason: String) {
+        state = .closed
+        let error = CallError(.cancelled, reason: "caller_gone", message: "the caller's connection was lost")
+        for stream in streams.values { cancel(stream, error, silently: true) }
+        forgetIfDone()
+    }
+
+    func writable(_ pipe: FramePipe) {
+        for stream in streams.values { stream.outbound?.release() }
+    }
+
+    func received(_ frame: FrameDecoder.Frame, _ pipe: FramePipe) throws(ProtocolViolation) {
+        do {
+            try dispatch(frame)
+        } catch {
+            core.reject(error.description)
+            throw error
+        }
+    }
+
+    private func dispatch(_ frame: FrameDecoder.Frame) throws(ProtocolViolation) {
+        switch (frame.header.type, state) {
+        case (.hello, .awaitingHello): try greet(Hello(decoding: frame.payload))
+        case (_, .awaitingHello): throw ProtocolViolation(description: "\(frame.header.type) before the handshake")
+        case (.request, .confirmed): throw ProtocolViolation(description: "request after DRAIN_ACK")
+        case (.request, _): try receivedRequest(frame)
+        case (.message, _): try receivedMessage(frame)
+        case (.cancel, _): try cancelled(frame.header)
+        case (.credit, _): try known(frame.header)?.outbound?.grant(frame.header.aux)
+        case (.ping, _): pipe.send(FrameHeader(type: .pong), frame.payload)
+        case (.pong, _): break
+        case (.drainAck, .draining):
+            state = .confirmed
+            closeIfDrained()
+        case (.error, _): pipe.close("the client ended the connection: \(String(buffer: frame.payload))")
+        default: throw ProtocolViolation(description: "\(frame.header.type) from a client")
+        }
+    }
+
+    private func greet(_ hello: Hello) throws(ProtocolViolation) {
+        guard hello.peer.isEmpty || hello.peer == core.configuration.service else {
+            throw ProtocolViolation(
+                code: .incompatible, description: "this is \(core.configuration.service), not \(hello.peer); check the socket path")
+        }
+        guard core.mayCall(hello.service) else {
+            throw ProtocolViolation(code: .refused, description: "\(hello.service) may not call \(core.configuration.service)")
+        }
+        peer = hello.service
+        if hello.maxMessageBytes > 0 { peerMaxMessageBytes = Int(hello.maxMessageBytes) }
+        state = .open
+        pipe.send(FrameHeader(type: .helloAck), core.hello.encode())
+        pushHealth(core.health)
+    }
+
+    func pushHealth(_ health: PeerHealth) {
+        guard state != .awaitingHello, state != .closed else { return }
+        pipe.send(FrameHeader(type: .health), health.encode())
+    }
+}
+
+// MARK: requests
+extension ServerConnection {
+    private func receivedRequest(_ frame: FrameDecoder.Frame) throws(ProtocolViolation) {
+        let id = frame.header.stream
+        guard id & 1 == 1, id > lastStream else {
+            throw ProtocolViolation(description: "request on stream \(id) after stream \(lastStream)")
+        }
+        lastStream = id
+        var payload = frame.payload
+        let head = try CallHead(reading: &payload)
+        let index = Int(frame.header.method)
+        guard index < core.entries.count else { return refuse(id, .noSuchMethod(index)) }
+        let entry = core.entries[index]
+        let now = MonotonicTime.now()
+        guard now < head.deadline else { return refuse(id, .expired(entry.descriptor.name)) }
+        guard streams.count < core.configuration.maxConcurrentCalls else { return refuse(id, .overloaded(core.configuration)) }
+        entry.calls.add(1, ordering: .relaxed)
+        let call = ServerCall(
+            deadline: head.deadline, metadata: head.metadata, peer: peer, peerUID: uid, eventLoop: pipe.eventLoop)
+        let message = frame.header.flags.contains(.hasMessage) ? payload : nil
+        guard message.map({ $0.readableBytes <= core.configuration.maxMessageBytes }) ?? true else {
+            return refuse(id, .tooLarge(payload.readableBytes, core.configuration.maxMessageBytes))
+        }
+        if case .immediate(let handler) = entry.handler, let message {
+            let result = handler(message, call)
+            return answer(id, result.map { $0 }.mapError { named($0) })
+        }
+        admit(id, entry, call, message, frame.header, now)
+    }
+
+    private func admit(
+        _ id: UInt32, _ entry: ServerCore.Entry, _ call: ServerCall, _ message: ByteBuffer?, _ header: FrameHeader, _ now: MonotonicTime
+    ) {
+        let isStream = entry.descriptor.shape != .unary
+        let stream = ServerStream(
+            id, entry, call, isStream ? InboundMessages(pipe: pipe, stream: id) : nil,
+            isStream ? OutboundMessages(pipe: pipe, stream: id, maxMessageBytes: peerMaxMessageBytes) : nil)
+        streams[id] = stream
+        core.inFlight.add(1, ordering: .relaxed)
+        wheel.add(id, call.deadline, now: now)
+        armWheel()
+        if let inbound = stream.inbound {
+            if let message { inbound.push(message.owned) }
+            if header.flags.contains(.endStream) { inbound.finish(.success(())) }
+            run(stream, nil)
+        } else if let message {
+            run(stream, message.owned)
+        }
+    }
+
+    /// Starts the handler. Its task begins on this stack, so that a handler that never waits is answered within this read.
+    private func run(_ stream: ServerStream, _ message: ByteBuffer?) {
+        stream.isRunning = true
+        let service = core.configuration.service
+        let task = Task.immediate {
+            let result: Result<ByteBuffer?, CallError>
+            do {
+                result = .success(try await Self.execute(stream, message))
+            } catch {
+                result = .failure(stream.callError(error, service: service))
+            }
+            self.pipe.eventLoop.run { self.handlerEnded(stream, result) }
+        }
+        if stream.isOver { return }
+        stream.task = task
+        if stream.cancellation != nil { task.cancel() }
+    }
+
+    private static func execute(_ stream: ServerStream, _ message: ByteBuffer?) async throws -> ByteBuffer? {
+        switch stream.entry.handler {
+        case .immediate(let handler): return try handler(message ?? ByteBuffer(), stream.call).get()
+        case .unary(let handler): return try await handler(message ?? ByteBuffer(), stream.call)
+        case .stream(let handler):
+            guard let inbound = stream.inbound, let outbound = stream.outbound else { return nil }
+            try await handler(MessageReader(inbound: inbound), stream.call, MessageWriter(outbound: outbound))
+            return nil
+        }
+    }
+
+    private func handlerEnded(_ stream: ServerStream, _ result: Result<ByteBuffer?, CallError>) {
+        streams.removeValue(forKey: stream.id)
+        core.inFlight.subtract(1, ordering: .relaxed)
+        assembling -= stream.assembler.bytes
+        stream.end()
+        if !stream.isSilenced { answer(stream.id, result) }
+        closeIfDrained()
+        forgetIfDone()
+    }
+
+    private func named(_ error: CallError) -> CallError {
+        var error = error
+        if error.origin == nil { error.origin = core.configuration.service }
+        return error
+    }
+
+    private func refuse(_ id: UInt32, _ error: CallError) { answer(id, Result<ByteBuffer?, CallError>.failure(named(error))) }
+
+    private func answer(_ id: UInt32, _ result: Result<ByteBuffer?, CallError>) {
+        switch result {
+        case .failure(let error):
+            let flags: FrameFlags = error.notProcessed ? [.endStream, .notProcessed] : .endStream
+            pipe.send(FrameHeader(type: .status, flags: flags, stream: id, aux: error.code.rawValue), StatusPayload.encode(error))
+        case .success(let message?):
+            guard message.readableBytes <= peerMaxMessageBytes else {
+                return refuse(id, .replyTooLarge(message.readableBytes, peerMaxMessageBytes))
+            }
+            if message.readableBytes > FrameLimits.fragmentBytes {
+                pipe.send(FrameHeader(type: .message, flags: .hasMessage, stream: id), message)
+                pipe.send(FrameHeader(type: .status, flags: .endStream, stream: id))
+            } else {
+                pipe.send(FrameHeader(type: .status, flags: [.endStream, .hasMessage], stream: id), message)
+            }
+        case .success(nil):
+            pipe.send(FrameHeader(type: .status, flags: .endStream, stream: id))
+        }
+    }
+}
+
+// MARK: what follows a request
+extension ServerConnection {
+    /// The stream of a frame; nil when it is over. One that was never opened is a violation.
+    private func known(_ header: FrameHeader) throws(ProtocolViolation) -> ServerStream? {
+        if let stream = streams[header.stream] { return stream }
+        guard header.stream <= lastStream, header.stream & 1 == 1 else {
+            throw ProtocolViolation(description: "\(header.type) on stream \(header.stream), which was never opened")
+        }
+        return nil
+    }
+
+    private func receivedMessage(_ frame: FrameDecoder.Frame) throws(ProtocolViolation) {
+        guard let stream = try known(frame.header), stream.cancellation == nil else { return }
+        let flags = frame.header.flags
+        if flags.contains(.hasMessage) || flags.contains(.more) || stream.assembler.isPartial {
+            if !stream.assembler.isPartial { try stream.inbound?.admit() }
+            guard let message = assemble(frame, stream) else { return }
+            if let inbound = stream.inbound {
+                guard !inbound.isEnded else { throw ProtocolViolation(description: "message after the end of stream \(stream.id)") }
+                inbound.push(message)
+            } else {
+                guard !stream.isRunning else { throw ProtocolViolation(description: "second message of unary stream \(stream.id)") }
+                run(stream, message)
+            }
+        }
+        if flags.contains(.endStream), !flags.contains(.more) { stream.inbound?.finish(.success(())) }
+    }
+
+    private func assemble(_ frame: FrameDecoder.Frame, _ stream: ServerStream) -> ByteBuffer? {
+        let before = stream.assembler.bytes
+        do {
+            let limit = min(core.configuration.maxMessageBytes, before + FrameLimits.assemblyBytes - assembling)
+            let message = try stream.assembler.add(frame.header, frame.payload, limit: limit)
+            assembling += stream.assembler.bytes - before
+            return message
+        } catch {
+            assembling -= before
+            cancel(stream, named(error), silently: false)
+            return nil
+        }
+    }
+
+    private func cancelled(_ header: FrameHeader) throws(ProtocolViolation) {
+        guard let stream = try known(header) else { return }
+        pipe.dropUnsent(stream.id)
+        cancel(stream, .cancelledByCaller, silently: true)
+    }
+
+    private func cancel(_ stream: ServerStream, _ error: CallError, silently: Bool) {
+        stream.cancel(error, silently: silently)
+        if !stream.isRunning { handlerEnded(stream, .failure(error)) }
+    }
+
+    private func armWheel() {
+        guard let next = wheel.nextCheck, state != .closed || !streams.isEmpty else { return }
+        if let wheelTimer, wheelTimer <= next { return }
+        wheelTimer = next
+        pipe.eventLoop.assumeIsolated().scheduleTask(deadline: .uptimeNanoseconds(next.nanoseconds)) { [weak self] in
+            self?.turnWheel(next)
+        }
+    }
+
+    private func turnWheel(_ timer: MonotonicTime) {
+        guard wheelTimer == timer else { return }
+        wheelTimer = nil
+        for id in wheel.expired(now: .now(), isAlive: { streams[$0] != nil }) {
+            guard let stream = streams[id] else { continue }
+            cancel(stream, named(.deadlinePassed(stream.entry.descriptor.name)), silently: false)
+        }
+        armWheel()
+    }
+}
+
+// MARK: draining
+extension ServerConnection {
+    func drain() {
+        switch state {
+        case .open:
+            state = .draining
+            pipe.send(FrameHeader(type: .drain))
+        case .awaitingHello: pipe.close("the server is draining")
+        case .draining, .confirmed, .closed: break
+        }
+    }
+
+    /// The client has had its time to confirm.
+    func drainUnconfirmed() {
+        if state == .draining, streams.isEmpty { pipe.closeAfterFlush("drained") }
+    }
+
+    /// Ends what still runs. - Returns: the number of calls.
+    func cutOff() -> Int {
+        let cut = streams.values.filter { !$0.isSilenced }
+        for stream in cut {
+            let error = named(CallError(.unavailable, reason: "shutting_down", message: "\(core.configuration.service) shut down"))
+            answer(stream.id, .failure(error))
+            cancel(stream, error, silently: true)
+        }
+        pipe.closeAfterFlush("drained")
+        return cut.count
+    }
+
+    private func closeIfDrained() {
+        if state == .confirmed, streams.isEmpty { pipe.closeAfterFlush("drained") }
+    }
+
+    private func forgetIfDone() {
+        if state == .closed, streams.isEmpty { core.forget(self) }
+    }
+}
+
+extension CallError {
+    fileprivate static func noSuchMethod(_ index: Int) -> CallError {
+        CallError(.unimplemented, reason: "unknown_method", message: "there is no method with id \(index)", notProcessed: true)
+    }
+
+    fileprivate static func expired(_ method: String) -> CallError {
+        CallError(
+            .deadlineExceeded, reason: "expired_on_arrival", message: "the deadline of \(method) had passed when it arrived",
+            notProcessed: true)
+    }
+
+    fileprivate static func overloaded(_ configuration: ServerConfiguration) -> CallError {
+        CallError(
+            .resourceExhausted, reason: "too_many_calls",
+            message: "\(configuration.service) serves \(configuration.maxConcurrentCalls) calls of this connection already",
+            retryAfter: .milliseconds(100), notProcessed: true)
+    }
+
+    fileprivate static func replyTooLarge(_ bytes: Int, _ limit: Int) -> CallError {
+        CallError(
+            .resourceExhausted, reason: "message_too_large", message: "the reply has \(bytes) bytes, the caller takes \(limit) at most")
+    }
+}

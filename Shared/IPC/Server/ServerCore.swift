@@ -1,0 +1,135 @@
+import BulkheadCore
+import Logging
+import NIOCore
+import Synchronization
+
+/// The inside of a server: its methods, connections and health.
+///
+/// States: serving → draining (no new connections, calls in flight end) → drained.
+///
+/// `@unchecked Sendable`: the counters apart, touched on the event loop only.
+final class ServerCore: @unchecked Sendable {
+    /// A method and how often it was called.
+    final class Entry: Sendable {
+        let descriptor: MethodDescriptor
+        let handler: ServerHandler
+        let calls = Atomic<UInt64>(0)
+
+        init(_ method: ServerMethod) {
+            descriptor = method.descriptor
+            handler = method.handler
+        }
+    }
+
+    private static let logPause: Duration = .seconds(10)
+    /// A client that did not confirm DRAIN by then gets no more consideration.
+    private static let drainAckTime: Duration = .seconds(1)
+
+    let configuration: ServerConfiguration
+    let eventLoop: any EventLoop
+    let entries: [Entry]
+    let instance = ProcessInstance.newID()
+    let inFlight = Atomic<Int>(0)
+    private let connectionCount = Atomic<Int>(0)
+    private let rejected = Atomic<UInt64>(0)
+    private let logger = Logger(label: "bulkhead.ipc")
+    private var lastRejectionLog: MonotonicTime?
+    private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private(set) var health = PeerHealth(state: .starting)
+    private var drainDone: (() -> Void)?
+
+    init(_ configuration: ServerConfiguration, eventLoop: any EventLoop) throws(IPCServerError) {
+        self.configuration = configuration
+        self.eventLoop = eventLoop
+        var names: Set<String> = []
+        for method in configuration.methods {
+            let name = method.descriptor.name
+            guard names.insert(name).inserted else { throw IPCServerError("the method \(name) is registered twice") }
+            let streams = if case .stream = method.handler { true } else { false }
+            guard streams == (method.descriptor.shape != .unary) else {
+                throw IPCServerError("the handler of \(name) does not fit its shape, \(method.descriptor.shape)")
+            }
+        }
+        entries = configuration.methods.map(Entry.init)
+    }
+
+    var hello: Hello {
+        var hello = Hello()
+        hello.service = configuration.service
+        hello.instance = instance
+        hello.pid = ProcessInstance.pid
+        hello.maxMessageBytes = UInt32(clamping: configuration.maxMessageBytes)
+        hello.now = .now()
+        hello.schemas = configuration.schemas.map { Hello.Schema(name: $0.name, fingerprint: $0.fingerprint) }
+        hello.methods = entries.map { entry in
+            let method = entry.descriptor
+            return Hello.Method(
+                name: method.name, shape: method.shape, requestHash: method.requestHash, responseHash: method.responseHash)
+        }
+        return hello
+    }
+
+    func mayConnect(uid: UInt32, gid: UInt32) -> Bool {
+        configuration.allowedUIDs.contains(uid) || configuration.allowedGID == gid
+    }
+
+    func mayCall(_ service: String) -> Bool {
+        configuration.allowedCallers.isEmpty || configuration.allowedCallers.contains(service)
+    }
+
+    func accept(_ pipe: FramePipe, uid: UInt32?) {
+        let connection = ServerConnection(core: self, pipe: pipe, uid: uid)
+        connections[ObjectIdentifier(connection)] = connection
+        connectionCount.add(1, ordering: .relaxed)
+    }
+
+    /// The connection is closed and none of its handlers runs any more.
+    func forget(_ connection: ServerConnection) {
+        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        connectionCount.subtract(1, ordering: .relaxed)
+        if connections.isEmpty { drainDone?() }
+    }
+
+    /// Counts a connection that was turned away; one log line in ten seconds at most.
+    func reject(_ reason: String) {
+        let total = rejected.add(1, ordering: .relaxed).newValue
+        let now = MonotonicTime.now()
+        if let last = lastRejectionLog, now - last < Self.logPause { return }
+        lastRejectionLog = now
+        logger.warning("connection rejected", metadata: ["reason": "\(reason)", "rejected_total": "\(total)"])
+    }
+
+    func setHealth(_ health: PeerHealth) {
+        guard health != self.health else { return }
+        self.health = health
+        for connection in connections.values { connection.pushHealth(health) }
+    }
+
+    func snapshot() -> ServerSnapshot {
+        var calls: [String: UInt64] = [:]
+        for entry in entries { calls[entry.descriptor.name] = entry.calls.load(ordering: .relaxed) }
+        return ServerSnapshot(
+            connections: connectionCount.load(ordering: .relaxed), inFlight: inFlight.load(ordering: .relaxed), calls: calls,
+            rejected: rejected.load(ordering: .relaxed))
+    }
+
+    /// - Parameter done: called once, with the number of calls that were cut off.
+    func drain(grace: Duration, done: @escaping (Int) -> Void) {
+        var cut = 0
+        drainDone = { [weak self] in
+            self?.drainDone = nil
+            done(cut)
+        }
+        setHealth(PeerHealth(state: .draining, reason: health.reason))
+        for connection in Array(connections.values) { connection.drain() }
+        if connections.isEmpty { return drainDone?() ?? () }
+        let timers = eventLoop.assumeIsolated()
+        timers.scheduleTask(in: TimeAmount(min(grace, Self.drainAckTime))) {
+            for connection in Array(self.connections.values) { connection.drainUnconfirmed() }
+        }
+        timers.scheduleTask(in: TimeAmount(grace)) {
+            for connection in Array(self.connections.values) { cut += connection.cutOff() }
+            self.drainDone?()
+        }
+    }
+}
