@@ -1,0 +1,23 @@
+internal import BulkheadJSON
+internal import NIOCore
+internal import NIOHTTP1
+
+/// What differs between the chat interfaces of the providers.
+protocol Dialect {
+    /// Reads a request body.
+    static func ask(_ body: JSON) throws(BadRequest) -> Ask
+    /// The complete answer, one entry of `answers` a choice.
+    static func write(_ answers: [Answer], to ask: Ask, _ writer: inout JSONWriter)
+    /// The streamed answer.
+    static func frames(_ answers: [Answer], to ask: Ask) -> StreamFrames
+    /// The body of an error answer.
+    static func writeError(_ status: HTTPResponseStatus, _ error: BadRequest, _ writer: inout JSONWriter)
+    /// What the provider calls its request id.
+    static var requestIDHeader: String { get }
+}
+
+extension Dialect {
+    static func errorReply(_ status: HTTPResponseStatus, _ error: BadRequest) -> Reply {
+        .json(status: status) { writeError(status, error, &$0) }
+    }
+}
