@@ -4,18 +4,19 @@ internal import BulkheadJSON
 struct Answer {
     enum Content {
         case text
-        /// A call of the tool called `name`; the tokens are those of the arguments' JSON text.
+        /// A call of the tool called `name`.
         case toolCall(name: String)
     }
 
-    var content: Content
-    /// The text, in the tokens it is streamed in.
-    var tokens: [Substring]
+    let content: Content
+    /// What the model says, or the arguments of the call.
+    let text: String
+    let tokenCount: Int
     /// True if the token limit cut it short.
-    var isCutShort: Bool
+    let isCutShort: Bool
 
-    /// All tokens.
-    var text: String { tokens.joined() }
+    /// The text in the pieces it is streamed in.
+    var tokens: [String] { Tokens.split(text) }
 
     var toolName: String? { if case .toolCall(let name) = content { name } else { nil } }
 }
@@ -27,12 +28,19 @@ extension Answer {
     init(to ask: Ask, choice: Int = 0, length: Int?) {
         if ask.lastIsUser, let tool = ask.tool {
             let arguments = SchemaExample.value(of: tool.parameters, text: Self.excerpt(of: ask.prompt)).text()
-            self.init(content: .toolCall(name: tool.name), tokens: Tokens.split(arguments), isCutShort: false)
-            return
+            self.init(content: .toolCall(name: tool.name), whole: arguments, limit: .max)
+        } else {
+            let text = length.map { Self.filler($0) } ?? Self.sentence(for: ask, choice: choice)
+            self.init(content: .text, whole: text, limit: ask.maxTokens ?? .max)
         }
-        let tokens = length.map { Self.filler($0) } ?? Tokens.split(Self.sentence(for: ask, choice: choice))
-        let limit = ask.maxTokens ?? .max
-        self.init(content: .text, tokens: Array(tokens.prefix(limit)), isCutShort: tokens.count > limit)
+    }
+
+    private init(content: Content, whole: String, limit: Int) {
+        let count = Tokens.count(whole)
+        self.content = content
+        isCutShort = count > limit
+        tokenCount = min(count, limit)
+        text = isCutShort ? Tokens.split(whole).prefix(limit).joined() : whole
     }
 
     private static func sentence(for ask: Ask, choice: Int) -> String {
@@ -47,7 +55,8 @@ extension Answer {
         text.utf8.count <= 240 ? text : String(text.prefix(240)) + "…"
     }
 
-    private static let words: [Substring] = ["The ", "fox ", "ran ", "and ", "saw ", "how ", "the ", "dog ", "was ", "not ", "lazy", ".\n\n "]
+    // Each has the four bytes of a token.
+    private static let words = ["The ", "fox ", "ran ", "and ", "saw ", "how ", "the ", "dog ", "was ", "not ", "lazy", ".\n\n "]
 
-    private static func filler(_ count: Int) -> [Substring] { (0..<count).map { words[$0 % words.count] } }
+    private static func filler(_ count: Int) -> String { (0..<count).map { words[$0 % words.count] }.joined() }
 }

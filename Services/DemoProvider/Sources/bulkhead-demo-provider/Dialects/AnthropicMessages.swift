@@ -49,7 +49,7 @@ enum AnthropicMessages: Dialect {
             writer.array("content") { $0.object { writeBlock(answer, isComplete: true, &$0) } }
             writer.field("stop_reason", stopReason(answer))
             writer.nullField("stop_sequence")
-            writer.object("usage") { writeUsage(ask, output: answer.tokens.count, &$0) }
+            writer.object("usage") { writeUsage(ask, output: answer.tokenCount, &$0) }
         }
     }
 
@@ -117,7 +117,7 @@ extension AnthropicMessages {
         writeOpening(answer, ask, &frames.bytes)
         frames.mark()
         for token in answer.tokens {
-            writeDelta(String(token), isCall: answer.toolName != nil, &frames.bytes)
+            writeDelta(token, isCall: answer.toolName != nil, &frames.bytes)
             frames.mark()
         }
         writeClosing(answer, &frames.bytes)
@@ -170,7 +170,7 @@ extension AnthropicMessages {
                 writer.field("stop_reason", stopReason(answer))
                 writer.nullField("stop_sequence")
             }
-            writer.object("usage") { $0.field("output_tokens", answer.tokens.count) }
+            writer.object("usage") { $0.field("output_tokens", answer.tokenCount) }
         }
         event("message_stop", &buffer) { _ in }
     }

@@ -52,7 +52,7 @@ enum Gemini: Dialect {
                     writer.object { writeCandidate(answer, index: index, text: text, isLast: true, &$0) }
                 }
             }
-            writeTail(ask, output: answers.reduce(0) { $0 + $1.tokens.count }, id: AnswerID.next("resp-"), &writer)
+            writeTail(ask, output: answers.reduce(0) { $0 + $1.tokenCount }, id: AnswerID.next("resp-"), &writer)
         }
     }
 
@@ -95,9 +95,9 @@ enum Gemini: Dialect {
         var output = 0
         for (index, answer) in answers.enumerated() {
             // A call comes whole, text token by token; the last piece says why it ends.
-            let pieces: [String?] = answer.toolName == nil ? answer.tokens.map { String($0) } : [nil]
+            let pieces: [String?] = answer.toolName == nil ? answer.tokens : [nil]
             for (place, piece) in pieces.enumerated() {
-                output += piece == nil ? answer.tokens.count : 1
+                output += piece == nil ? answer.tokenCount : 1
                 SSEWriter.write(into: &frames.bytes) { writer in
                     writer.object { writer in
                         writer.array("candidates") { writer in

@@ -96,7 +96,7 @@ enum OpenAIChat: Dialect {
     }
 
     private static func writeUsage(_ answers: [Answer], _ ask: Ask, _ writer: inout JSONWriter) {
-        let completion = answers.reduce(0) { $0 + $1.tokens.count }
+        let completion = answers.reduce(0) { $0 + $1.tokenCount }
         writer.object("usage") { writer in
             writer.field("prompt_tokens", ask.promptTokens)
             writer.field("completion_tokens", completion)
@@ -154,11 +154,11 @@ extension OpenAIChat {
                     delta.array("tool_calls") { writer in
                         writer.object { writer in
                             writer.field("index", 0)
-                            writer.object("function") { $0.field("arguments", String(token)) }
+                            writer.object("function") { $0.field("arguments", token) }
                         }
                     }
                 } else {
-                    delta.field("content", String(token))
+                    delta.field("content", token)
                 }
             }
             frames.mark()

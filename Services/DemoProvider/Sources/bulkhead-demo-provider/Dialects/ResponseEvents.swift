@@ -15,7 +15,7 @@ struct ResponseEvents {
         result.mark()
         for token in response.answer.tokens {
             detail(isCall ? "response.function_call_arguments.delta" : "response.output_text.delta") { writer in
-                writer.field("delta", String(token))
+                writer.field("delta", token)
             }
             result.mark()
         }

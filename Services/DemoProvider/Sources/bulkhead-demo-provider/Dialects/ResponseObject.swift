@@ -55,9 +55,9 @@ struct ResponseObject {
         writer.object("usage") { writer in
             writer.field("input_tokens", ask.promptTokens)
             writer.object("input_tokens_details") { $0.field("cached_tokens", 0) }
-            writer.field("output_tokens", answer.tokens.count)
+            writer.field("output_tokens", answer.tokenCount)
             writer.object("output_tokens_details") { $0.field("reasoning_tokens", 0) }
-            writer.field("total_tokens", ask.promptTokens + answer.tokens.count)
+            writer.field("total_tokens", ask.promptTokens + answer.tokenCount)
         }
     }
 
