@@ -26,6 +26,8 @@ package struct JSONWriter {
     /// Opens an object; `endObject` closes it.
     package mutating func beginObject() { open(UInt8(ascii: "{")) }
     package mutating func endObject() { close(UInt8(ascii: "}")) }
+    /// Goes on in an object whose beginning, with at least one member, stands in the buffer already.
+    package mutating func continueObject() { needsComma = true }
     /// Opens an array; `endArray` closes it.
     package mutating func beginArray() { open(UInt8(ascii: "[")) }
     package mutating func endArray() { close(UInt8(ascii: "]")) }

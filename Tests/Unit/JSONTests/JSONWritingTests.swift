@@ -27,6 +27,14 @@ struct JSONWritingTests {
         }
     }
 
+    @Test("long strings survive, whatever stands where they are cut into pieces", arguments: ["a", "\n", "é", "😀", "\u{1}"])
+    func longStrings(filler: String) throws {
+        for offset in 0..<9 {
+            let text = String(repeating: "x", count: offset) + String(repeating: filler, count: 2_000) + "\""
+            #expect(try JSON.parse(JSON.object(["k": .string(text)]).bytes()) == ["k": .string(text)])
+        }
+    }
+
     @Test("the streaming writer writes what the tree writes, after what the buffer held")
     func streaming() throws {
         var buffer = ByteBuffer(string: "data: ")

@@ -27,8 +27,8 @@ struct Reply {
 struct StreamFrames {
     /// All of it in order.
     var bytes = ByteBuffer()
-    /// The dialect's event for a failure in mid-stream.
-    var failure = ByteBuffer()
+    /// The dialect's event for a failure after the given number of tokens.
+    var failure: (_ tokens: Int) -> ByteBuffer = { _ in ByteBuffer() }
     // The first entry is where the tokens begin, entry n is where token n ends.
     private var marks: [Int] = []
 

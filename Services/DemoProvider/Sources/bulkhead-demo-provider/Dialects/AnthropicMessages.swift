@@ -121,9 +121,7 @@ extension AnthropicMessages {
             frames.mark()
         }
         writeClosing(answer, &frames.bytes)
-        SSEWriter.write(name: "error", into: &frames.failure) { writer in
-            writeError(.init(statusCode: 529), BadRequest(message: "the demo provider fails as told"), &writer)
-        }
+        frames.failure = { _ in failureEvent(.init(statusCode: 529), name: "error") }
         return frames
     }
 

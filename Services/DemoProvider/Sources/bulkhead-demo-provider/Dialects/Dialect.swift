@@ -1,3 +1,4 @@
+internal import BulkheadHTTP
 internal import BulkheadJSON
 internal import NIOCore
 internal import NIOHTTP1
@@ -19,5 +20,14 @@ protocol Dialect {
 extension Dialect {
     static func errorReply(_ status: HTTPResponseStatus, _ error: BadRequest) -> Reply {
         .json(status: status) { writeError(status, error, &$0) }
+    }
+
+    /// An error in mid-stream.
+    static func failureEvent(_ status: HTTPResponseStatus, name: String = "") -> ByteBuffer {
+        var buffer = ByteBuffer()
+        SSEWriter.write(name: name, into: &buffer) { writer in
+            writeError(status, BadRequest(message: "the demo provider fails as told"), &writer)
+        }
+        return buffer
     }
 }

@@ -110,9 +110,7 @@ enum Gemini: Dialect {
                 frames.mark()
             }
         }
-        SSEWriter.write(into: &frames.failure) { writer in
-            writeError(.serviceUnavailable, BadRequest(message: "the demo provider fails as told"), &writer)
-        }
+        frames.failure = { _ in failureEvent(.serviceUnavailable) }
         return frames
     }
 

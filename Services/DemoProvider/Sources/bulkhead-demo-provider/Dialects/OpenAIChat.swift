@@ -128,9 +128,7 @@ extension OpenAIChat {
         }
         if ask.includesUsage { chunks.writeUsage(&frames.bytes) { writeUsage(answers, ask, &$0) } }
         SSEWriter.write(data: "[DONE]", into: &frames.bytes)
-        SSEWriter.write(into: &frames.failure) { writer in
-            OpenAIError.write(.internalServerError, BadRequest(message: "the demo provider fails as told"), &writer)
-        }
+        frames.failure = { _ in failureEvent(.internalServerError) }
         return frames
     }
 

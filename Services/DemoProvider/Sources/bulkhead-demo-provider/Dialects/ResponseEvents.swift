@@ -13,13 +13,14 @@ struct ResponseEvents {
     mutating func frames() -> StreamFrames {
         writeOpening()
         result.mark()
+        let opening = number
+        result.failure = { Self.failure(number: opening + $0) }
         for token in response.answer.tokens {
             detail(isCall ? "response.function_call_arguments.delta" : "response.output_text.delta") { writer in
                 writer.field("delta", token)
             }
             result.mark()
         }
-        writeFailure()
         writeClosing()
         return result
     }
@@ -45,8 +46,9 @@ struct ResponseEvents {
         whole(response.finalEvent, .finished)
     }
 
-    private mutating func writeFailure() {
-        SSEWriter.write(name: "error", into: &result.failure) { writer in
+    private static func failure(number: Int) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        SSEWriter.write(name: "error", into: &buffer) { writer in
             writer.object { writer in
                 writer.field("type", "error")
                 writer.field("code", "server_error")
@@ -55,6 +57,7 @@ struct ResponseEvents {
                 writer.field("sequence_number", number)
             }
         }
+        return buffer
     }
 
     private mutating func event(_ type: String, _ members: (inout JSONWriter) -> Void) {

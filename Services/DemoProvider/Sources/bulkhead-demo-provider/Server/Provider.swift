@@ -108,7 +108,13 @@ extension Provider {
             let model = body["model"]?.string ?? ""
             number = log.withLock { $0.add(request.head, model: model, body: request.body) }
             directives = try self.directives(for: model, request.head)
-            if let failure = failed(directives, dialect) { reply = failure } else { reply = try answer(body, directives) }
+            if let failure = failed(directives, dialect) {
+                reply = failure
+            } else {
+                reply = try answer(body, directives)
+                // A whole answer has no place for an error event.
+                if case .whole = reply.body, case .error = directives.ending { reply = told(.internalServerError, dialect) }
+            }
         } catch {
             reply = D.errorReply(.badRequest, error)
         }
@@ -128,12 +134,16 @@ extension Provider {
 
     private func failed<D: Dialect>(_ directives: Directives, _ dialect: D.Type) -> Reply? {
         guard let code = directives.failure else { return nil }
-        var reply = D.errorReply(.init(statusCode: code), BadRequest(message: "the demo provider answers \(code) as told"))
+        var reply = told(.init(statusCode: code), dialect)
         if let span = directives.retryAfter {
             reply.headers.append(("retry-after", String((span.nanoseconds + 999_999_999) / 1_000_000_000)))
             reply.headers.append(("retry-after-ms", String(span.nanoseconds / 1_000_000)))
         }
         return reply
+    }
+
+    private func told<D: Dialect>(_ status: HTTPResponseStatus, _ dialect: D.Type) -> Reply {
+        D.errorReply(status, BadRequest(message: "the demo provider answers \(status.code) as told"))
     }
 
     private func models(_ request: Request) -> Reply {

@@ -83,7 +83,7 @@ extension Transmission {
         case .reset(let count): (last, ending) = (count ?? 0, .reset)
         case .cut(let count): (last, ending) = (count, .close)
         case .end(let count): last = count
-        case .error(let count): (last, tail) = (count, frames.failure)
+        case .error(let count): (last, tail) = (count, frames.failure(min(count, frames.tokenCount)))
         case .garbage(let count): (last, tail) = (count, Self.notJSONEvent)
         }
         lastFrame = min(last ?? .max, frames.tokenCount)
