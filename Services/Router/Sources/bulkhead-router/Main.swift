@@ -1,1 +1,12 @@
-@main enum Main { static func main() {} }
+import ArgumentParser
+import BulkheadAdminCLI
+import RouterService
+
+extension RouterDaemon: @retroactive CommandLineService {
+    package static var commands: [any ParsableCommand.Type] { [Models.self, Providers.self, Explain.self, Cache.self] }
+    package static var abstract: String { "Routes model requests to providers: retries, fallback, breakers, answer cache." }
+}
+
+@main enum Main {
+    static func main() { ServiceMain.run(RouterDaemon.self) }
+}

@@ -1,0 +1,98 @@
+import BulkheadCore
+import BulkheadResilience
+
+/// Why a try at a target did not give an answer, and what follows from it.
+struct TargetFailure: Error, Sendable, Equatable {
+    /// What the execution does with it; see `RetryPolicy`.
+    enum Kind: String, Sendable, CaseIterable {
+        /// The request is wrong, whoever is asked.
+        case callersMistake = "callers-mistake"
+        /// This target cannot do it (dialect, unknown model there); another one may.
+        case unsupported
+        /// The provider refuses the stored secret, or the account is out of quota.
+        case refused
+        /// 408, 409, 429, 5xx, no connection, reset: may pass.
+        case transient
+        /// Nothing came within the time limit: asking again would cost as much again.
+        case silent
+        /// An answer that is none: malformed, or ended before its end.
+        case broken
+        /// The credentials service is missing or has no usable secret: says nothing about the provider.
+        case credentials
+        /// The time of the whole request is over.
+        case outOfTime = "out-of-time"
+        /// The caller left.
+        case cancelled
+    }
+
+    var kind: Kind
+    /// What the caller is told when nothing else helps.
+    var error: CallError
+    /// What it says about the target's health.
+    var outcome: CircuitBreaker.Outcome
+
+    init(_ kind: Kind, _ error: CallError, outcome: CircuitBreaker.Outcome? = nil) {
+        self.kind = kind
+        self.error = error
+        self.outcome = outcome ?? Self.outcome(of: kind)
+    }
+
+    private static func outcome(of kind: Kind) -> CircuitBreaker.Outcome {
+        switch kind {
+        case .callersMistake: .success
+        case .transient, .silent, .broken: .failure
+        case .unsupported, .refused, .credentials, .outOfTime, .cancelled: .neutral
+        }
+    }
+}
+
+extension TargetFailure {
+    /// An answer the router could not use.
+    static func broken(_ target: Target, _ what: String) -> TargetFailure {
+        TargetFailure(
+            .broken, CallError(.unavailable, reason: "upstream_error", message: "The provider '\(target.provider)' \(what)."))
+    }
+
+    static func silent(_ target: Target, after limit: Duration) -> TargetFailure {
+        let milliseconds = Int(limit.milliseconds)
+        return TargetFailure(
+            .silent,
+            CallError(
+                .deadlineExceeded, reason: "upstream_timeout",
+                message: "The provider '\(target.provider)' sent nothing for \(milliseconds) ms, the limit of this route."))
+    }
+
+    /// A stream that broke after its first event reached the caller.
+    static func brokenStream(_ target: Target, _ what: String) -> CallError {
+        CallError(
+            .dataLoss, reason: "stream_broken", message: "The stream of the provider '\(target.provider)' broke off: \(what).")
+    }
+
+    /// The end of an exchange as the credentials service, or the link to it, tells it.
+    static func exchange(_ error: CallError, _ one: Try) -> TargetFailure {
+        switch (error.code, error.reason) {
+        case (.cancelled, _):
+            return TargetFailure(.cancelled, error)
+        case (_, "upstream_unreachable"), (_, "upstream_error"):
+            return TargetFailure(.transient, error)
+        case (_, "upstream_timeout"):
+            return TargetFailure(.silent, error)
+        case (.deadlineExceeded, _):
+            let late = CallError(
+                .deadlineExceeded, reason: "upstream_timeout",
+                message: "The provider '\(one.target.provider)' did not answer in the time the request had.")
+            return TargetFailure(.outOfTime, late, outcome: one.deadline.isRoutes ? .failure : .neutral)
+        case (.resourceExhausted, "payload_too_large"):
+            return TargetFailure(.callersMistake, error)
+        case (.permissionDenied, _), (.notFound, _), (.failedPrecondition, _):
+            return TargetFailure(.credentials, error)
+        default:
+            return TargetFailure(
+                .credentials,
+                CallError(
+                    .unavailable, reason: "credentials_unavailable",
+                    message: "The credentials service cannot be reached, so no provider can be asked: see bulkhead-router links.",
+                    retryAfter: error.retryAfter, origin: error.origin))
+        }
+    }
+}

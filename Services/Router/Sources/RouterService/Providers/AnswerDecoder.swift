@@ -1,0 +1,53 @@
+import BulkheadAPI
+import BulkheadHTTP
+import BulkheadJSON
+import NIOCore
+
+/// What a provider's answer carries besides its events.
+struct AnswerMeta: Sendable, Equatable {
+    /// The provider's id of the answer.
+    var id = ""
+    /// Seconds since 1970; 0 when the provider does not say.
+    var created = 0
+    var usage: ChatAPI.Usage?
+}
+
+/// Why bytes of a provider are no answer.
+enum DecodeFault: Error, Sendable, Equatable {
+    /// The provider reported an error inside its answer.
+    case provider(ProviderError)
+    /// Not what the dialect says. The text continues "The provider …"; it never quotes the bytes.
+    case malformed(String)
+}
+
+/// Decodes a stream of one dialect.
+protocol EventDecoder: Sendable {
+    var meta: AnswerMeta { get }
+    /// The proof of completion was seen for all of the answer.
+    var isComplete: Bool { get }
+    /// Nothing more is to come, usage included.
+    var isOver: Bool { get }
+    /// Takes one server-sent event.
+    mutating func take(_ event: SSEEvent, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault)
+    /// Takes a whole answer, as it comes when no stream was asked for.
+    mutating func takeWhole(_ body: ByteBuffer) throws(DecodeFault) -> [ChatAPI.ChatEvent]
+}
+
+extension EventDecoder {
+    /// The JSON of an event or answer.
+    func json(_ bytes: ByteBuffer) throws(DecodeFault) -> JSON {
+        do throws(JSONError) {
+            return try JSON.parse(bytes)
+        } catch {
+            throw .malformed("sent something that is no JSON")
+        }
+    }
+}
+
+/// Makes the decoder of a target's dialect.
+enum AnswerDecoding {
+    /// - Parameter choices: how many the client asked for.
+    static func decoder(for target: Target, choices: Int) -> any EventDecoder {
+        target.dialect == .anthropic ? AnthropicDecoder() : OpenAIDecoder(choices: choices)
+    }
+}

@@ -1,0 +1,111 @@
+import BulkheadAPI
+import BulkheadCore
+import BulkheadIPC
+import BulkheadResilience
+import BulkheadServiceKit
+import Glibc
+import Synchronization
+
+/// What a configuration comes to while it is in force.
+struct RouterSettings: Sendable {
+    let configuration: RouterConfiguration
+    let table: RoutingTable
+    var cache: AnswerCacheConfiguration { configuration.cache }
+
+    init(_ configuration: RouterConfiguration) {
+        self.configuration = configuration
+        table = RoutingTable(configuration)
+    }
+}
+
+/// The router: routes, provider dialects, retries, fallback, provider breakers, the exact cache.
+package final class RouterDaemon: BulkheadService, RouterHandler {
+    package static let name = ServiceName.router
+    package static let peers = RouterPeers.all
+    package static let callers: Set<ServiceName> = [.edge]
+    package static let schemas = [RouterMethods.schema]
+
+    private let settings: Mutex<RouterSettings>
+    private let breakerBook: TargetBreakers
+    private let cache: ExactCache
+    private let metrics: RouterMetrics
+    private let chats: ChatExecution
+    private let embeddings: EmbedExecution
+    /// Seconds since 1970.
+    private let started = time(nil)
+
+    package init(configuration: RouterConfiguration, context: ServiceContext) async throws {
+        settings = Mutex(RouterSettings(configuration))
+        breakerBook = TargetBreakers(configuration.breaker)
+        cache = ExactCache(configuration.cache.exact)
+        metrics = RouterMetrics(context.metrics)
+        let exchange = UpstreamExchange(client: CredentialsClient(link: context.link(to: .credentials)))
+        let failover = Failover(breakers: breakerBook, metrics: metrics, eventLoop: context.eventLoop)
+        chats = ChatExecution(exchange: exchange, failover: failover, cache: cache, metrics: metrics)
+        embeddings = EmbedExecution(
+            exchange: exchange, retrieval: RetrievalClient(link: context.link(to: .retrieval)), failover: failover)
+    }
+
+    package var methods: [ServerMethod] { RouterMethods.serve(self) }
+
+    package var verbs: [AdminVerb] {
+        RouterVerbs(settings: { [self] in current }, breakers: breakerBook, cache: cache).all
+    }
+
+    package func start() async throws {}
+
+    package func reload(_ configuration: RouterConfiguration) async throws {
+        settings.withLock { $0 = RouterSettings(configuration) }
+        breakerBook.reconfigure(configuration.breaker)
+        cache.reconfigure(configuration.cache.exact)
+    }
+
+    package func drain(grace: Duration) async {}
+
+    private var current: RouterSettings { settings.withLock { $0 } }
+}
+
+extension RouterDaemon {
+    package func complete(
+        _ request: RouterAPI.CompleteRequest, _ call: ServerCall, _ replies: TypedWriter<RouterAPI.CompleteReply>
+    ) async throws {
+        try await chats.run(request, current, call, replies)
+    }
+
+    package func embed(_ request: RouterAPI.EmbedRequest, _ call: ServerCall) async throws -> RouterAPI.EmbedReply {
+        try await embeddings.run(request, current, call)
+    }
+
+    package func listModels(_ request: RouterAPI.ListModelsRequest, _ call: ServerCall) async throws -> RouterAPI.ListModelsReply {
+        let models = current.table.listed().map { RouterAPI.Model(name: $0.name, provider: $0.provider, created: started) }
+        return RouterAPI.ListModelsReply(models: models)
+    }
+}
+
+extension RouterDaemon {
+    /// What breakers of targets are called, so that they are told from links.
+    private static let breakerPrefix = "target:"
+
+    package func breakers() -> [BreakerRow] {
+        let used = Dictionary(breakerBook.all().map { ($0.name, $0.breaker) }, uniquingKeysWith: { first, _ in first })
+        let names = Set(used.keys).union(RouterVerbs.configuredTargets(current).map(\.label))
+        return names.sorted().map { name in
+            let wait = used[name]?.probeTime.map { max(0, Int(($0 - .now()).milliseconds)) }
+            return BreakerRow(
+                name: Self.breakerPrefix + name, state: (used[name]?.state ?? .closed).rawValue, nextProbeMilliseconds: wait)
+        }
+    }
+
+    package func forceBreaker(_ name: String, open: Bool?) -> Bool {
+        guard name.hasPrefix(Self.breakerPrefix) else { return false }
+        let label = String(name.dropFirst(Self.breakerPrefix.count))
+        let known = breakerBook.all().contains { $0.name == label } || RouterVerbs.configuredTargets(current).contains { $0.label == label }
+        if known { breakerBook.force(label, open: open, now: .now()) }
+        return known
+    }
+
+    package func collectMetrics() {
+        let breakers = breakerBook.all().map { (name: $0.name, isOpen: $0.breaker.state == .open || $0.breaker.state == .forcedOpen) }
+        metrics.collect(cache: cache.statistics, breakers: breakers)
+    }
+}

@@ -1,0 +1,74 @@
+import BulkheadCore
+import BulkheadObservability
+import Synchronization
+
+/// The router's instruments.
+final class RouterMetrics: Sendable {
+    let retries: Counter
+    /// Targets asked after another one had failed.
+    let fallbacks: Counter
+    let fallbackAnswers: Counter
+    let cacheHits: Counter
+    let cacheMisses: Counter
+    private let cacheEntries: Gauge
+    private let cacheBytes: Gauge
+    private let registry: MetricsRegistry
+    private let perProvider = Mutex(PerProvider())
+
+    /// Instruments by the labels they were made with; providers are configured, so there are few.
+    private struct PerProvider {
+        var attempts: [String: [String: Counter]] = [:]
+        var latencies: [String: Timing] = [:]
+    }
+
+    init(_ registry: MetricsRegistry) {
+        self.registry = registry
+        retries = registry.counter("router_retries", help: "Tries at a target that had failed before in the same request.")
+        fallbacks = registry.counter("router_fallbacks", help: "Targets asked after another target of the route.")
+        fallbackAnswers = registry.counter("router_fallback_answers", help: "Requests answered with the configured fallback answer.")
+        cacheHits = registry.counter("router_cache_hits", help: "Requests answered from the exact cache.")
+        cacheMisses = registry.counter("router_cache_misses", help: "Requests looked up in the exact cache in vain.")
+        cacheEntries = registry.gauge("router_cache_entries", help: "Answers in the exact cache.")
+        cacheBytes = registry.gauge("router_cache_bytes", help: "Estimated memory of the exact cache.")
+    }
+
+    /// Counts one try.
+    func attempt<Value>(_ target: Target, _ outcome: TryOutcome<Value>, took: Duration) {
+        let word: String =
+            switch outcome {
+            case .answered: "answered"
+            case .failed(let failure): failure.kind.rawValue
+            case .brokenOff: "broken-off"
+            }
+        let (counter, timing) = perProvider.withLock { instruments in
+            let provider = target.provider
+            let counter = instruments.attempts[provider]?[word] ?? made(provider, word)
+            instruments.attempts[provider, default: [:]][word] = counter
+            let timing = instruments.latencies[provider] ?? latency(provider)
+            instruments.latencies[provider] = timing
+            return (counter, timing)
+        }
+        counter.add()
+        timing.record(microseconds: took.nanosecondsClamped / 1000)
+    }
+
+    /// Brings gauges up to date.
+    func collect(cache: ExactCache.Statistics, breakers: [(name: String, isOpen: Bool)]) {
+        cacheEntries.set(cache.entries)
+        cacheBytes.set(cache.bytes)
+        for (name, isOpen) in breakers {
+            registry.gauge(
+                "router_target_open", help: "1 while the breaker of a target keeps requests away.", labels: [("target", name)]
+            ).set(isOpen ? 1 : 0)
+        }
+    }
+
+    private func made(_ provider: String, _ outcome: String) -> Counter {
+        registry.counter(
+            "router_attempts", help: "Tries by provider and how they ended.", labels: [("provider", provider), ("outcome", outcome)])
+    }
+
+    private func latency(_ provider: String) -> Timing {
+        registry.timing("router_upstream", help: "Time of one try, from sending to its end.", labels: [("provider", provider)])
+    }
+}

@@ -1,0 +1,85 @@
+import BulkheadCore
+
+/// Which model names lead where. Made anew from every configuration; never changes.
+package struct RoutingTable: Sendable {
+    private let exact: [String: ModelConfiguration]
+    /// The most specific first, equally specific ones in file order.
+    private let patterns: [(pattern: NamePattern, model: ModelConfiguration)]
+    private let providers: [ProviderConfiguration]
+    private let byName: [String: ProviderConfiguration]
+    /// Configured names without patterns, in file order.
+    package let names: [String]
+
+    /// The names of the retrieval service's embedder.
+    package static let builtinModel = "all-MiniLM-L6-v2"
+    package static let builtinNames = [builtinModel, "builtin"]
+
+    package init(_ configuration: RouterConfiguration) {
+        providers = configuration.providers
+        byName = Dictionary(providers.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let plain = configuration.models.filter { !$0.name.contains("*") }
+        exact = Dictionary(plain.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        names = plain.map(\.name)
+        patterns = configuration.models.filter { $0.name.contains("*") }
+            .map { (NamePattern($0.name), $0) }
+            .sorted { $0.0.specificity > $1.0.specificity }
+    }
+
+    /// Where `model` leads: its exact name, else the most specific pattern, else the providers that serve all of their names.
+    /// - Throws: NOT_FOUND `model_not_found` with the nearest names.
+    package func route(_ model: String) throws -> Route {
+        if let configured = exact[model] { return route(configured, requested: model) }
+        if let match = patterns.first(where: { $0.pattern.matches(model) }) { return route(match.model, requested: model) }
+        let targets = providers.filter { Self.serves($0, model) }.map { Self.target($0, model) }
+        if !targets.isEmpty { return Route(alias: model, targets: targets) }
+        throw unknown(model)
+    }
+
+    /// The names clients may rely on, each with the provider asked first.
+    package func listed() -> [(name: String, provider: String)] {
+        var rows = names.compactMap { name in exact[name].map { (name, $0.targets.first?.provider ?? "") } }
+        if let builtin = providers.first(where: { $0.dialect == .builtin }), exact[Self.builtinModel] == nil {
+            rows.append((Self.builtinModel, builtin.name))
+        }
+        return rows
+    }
+
+    private func route(_ model: ModelConfiguration, requested: String) -> Route {
+        let targets = model.targets.compactMap { target in
+            byName[target.provider].map { Self.target($0, target.model.isEmpty ? requested : target.model, weight: target.weight) }
+        }
+        return Route(
+            alias: model.name.contains("*") ? requested : model.name, strategy: model.strategy, targets: targets,
+            timeouts: model.timeouts, retry: model.retry, onStreamBreak: model.onStreamBreak,
+            defaultMaxTokens: model.defaultMaxTokens, fallbacks: model.fallbacks, fallbackAnswer: model.fallbackAnswer)
+    }
+
+    private static func target(_ provider: ProviderConfiguration, _ model: String, weight: Int = 1) -> Target {
+        let name = provider.dialect == .builtin ? builtinModel : model
+        return Target(provider: provider.name, destination: provider.destination, dialect: provider.dialect, model: name, weight: weight)
+    }
+
+    /// Whether a provider takes a name that no alias configures.
+    private static func serves(_ provider: ProviderConfiguration, _ model: String) -> Bool {
+        if provider.dialect == .builtin { return builtinNames.contains(model) }
+        guard provider.serve == .all else { return false }
+        let prefixes: [String] =
+            switch provider.dialect {
+            case .openai, .openaiResponses: ["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-"]
+            case .anthropic: ["claude-"]
+            case .gemini: ["gemini-"]
+            case .bedrock, .builtin: []
+            }
+        return prefixes.contains { model.hasPrefix($0) }
+    }
+
+    private func unknown(_ model: String) -> CallError {
+        let shown = model.count > 100 ? model.prefix(100) + "…" : model[...]
+        let nearest = NearestModels.of(model, among: listed().map(\.name))
+        let hint =
+            nearest.isEmpty
+            ? "no model is configured under router.models"
+            : "the nearest configured models are \(nearest.joined(separator: ", ")); GET /v1/models lists all"
+        return CallError(.notFound, reason: "model_not_found", message: "The model '\(shown)' does not exist here: \(hint).")
+    }
+}
