@@ -1,0 +1,54 @@
+/// What is known of an API key, besides the key itself.
+package struct KeyRecord: Sendable, Equatable {
+    /// Names the key for people and verbs; tells nothing about it.
+    package var id: String
+    package var digest: KeyDigest
+    package var tenant: String
+    /// The user the key belongs to; nil: the tenant's own.
+    package var user: String?
+    /// May read metrics and administer over HTTP.
+    package var isAdmin = false
+    /// May name the user of a request.
+    package var mayAssertUser = false
+    /// Destinations the key may call through the credential proxy; empty: none.
+    package var destinations: [String] = []
+    /// Models the key may use; empty: all. A trailing `*` stands for any end.
+    package var models: [String] = []
+    /// Requests per minute; nil: the limit of its user.
+    package var requestsPerMinute: Int?
+    /// Tokens per minute; nil: the limit of its user.
+    package var tokensPerMinute: Int?
+    /// Requests at once; nil: the limit of its user.
+    package var concurrency: Int?
+    /// Billionths of a US dollar per `budgetWindowMilliseconds`.
+    package var budgetNanousd: Int?
+    package var budgetWindowMilliseconds: Int?
+    /// Milliseconds since 1970, as all times here.
+    package var createdAt: Int64
+    package var expiresAt: Int64?
+    package var revokedAt: Int64?
+    /// The key this one was made to replace.
+    package var replaces: String?
+
+    /// A key of a tenant without limits of its own.
+    package init(id: String, digest: KeyDigest, tenant: String, user: String? = nil, createdAt: Int64) {
+        self.id = id
+        self.digest = digest
+        self.tenant = tenant
+        self.user = user
+        self.createdAt = createdAt
+    }
+
+    /// Why the key is refused at `now`; nil: it is good.
+    package func refusal(at now: Int64) -> String? {
+        if let revokedAt, revokedAt <= now { return "the key was revoked" }
+        if let expiresAt, expiresAt <= now { return "the key has expired" }
+        return nil
+    }
+
+    /// Whether the key may use `model`; an empty name is no model at all and allowed.
+    package func allows(model: String) -> Bool {
+        models.isEmpty || model.isEmpty
+            || models.contains { $0 == model || ($0.hasSuffix("*") && model.hasPrefix($0.dropLast())) }
+    }
+}

@@ -1,0 +1,107 @@
+/// What `keys create` asks for.
+package struct KeyCreation: Codable, Sendable {
+    package var tenant: String
+    package var user: String?
+    package var admin = false
+    package var assertUser = false
+    package var destinations: [String] = []
+    package var models: [String] = []
+    package var rpm: Int?
+    package var tpm: Int?
+    package var concurrency: Int?
+    package var budgetUSD: Double?
+    /// As typed, e.g. `1d`.
+    package var budgetWindow: String?
+    /// As typed, e.g. `30d`.
+    package var expires: String?
+
+    /// A key of `tenant` without anything special.
+    package init(tenant: String) { self.tenant = tenant }
+}
+
+/// A new key. The only time it is shown.
+package struct KeyCreated: Codable, Sendable {
+    package var id: String
+    package var key: String
+    package var tenant: String
+    package var user: String?
+    /// Milliseconds since 1970.
+    package var expiresAt: Int64?
+}
+
+/// Names a key.
+package struct KeyName: Codable, Sendable {
+    package var id: String
+
+    /// The id as `keys list` shows it.
+    package init(id: String) { self.id = id }
+}
+
+/// What `keys rotate` asks for.
+package struct KeyRotation: Codable, Sendable {
+    package var id: String
+    /// How long the old key stays good, as typed, e.g. `1h`; nil: not at all.
+    package var overlap: String?
+
+    /// Replaces the key `id`.
+    package init(id: String, overlap: String?) {
+        self.id = id
+        self.overlap = overlap
+    }
+}
+
+/// A key as `keys list` and `keys show` give it; never the key itself.
+package struct KeyReport: Codable, Sendable {
+    package var id: String
+    /// good | revoked | expired
+    package var state: String
+    package var tenant: String
+    package var user: String?
+    package var admin: Bool
+    package var assertUser: Bool
+    package var destinations: [String]
+    package var models: [String]
+    package var rpm: Int?
+    package var tpm: Int?
+    package var concurrency: Int?
+    package var budgetUSD: Double?
+    package var budgetWindowMilliseconds: Int?
+    /// Milliseconds since 1970, as all times here.
+    package var createdAt: Int64
+    package var expiresAt: Int64?
+    package var revokedAt: Int64?
+    package var replaces: String?
+    /// Since the key was made; `keys show` only.
+    package var spend: Spend?
+    /// Since midnight UTC; `keys show` only.
+    package var spendToday: Spend?
+
+    init(_ key: KeyRecord, now: Int64) {
+        id = key.id
+        state = key.refusal(at: now) == nil ? "good" : key.revokedAt.map { $0 <= now } ?? false ? "revoked" : "expired"
+        tenant = key.tenant
+        user = key.user
+        admin = key.isAdmin
+        assertUser = key.mayAssertUser
+        destinations = key.destinations
+        models = key.models
+        rpm = key.requestsPerMinute
+        tpm = key.tokensPerMinute
+        concurrency = key.concurrency
+        budgetUSD = key.budgetNanousd.map { Double($0) / 1e9 }
+        budgetWindowMilliseconds = key.budgetWindowMilliseconds
+        createdAt = key.createdAt
+        expiresAt = key.expiresAt
+        revokedAt = key.revokedAt
+        replaces = key.replaces
+    }
+}
+
+/// A tenant as `tenants list` gives it.
+package struct TenantReport: Codable, Sendable {
+    package var tenant: String
+    /// Keys that are good now.
+    package var keys: Int
+    /// By all its keys, since the first.
+    package var spend: Spend
+}

@@ -1,0 +1,139 @@
+import BulkheadAPI
+import BulkheadCore
+import BulkheadIPC
+import BulkheadServiceKit
+import Logging
+
+/// Puts session together: the store, what stands on it, and what peers and operators may call.
+package final class SessionDaemon: BulkheadService {
+    package static let name = ServiceName.session
+    package static let peers = SessionPeers.all
+    package static let callers: Set<ServiceName> = [.edge]
+    package static let schemas = [SessionMethods.schema]
+
+    private static let spendInterval = Duration.seconds(1)
+    private static let purgeInterval = Duration.seconds(60)
+
+    private let context: ServiceContext
+    private let store: SessionStore
+    private let commits: CommitQueue
+    private let keys: KeyIndex
+    private let limits = RequestLimits()
+    private let spend = SpendLedger()
+    private let metrics: SessionMetrics
+    private let admission: Admission
+
+    package init(configuration: SessionConfiguration, context: ServiceContext) async throws {
+        try Self.refuseUnbuilt(configuration)
+        let path = "\(context.stateDirectory)/session.sqlite"
+        let metrics = SessionMetrics(context.metrics)
+        do {
+            store = try await context.blocking { try SessionStore.open(path: path) }
+            let health = StoreHealth { context.reportHealth($0) }
+            commits = CommitQueue(store: store) { outcome in
+                metrics.committed(outcome)
+                // On the loop: health is pushed to peers there.
+                context.eventLoop.execute { health.observe(outcome) }
+            }
+            keys = KeyIndex(try await commits.commit { try KeyTable.all($0) })
+        } catch let error as SessionStoreError {
+            throw StartupFailure(error.description)
+        } catch let error as CallError {
+            throw StartupFailure("\(path): \(error.message)")
+        }
+        self.context = context
+        self.metrics = metrics
+        admission = Admission(
+            keys: keys, limits: limits, spend: spend, commits: commits, metrics: metrics,
+            settings: AdmissionSettings(configuration))
+    }
+
+    /// Never a silent downgrade: what is configured and not there refuses the start.
+    private static func refuseUnbuilt(_ configuration: SessionConfiguration) throws {
+        if configuration.durable == .postgres {
+            throw StartupFailure("suite.stores.durable: postgres comes in a later part; use sqlite", exitCode: 78)
+        }
+        if configuration.fast == .redis {
+            throw StartupFailure("suite.stores.fast: redis comes in a later part; use local", exitCode: 78)
+        }
+        if configuration.encryptionKeyFile != nil {
+            throw StartupFailure(
+                "session.encryption: sealing at rest comes in a later part; remove it, or keep the state folder on an encrypted disk",
+                exitCode: 78)
+        }
+    }
+
+    package var methods: [ServerMethod] { SessionMethods.serve(self) }
+
+    package func start() async throws {
+        context.background("spend flush") { [self] in try await flushSpend() }
+        context.background("idempotency purge") { [self] in try await purgeExpired() }
+    }
+
+    package func reload(_ configuration: SessionConfiguration) async throws {
+        try Self.refuseUnbuilt(configuration)
+        admission.apply(AdmissionSettings(configuration))
+    }
+
+    package func drain(grace: Duration) async { await flushOnce() }
+
+    package func collectMetrics() { metrics.collect(keys: keys.count, subjects: limits.count) }
+
+    private func flushSpend() async throws {
+        // The last flush follows the last call: background work is cancelled after the drain.
+        while !Task.isCancelled {
+            do { try await context.eventLoop.sleep(Self.spendInterval) } catch is CancellationError {}
+            await flushOnce()
+        }
+    }
+
+    private func flushOnce() async {
+        do {
+            try await spend.flush(commits)
+        } catch {
+            context.logger.warning("spend not written; kept in memory", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func purgeExpired() async throws {
+        while true {
+            try await context.eventLoop.sleep(Self.purgeInterval)
+            do {
+                _ = try await idempotency.purge(IdempotencySelection())
+            } catch let error as CallError {
+                context.logger.warning("expired idempotency answers not purged", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private var idempotency: IdempotencyAdministration { IdempotencyAdministration(commits: commits, now: Moment.now) }
+
+    package var verbs: [AdminVerb] {
+        let keyring = KeyAdministration(index: keys, commits: commits, spend: spend, now: Moment.now)
+        let answers = idempotency
+        let stores = StoreAdministration(store: store) { [context] in try await context.blocking($0) }
+        return [
+            AdminVerb("keys.create") { (asked: KeyCreation) in try await keyring.create(asked) },
+            AdminVerb("keys.list") { (_: NoValue) in keyring.list() },
+            AdminVerb("keys.show") { (asked: KeyName) in try await keyring.show(asked) },
+            AdminVerb("keys.revoke") { (asked: KeyName) in try await keyring.revoke(asked) },
+            AdminVerb("keys.rotate") { (asked: KeyRotation) in try await keyring.rotate(asked) },
+            AdminVerb("tenants.list") { (_: NoValue) in try await keyring.tenants() },
+            AdminVerb("idempotency.list") { (asked: IdempotencySelection) in try await answers.list(asked) },
+            AdminVerb("idempotency.purge") { (asked: IdempotencySelection) in try await answers.purge(asked) },
+            AdminVerb("store.check") { (_: NoValue) in try await stores.check() },
+            AdminVerb("store.backup") { (asked: BackupTarget) in try await stores.backUp(asked) },
+        ]
+    }
+}
+
+extension SessionDaemon: SessionHandler {
+    package func admit(_ request: SessionAPI.AdmitRequest, _ call: ServerCall) async throws -> SessionAPI.AdmitReply {
+        try await admission.admit(request, now: .now())
+    }
+
+    package func settle(_ request: SessionAPI.SettleRequest, _ call: ServerCall) async throws -> SessionAPI.SettleReply {
+        try await admission.settle(request, now: .now())
+        return SessionAPI.SettleReply()
+    }
+}

@@ -1,0 +1,57 @@
+import BulkheadAPI
+import BulkheadObservability
+
+/// What session counts.
+package struct SessionMetrics: Sendable {
+    /// What became of a settlement.
+    enum Settlement: String, CaseIterable {
+        case counted
+        case repeated
+        case unknown
+    }
+
+    private let verdicts: [SessionAPI.Verdict: Counter]
+    private let settlements: [Settlement: Counter]
+    private let commits: Counter
+    private let operations: Counter
+    private let failures: Counter
+    private let commitTime: Timing
+    private let keys: Gauge
+    private let subjects: Gauge
+
+    /// Registers the instruments.
+    package init(_ registry: MetricsRegistry) {
+        verdicts = Dictionary(
+            uniqueKeysWithValues: SessionAPI.Verdict.allCases.map { verdict in
+                let labels = [(name: "verdict", value: "\(verdict)")]
+                return (verdict, registry.counter("session_admissions", help: "Admissions by verdict.", labels: labels))
+            })
+        settlements = Dictionary(
+            uniqueKeysWithValues: Settlement.allCases.map { outcome in
+                let labels = [(name: "outcome", value: outcome.rawValue)]
+                return (outcome, registry.counter("session_settlements", help: "Settlements by outcome.", labels: labels))
+            })
+        commits = registry.counter("session_store_commits", help: "Transactions made durable.")
+        operations = registry.counter("session_store_operations", help: "Operations in those transactions.")
+        failures = registry.counter("session_store_failures", help: "Transactions the store refused.")
+        commitTime = registry.timing("session_store_commit", help: "Time from begin to durable.")
+        keys = registry.gauge("session_keys", help: "API keys, revoked and expired ones included.")
+        subjects = registry.gauge("session_limit_subjects", help: "Keys, users and tenants whose rate is held in memory.")
+    }
+
+    func admitted(_ verdict: SessionAPI.Verdict) { verdicts[verdict]?.add() }
+
+    func settled(_ outcome: Settlement) { settlements[outcome]?.add() }
+
+    func committed(_ outcome: CommitOutcome) {
+        commitTime.record(microseconds: outcome.took.nanosecondsClamped / 1000)
+        if outcome.failure != nil { return failures.add() }
+        commits.add()
+        operations.add(outcome.operations)
+    }
+
+    func collect(keys count: Int, subjects held: Int) {
+        keys.set(count)
+        subjects.set(held)
+    }
+}

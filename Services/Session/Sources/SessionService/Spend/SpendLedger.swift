@@ -1,0 +1,128 @@
+import GRDB
+import Synchronization
+
+/// What requests cost.
+package struct Spend: Sendable, Equatable, Codable {
+    package var requests = 0
+    package var inputTokens = 0
+    package var outputTokens = 0
+    /// Billionths of a US dollar; requests whose price is not known count as nothing.
+    package var costNanousd = 0
+
+    /// Nothing spent, or the given amounts.
+    package init(requests: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int = 0) {
+        self.requests = requests
+        self.inputTokens = inputTokens
+        self.outputTokens = outputTokens
+        self.costNanousd = costNanousd
+    }
+
+    static func += (left: inout Spend, right: Spend) {
+        left.requests = adding(left.requests, right.requests)
+        left.inputTokens = adding(left.inputTokens, right.inputTokens)
+        left.outputTokens = adding(left.outputTokens, right.outputTokens)
+        left.costNanousd = adding(left.costNanousd, right.costNanousd)
+    }
+
+    /// Amounts come from a peer: a wrong one must not trap.
+    private static func adding(_ left: Int, _ right: Int) -> Int {
+        let (sum, overflow) = left.addingReportingOverflow(max(0, right))
+        return overflow ? .max : sum
+    }
+}
+
+/// Adds up what keys spend, and writes it behind: what was added since the last flush (a second, in service) is lost when
+/// the process is killed. Holds one entry per known key and day.
+package final class SpendLedger: Sendable {
+    private struct Slot: Hashable, Sendable {
+        var keyID: String
+        var tenant: String
+        /// Days since 1970, UTC.
+        var day: Int64
+    }
+
+    private struct State {
+        var pending: [Slot: Spend] = [:]
+        /// Admissions settled lately: a settlement that is reported twice counts once.
+        var settled = RecentMap<String, Bool>(capacity: 131_072)
+    }
+
+    private let state = Mutex(State())
+
+    /// Nothing spent.
+    package init() {}
+
+    /// Adds the spend of an admission to its key.
+    /// - Returns: false when this admission was added before.
+    package func add(_ spend: Spend, admission: String, key: KeyRecord, now: Int64) -> Bool {
+        state.withLock { state in
+            guard state.settled[admission] == nil else { return false }
+            state.settled[admission] = true
+            state.pending[Slot(keyID: key.id, tenant: key.tenant, day: Self.day(now)), default: Spend()] += spend
+            return true
+        }
+    }
+
+    static func day(_ unixMilliseconds: Int64) -> Int64 { unixMilliseconds / 86_400_000 }
+
+    /// Makes what is pending durable. On failure it stays pending.
+    package func flush(_ commits: CommitQueue) async throws {
+        let batch = state.withLock { state in
+            defer { state.pending = [:] }
+            return state.pending
+        }
+        guard !batch.isEmpty else { return }
+        do {
+            try await commits.commit { db in
+                for (slot, spend) in batch { try Self.write(slot, spend, db) }
+            }
+        } catch {
+            state.withLock { state in
+                for (slot, spend) in batch { state.pending[slot, default: Spend()] += spend }
+            }
+            throw error
+        }
+    }
+
+    private static func write(_ slot: Slot, _ spend: Spend, _ db: Database) throws {
+        try db.execute(
+            sql: """
+                INSERT INTO spend (key_id, day, tenant, requests, input_tokens, output_tokens, cost_nanousd)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (key_id, day) DO UPDATE SET requests = requests + excluded.requests,
+                    input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens,
+                    cost_nanousd = cost_nanousd + excluded.cost_nanousd
+                """,
+            arguments: [
+                slot.keyID, slot.day, slot.tenant, spend.requests, spend.inputTokens, spend.outputTokens, spend.costNanousd,
+            ])
+    }
+}
+
+/// Totals of the table `spend`.
+enum SpendTable {
+    static func total(keyID: String, _ db: Database) throws -> Spend {
+        try Row.fetchOne(db, sql: "SELECT \(sums) FROM spend WHERE key_id = ?", arguments: [keyID]).map(spend) ?? Spend()
+    }
+
+    static func total(keyID: String, day: Int64, _ db: Database) throws -> Spend {
+        try Row.fetchOne(db, sql: "SELECT \(sums) FROM spend WHERE key_id = ? AND day = ?", arguments: [keyID, day])
+            .map(spend) ?? Spend()
+    }
+
+    static func byTenant(_ db: Database) throws -> [String: Spend] {
+        let rows = try Row.fetchAll(db, sql: "SELECT tenant, \(sums) FROM spend GROUP BY tenant")
+        return Dictionary(rows.map { ($0["tenant"], spend($0)) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    private static let sums = """
+        coalesce(sum(requests), 0) AS requests, coalesce(sum(input_tokens), 0) AS input_tokens,
+        coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cost_nanousd), 0) AS cost_nanousd
+        """
+
+    private static func spend(_ row: Row) -> Spend {
+        Spend(
+            requests: row["requests"], inputTokens: row["input_tokens"], outputTokens: row["output_tokens"],
+            costNanousd: row["cost_nanousd"])
+    }
+}

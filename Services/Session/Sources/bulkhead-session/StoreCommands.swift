@@ -1,0 +1,116 @@
+import ArgumentParser
+import BulkheadAdminCLI
+import BulkheadServiceKit
+import Glibc
+import SessionService
+
+/// `tenants`.
+struct TenantsCommand: AsyncParsableCommand {
+    static let configuration = command("tenants", "Show tenants.", example: "tenants list", subcommands: [TenantsList.self])
+}
+
+/// `tenants list`.
+struct TenantsList: AsyncParsableCommand {
+    static let configuration = command("list", "List tenants with their keys and spend.", example: "tenants list")
+    @OptionGroup var shared: SharedOptions
+
+    func run() async throws {
+        let tenants = try await AdminConnection(.session, shared).invoke("tenants.list", NoValue(), as: [TenantReport].self)
+        try show(tenants, shared) { tenants in
+            table([["TENANT", "KEYS", "SPENT"]] + tenants.map { [$0.tenant, "\($0.keys)", spendText($0.spend)] })
+        }
+    }
+}
+
+/// `idempotency`.
+struct IdempotencyCommand: AsyncParsableCommand {
+    static let configuration = command(
+        "idempotency", "Show and delete answers kept for replay.", example: "idempotency list",
+        subcommands: [IdempotencyList.self, IdempotencyPurge.self])
+}
+
+/// `idempotency list`.
+struct IdempotencyList: AsyncParsableCommand {
+    static let configuration = command(
+        "list", "List kept answers and running requests, newest first.", example: "idempotency list --tenant acme --limit 20")
+    @OptionGroup var shared: SharedOptions
+    @Option(help: "Only this tenant.") var tenant: String?
+    @Option(help: "Rows at most.") var limit = 100
+
+    func run() async throws {
+        let rows = try await AdminConnection(.session, shared).invoke(
+            "idempotency.list", IdempotencySelection(tenant: tenant, limit: limit), as: [IdempotencyReport].self)
+        try show(rows, shared) { rows in
+            table(
+                [["TENANT", "OWNER", "KEY", "ROUTE", "STATE", "STATUS", "BYTES", "BEGAN", "KEPT UNTIL"]]
+                    + rows.map { row in
+                        [
+                            row.tenant, row.owner, row.key, row.route, row.state, row.status.map { "\($0)" } ?? "-", "\(row.bytes)",
+                            timeText(row.startedAt), timeText(row.expiresAt),
+                        ]
+                    })
+        }
+    }
+}
+
+/// `idempotency purge`.
+struct IdempotencyPurge: AsyncParsableCommand {
+    static let configuration = command(
+        "purge", "Delete expired answers, or with --all every kept one; running requests stay.",
+        example: "idempotency purge --tenant acme --all")
+    @OptionGroup var shared: SharedOptions
+    @Option(help: "Only this tenant.") var tenant: String?
+    @Flag(help: "Also answers that have not expired: their requests would run again.") var all = false
+
+    func run() async throws {
+        let done = try await AdminConnection(.session, shared).invoke(
+            "idempotency.purge", IdempotencySelection(tenant: tenant, all: all), as: Purged.self)
+        try show(done, shared) { "\($0.purged) answers deleted" }
+    }
+}
+
+/// `store`.
+struct StoreCommand: AsyncParsableCommand {
+    static let configuration = command(
+        "store", "Check and back up the store.", example: "store check", subcommands: [StoreCheck.self, StoreBackup.self])
+}
+
+/// `store check`.
+struct StoreCheck: AsyncParsableCommand {
+    static let configuration = command("check", "Check the store; exit 1 when it is damaged.", example: "store check")
+    @OptionGroup var shared: SharedOptions
+
+    func run() async throws {
+        let report = try await AdminConnection(.session, shared).invoke(
+            "store.check", NoValue(), as: StoreReport.self, within: .seconds(300))
+        try show(report, shared) { describe($0) }
+        if !report.sound { throw ExitCodes.failed }
+    }
+}
+
+/// `store backup`.
+struct StoreBackup: AsyncParsableCommand {
+    static let configuration = command(
+        "backup", "Write a consistent copy while the service runs.", example: "store backup /var/backups/session.sqlite")
+    @OptionGroup var shared: SharedOptions
+    @Argument(help: "The file to write; must not exist.") var file: String
+
+    func run() async throws {
+        let report = try await AdminConnection(.session, shared).invoke(
+            "store.backup", BackupTarget(file: absolute(file)), as: StoreReport.self, within: .seconds(300))
+        try show(report, shared) { "\(file) written: \(describe($0))" }
+    }
+
+    /// The service has another working directory.
+    private func absolute(_ file: String) throws -> String {
+        if file.hasPrefix("/") { return file }
+        guard let folder = getcwd(nil, 0) else { throw ValidationError("the working directory cannot be read: name an absolute path") }
+        defer { free(folder) }
+        return String(cString: folder) + "/" + file
+    }
+}
+
+private func describe(_ report: StoreReport) -> String {
+    let state = report.problem.map { "damaged: \($0)" } ?? "sound"
+    return "\(report.store) \(state), \(report.bytes) bytes, \(report.keys) keys, \(report.idempotencyRows) idempotency rows"
+}

@@ -1,0 +1,155 @@
+import BulkheadAPI
+import BulkheadCore
+import NIOCore
+import Testing
+
+@testable import SessionService
+
+@Suite("Idempotency")
+struct IdempotencyTests {
+    @Test("A repeated request gets the first answer, byte for byte, also after a restart")
+    func replay() async throws {
+        let bench = try await SessionBench()
+        let key = try await bench.makeKey().key
+        let first = try await bench.admit(key, idempotency: "once")
+        #expect(first.verdict == .admitted)
+        try await bench.settle(first, answer: #"{"a":"é"}"#)
+        let reopened = try await SessionBench(folder: bench.folder)
+        let second = try await reopened.admit(key, idempotency: "once")
+        #expect(second.verdict == .replay)
+        #expect(second.stored?.body == ByteBuffer(string: #"{"a":"é"}"#))
+        #expect(second.stored?.status == 200 && second.stored?.headers == ["x-request-id: first"])
+    }
+
+    @Test("While the first runs, the second is told so; another body is a mismatch")
+    func runningAndMismatch() async throws {
+        let bench = try await SessionBench()
+        let key = try await bench.makeKey().key
+        _ = try await bench.admit(key, idempotency: "once")
+        #expect(try await bench.admit(key, idempotency: "once").verdict == .idempotencyRunning)
+        #expect(try await bench.admit(key, idempotency: "once", body: 2).verdict == .idempotencyMismatch)
+    }
+
+    @Test("Of 100 parallel requests with one key exactly one runs")
+    func parallel() async throws {
+        let bench = try await SessionBench()
+        let key = try await bench.makeKey().key
+        let (admission, now) = (bench.admission, bench.now)
+        for round in 0 ..< 20 {
+            let request = bench.request(key, idempotency: "round-\(round)")
+            let verdicts = try await withThrowingTaskGroup(of: SessionAPI.Verdict.self) { group in
+                for _ in 0 ..< 100 { group.addTask { try await admission.admit(request, now: now).verdict } }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(verdicts.count { $0 == .admitted } == 1)
+            #expect(verdicts.count { $0 == .idempotencyRunning } == 99)
+        }
+    }
+
+    @Test("A run without an answer gives its key free")
+    func forget() async throws {
+        let bench = try await SessionBench()
+        let key = try await bench.makeKey().key
+        try await bench.settle(try await bench.admit(key, idempotency: "once"), answer: nil)
+        #expect(try await bench.admit(key, idempotency: "once", body: 2).verdict == .admitted)
+    }
+
+    @Test("An answer above the cap is not kept")
+    func cap() async throws {
+        let bench = try await SessionBench()
+        let key = try await bench.makeKey().key
+        let large = String(repeating: "x", count: IdempotencyTable.maximumBody + 1)
+        try await bench.settle(try await bench.admit(key, idempotency: "once"), answer: large)
+        #expect(try await bench.admit(key, idempotency: "once").verdict == .admitted)
+    }
+
+    @Test("An answer is kept for its retention after the end, expired and not purged equals absent")
+    func expiry() async throws {
+        let bench = try await SessionBench()
+        let key = try await bench.makeKey().key
+        let first = try await bench.admit(key, idempotency: "once")
+        bench.now = bench.now + .seconds(600)
+        try await bench.settle(first, answer: "{}")
+        bench.now = bench.now + .seconds(86_399)
+        #expect(try await bench.admit(key, idempotency: "once").verdict == .replay)
+        bench.now = bench.now + .seconds(1)
+        #expect(try await bench.admit(key, idempotency: "once").verdict == .admitted)
+    }
+
+    @Test("A crashed run blocks its key, over restarts, for one lease and no longer")
+    func lease() async throws {
+        let bench = try await SessionBench()
+        let key = try await bench.makeKey().key
+        let lost = try await bench.admit(key, idempotency: "once")
+        let reopened = try await SessionBench(folder: bench.folder)
+        reopened.now = bench.now + IdempotencyTable.lease + .milliseconds(-1)
+        #expect(try await reopened.admit(key, idempotency: "once").verdict == .idempotencyRunning)
+        reopened.now = bench.now + IdempotencyTable.lease
+        let taken = try await reopened.admit(key, idempotency: "once")
+        #expect(taken.verdict == .admitted)
+        // The first run was only slow: its late answer must not pass for that of the second.
+        try await reopened.settle(lost, answer: "late")
+        #expect(try await reopened.admit(key, idempotency: "once").verdict == .idempotencyRunning)
+        try await reopened.settle(taken, answer: "second")
+        #expect(try await reopened.admit(key, idempotency: "once").stored?.body == ByteBuffer(string: "second"))
+    }
+
+    @Test("A run is settled after session was restarted in between")
+    func settleAfterRestart() async throws {
+        let bench = try await SessionBench()
+        let key = try await bench.makeKey().key
+        let admitted = try await bench.admit(key, idempotency: "once")
+        let reopened = try await SessionBench(folder: bench.folder)
+        try await reopened.settle(admitted, answer: "{}")
+        #expect(try await reopened.admit(key, idempotency: "once").verdict == .replay)
+    }
+
+    @Test("Tenants and users do not see each other's answers; keys of one user share them")
+    func isolation() async throws {
+        let bench = try await SessionBench()
+        let ada = try await bench.makeKey("acme") { $0.user = "ada" }
+        try await bench.settle(try await bench.admit(ada.key, idempotency: "once"), answer: "ada's")
+        let others = [
+            try await bench.makeKey("other") { $0.user = "ada" }, try await bench.makeKey("acme") { $0.user = "bob" },
+            try await bench.makeKey("acme"),
+        ]
+        for other in others { #expect(try await bench.admit(other.key, idempotency: "once").verdict == .admitted) }
+        let second = try await bench.makeKey("acme") { $0.user = "ada" }
+        #expect(try await bench.admit(second.key, idempotency: "once").verdict == .replay)
+    }
+
+    @Test("A request over its limit does not burn its key")
+    func limited() async throws {
+        let bench = try await SessionBench()
+        let key = try await bench.makeKey { $0.rpm = 1 }.key
+        #expect(try await bench.admit(key).verdict == .admitted)
+        #expect(try await bench.admit(key, idempotency: "once").verdict == .rateLimited)
+        bench.now = bench.now + .seconds(60)
+        #expect(try await bench.admit(key, idempotency: "once").verdict == .admitted)
+    }
+
+    @Test("Malformed keys are refused before the store is asked", arguments: ["", " ", "a b", "é", String(repeating: "x", count: 256)])
+    func malformed(text: String) async throws {
+        let bench = try await SessionBench()
+        let key = try await bench.makeKey().key
+        let error = await #expect(throws: CallError.self) { _ = try await bench.admit(key, idempotency: text) }
+        #expect(error?.code == .invalidArgument)
+    }
+
+    @Test("The purge deletes what has expired and nothing else")
+    func purge() async throws {
+        let bench = try await SessionBench()
+        let key = try await bench.makeKey().key
+        for name in ["old", "older"] { try await bench.settle(try await bench.admit(key, idempotency: name), answer: "{}") }
+        bench.now = bench.now + .seconds(86_000)
+        try await bench.settle(try await bench.admit(key, idempotency: "new"), answer: "{}")
+        _ = try await bench.admit(key, idempotency: "running")
+        bench.now = bench.now + .seconds(401)
+        let present = bench.now
+        let administration = IdempotencyAdministration(commits: bench.commits, now: { present })
+        #expect(try await administration.purge(IdempotencySelection()).purged == 2)
+        #expect(try await administration.purge(IdempotencySelection(tenant: "nobody", all: true)).purged == 0)
+        #expect(try await administration.purge(IdempotencySelection(all: true)).purged == 1)
+        #expect(try await administration.list(IdempotencySelection()).map(\.key) == ["running"])
+    }
+}

@@ -1,0 +1,101 @@
+import BulkheadAPI
+import BulkheadCore
+import GRDB
+import Testing
+
+@testable import SessionService
+
+@Suite("API keys")
+struct KeyTests {
+    @Test("A new key is bh_ and 43 characters, admits, and only its digest is stored")
+    func create() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey { $0.user = "ada" }
+        #expect(made.key.hasPrefix("bh_") && made.key.utf8.count == 46)
+        let reply = try await bench.admit(made.key)
+        #expect(reply.verdict == .admitted)
+        #expect(reply.keyID == made.id && reply.tenant == "acme" && reply.user == "ada" && !reply.admissionID.isEmpty)
+        let bytes = try await bench.commits.commit { db in try String.fetchAll(db, sql: "SELECT quote(digest) || id FROM api_key") }
+        #expect(bytes.allSatisfy { !$0.contains(made.key) })
+    }
+
+    @Test("An unknown key is refused")
+    func unknown() async throws {
+        let bench = try await SessionBench()
+        #expect(try await bench.admit("bh_nobody").verdict == .keyRefused)
+    }
+
+    @Test("A revoked key is refused at once, also after a restart")
+    func revoke() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey()
+        let ended = try await bench.administration.revoke(KeyName(id: made.id))
+        #expect(ended.state == "revoked")
+        #expect(try await bench.admit(made.key).verdict == .keyRefused)
+        let again = try await SessionBench(folder: bench.folder)
+        again.now = bench.now
+        #expect(try await again.admit(made.key).verdict == .keyRefused)
+    }
+
+    @Test("A key ends at its expiry, not before")
+    func expiry() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey { $0.expires = "30d" }
+        bench.now = SessionBench.start + .seconds(30 * 86_400 - 1)
+        #expect(try await bench.admit(made.key).verdict == .admitted)
+        bench.now = SessionBench.start + .seconds(30 * 86_400)
+        #expect(try await bench.admit(made.key).verdict == .keyRefused)
+    }
+
+    @Test("Rotation gives a new key the same rights; the old one lives for the overlap")
+    func rotate() async throws {
+        let bench = try await SessionBench()
+        let old = try await bench.makeKey { $0.models = ["gpt-*"] }
+        let new = try await bench.administration.rotate(KeyRotation(id: old.id, overlap: "1h"))
+        #expect(bench.keys.find(id: new.id)?.models == ["gpt-*"])
+        bench.now = bench.now + .seconds(3599)
+        #expect(try await bench.admit(old.key).verdict == .modelRefused)
+        bench.now = bench.now + .seconds(1)
+        #expect(try await bench.admit(old.key).verdict == .keyRefused)
+        let last = try await bench.administration.rotate(KeyRotation(id: new.id, overlap: nil))
+        #expect(try await bench.admit(new.key).verdict == .keyRefused)
+        #expect(bench.keys.find(id: last.id)?.replaces == new.id)
+    }
+
+    @Test("Only a key that may assert users takes the user of the request")
+    func assertedUser() async throws {
+        let bench = try await SessionBench()
+        for (may, expected) in [(true, "eve"), (false, "")] {
+            let made = try await bench.makeKey { $0.assertUser = may }
+            var request = bench.request(made.key)
+            request.assertedUser = "eve"
+            #expect(try await bench.admission.admit(request, now: bench.now).user == expected)
+        }
+    }
+
+    @Test("A key in place of an id is not echoed")
+    func idIsNoKey() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey()
+        let error = await #expect(throws: CallError.self) { _ = try await bench.administration.show(KeyName(id: made.key)) }
+        #expect(error?.code == .notFound && error?.message.contains(made.key) == false)
+    }
+
+    @Test(
+        "What cannot be made is refused by name",
+        arguments: [
+            ("--tenant", { (asked: inout KeyCreation) in asked.tenant = "" }),
+            ("--user", { $0.user = "a\u{7}" }),
+            ("--rpm", { $0.rpm = 0 }),
+            ("--expires", { $0.expires = "soon" }),
+            ("--expires", { $0.expires = "99999999d" }),
+            ("--budget-usd", { $0.budgetUSD = -1 }),
+            ("--budget-window", { $0.budgetWindow = "1d" }),
+        ] as [(String, @Sendable (inout KeyCreation) -> Void)])
+    func invalid(option: String, change: @Sendable (inout KeyCreation) -> Void) async throws {
+        let bench = try await SessionBench()
+        let error = await #expect(throws: CallError.self) { _ = try await bench.makeKey("acme", change) }
+        #expect(error?.code == .invalidArgument && error?.message.hasPrefix(option) == true)
+        #expect(bench.keys.count == 0)
+    }
+}

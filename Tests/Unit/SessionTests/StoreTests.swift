@@ -1,0 +1,133 @@
+import BulkheadConfig
+import BulkheadCore
+import Foundation
+import GRDB
+import Synchronization
+import Testing
+
+@testable import SessionService
+
+@Suite("The store")
+struct StoreTests {
+    @Test("Every commit is on disk before it is acknowledged: WAL, synchronous FULL")
+    func pragmas() async throws {
+        let bench = try await SessionBench()
+        let modes = try await bench.commits.commit { db in
+            (try String.fetchOne(db, sql: "PRAGMA journal_mode"), try Int.fetchOne(db, sql: "PRAGMA synchronous"))
+        }
+        #expect(modes.0 == "wal" && modes.1 == 2)
+    }
+
+    @Test("A damaged file refuses the start, says what to do, and is not touched")
+    func damaged() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.store
+        let garbage = Data(repeating: 0x5a, count: 16_384)
+        try garbage.write(to: URL(filePath: path))
+        let error = #expect(throws: SessionStoreError.self) { _ = try SessionStore.open(path: path) }
+        #expect(error?.description.contains("store backup") == true)
+        #expect(try Data(contentsOf: URL(filePath: path)) == garbage)
+    }
+
+    @Test("A torn page is found at the start")
+    func torn() async throws {
+        let folder = try TemporaryFolder()
+        let path = folder.store
+        let store = try SessionStore.open(path: path)
+        let keys = KeyAdministration(index: KeyIndex(), commits: CommitQueue(store: store), spend: SpendLedger(), now: { SessionBench.start })
+        for _ in 0 ..< 300 { _ = try await keys.create(KeyCreation(tenant: "acme")) }
+        try store.queue.close()
+        var bytes = try Data(contentsOf: URL(filePath: path))
+        for page in 2 ..< 12 { bytes.replaceSubrange(page * 4096 ..< page * 4096 + 512, with: Data(repeating: 0xff, count: 512)) }
+        try bytes.write(to: URL(filePath: path))
+        #expect(throws: SessionStoreError.self) { _ = try SessionStore.open(path: path) }
+    }
+
+    @Test("A file of a later version is refused")
+    func later() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.store
+        let store = try SessionStore.open(path: path)
+        try store.queue.write { try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('99 from the future')") }
+        try store.queue.close()
+        let error = #expect(throws: SessionStoreError.self) { _ = try SessionStore.open(path: path) }
+        #expect(error?.description.contains("later version") == true)
+    }
+
+    @Test("A failing operation is undone alone; its companions in the transaction go through")
+    func savepoints() async throws {
+        let bench = try await SessionBench()
+        let commits = bench.commits
+        _ = try await bench.makeKey()
+        let results = await withTaskGroup(of: Bool.self) { group in
+            for index in 0 ..< 50 {
+                group.addTask {
+                    do {
+                        try await commits.commit { db in
+                            try db.execute(sql: "INSERT INTO spend VALUES (?, 1, 't', 1, 1, 1, 1)", arguments: ["k\(index)"])
+                            if index % 2 == 0 { try db.execute(sql: "INSERT INTO api_key SELECT * FROM api_key") }
+                        }
+                        return true
+                    } catch {
+                        return false
+                    }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(results.count { $0 } == 25)
+        #expect(try await commits.commit { try Int.fetchOne($0, sql: "SELECT count(*) FROM spend") } == 25)
+    }
+
+    @Test("A failure of the store is UNAVAILABLE and observed")
+    func failure() async throws {
+        let folder = try TemporaryFolder()
+        let store = try SessionStore.open(path: folder.store)
+        let outcomes = Outcomes()
+        let commits = CommitQueue(store: store) { outcomes.append($0) }
+        try await commits.commit { _ in }
+        let error = await #expect(throws: CallError.self) {
+            try await commits.commit { db in try db.execute(sql: "INSERT INTO absent VALUES (1)") }
+        }
+        #expect(error?.code == .unavailable && error?.reason == "store_unavailable")
+        #expect(outcomes.all.map { $0.failure == nil } == [true, false])
+    }
+
+    @Test("A backup opens as a store with the same keys, and never overwrites")
+    func backup() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey()
+        let folder = try TemporaryFolder()
+        try SessionStore.open(path: bench.folder.store).backUp(to: folder.store)
+        let restored = try await SessionBench(folder: folder)
+        #expect(try await restored.admit(made.key).verdict == .admitted)
+        #expect(throws: SessionStoreError.self) {
+            try SessionStore.open(path: bench.folder.store).backUp(to: folder.store)
+        }
+    }
+
+    @Test("Spend adds up once per admission and survives a restart")
+    func spend() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey()
+        for _ in 0 ..< 3 {
+            let admitted = try await bench.admit(made.key)
+            try await bench.settle(admitted, answer: nil, cost: 1_000)
+            try await bench.settle(admitted, answer: nil, cost: 1_000)
+        }
+        let shown = try await bench.administration.show(KeyName(id: made.id))
+        #expect(shown.spend == Spend(requests: 3, inputTokens: 30, outputTokens: 60, costNanousd: 3_000))
+        let reopened = try await SessionBench(folder: bench.folder)
+        let tenants = try await reopened.administration.tenants()
+        #expect(tenants.map(\.spend.costNanousd) == [3_000] && tenants.map(\.keys) == [1])
+    }
+}
+
+/// Commits as they were observed, on SQLite's thread.
+final class Outcomes: Sendable {
+    private let state = Mutex<[CommitOutcome]>([])
+
+    var all: [CommitOutcome] { state.withLock { $0 } }
+
+    func append(_ outcome: CommitOutcome) { state.withLock { $0.append(outcome) } }
+}
