@@ -9,6 +9,7 @@ package struct SSEEvent: Sendable, Equatable {
     /// The last `id:` of the stream up to this event; empty without one.
     package var id: String
 
+    /// - Parameters: as the properties of the same names.
     package init(name: String = "", data: ByteBuffer, id: String = "") {
         self.name = name
         self.data = data

@@ -19,6 +19,7 @@ package struct JSONObject: Sendable, Equatable {
     /// How many pairs, repeated names included.
     package var count: Int { members.count }
 
+    /// True if there is no pair.
     package var isEmpty: Bool { members.isEmpty }
 
     /// The value of `name`; of several the last. Setting replaces that one in its place or appends a new pair; setting nil

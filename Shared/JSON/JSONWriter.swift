@@ -25,11 +25,13 @@ package struct JSONWriter {
 
     /// Opens an object; `endObject` closes it.
     package mutating func beginObject() { open(UInt8(ascii: "{")) }
+    /// Closes the object opened last.
     package mutating func endObject() { close(UInt8(ascii: "}")) }
     /// Goes on in an object whose beginning, with at least one member, stands in the buffer already.
     package mutating func continueObject() { needsComma = true }
     /// Opens an array; `endArray` closes it.
     package mutating func beginArray() { open(UInt8(ascii: "[")) }
+    /// Closes the array opened last.
     package mutating func endArray() { close(UInt8(ascii: "]")) }
 
     /// Writes an object whose members `body` writes.
@@ -52,15 +54,19 @@ package struct JSONWriter {
         needsComma = false
     }
 
+    /// Writes a string, escaped.
     package mutating func value(_ text: String) {
         buffer.writeJSONString(text, before: needsComma ? UInt8(ascii: ",") : nil, after: nil)
         needsComma = true
     }
 
+    /// Writes an integer.
     package mutating func value(_ number: Int) { raw(String(number)) }
 
+    /// Writes an integer.
     package mutating func value(_ number: Int64) { raw(String(number)) }
 
+    /// Writes an integer.
     package mutating func value(_ number: UInt64) { raw(String(number)) }
 
     /// JSON has no infinities and no NaN: they become null.
@@ -73,10 +79,13 @@ package struct JSONWriter {
         number.isFinite ? raw(number.description) : null()
     }
 
+    /// Writes `true` or `false`.
     package mutating func value(_ flag: Bool) { raw(flag ? "true" : "false") }
 
+    /// Writes `null`.
     package mutating func null() { raw("null") }
 
+    /// Writes a value of any type.
     package mutating func value(_ json: JSON) {
         switch json {
         case .null: null()
@@ -90,6 +99,7 @@ package struct JSONWriter {
         }
     }
 
+    /// Writes an object, its pairs in order.
     package mutating func value(_ members: JSONObject) {
         object { writer in for (name, value) in members { writer.field(name, value) } }
     }
@@ -123,16 +133,43 @@ package struct JSONWriter {
     }
 }
 
-/// A member: its name and its value.
 extension JSONWriter {
-    package mutating func field(_ name: String, _ text: String) { self.name(name); value(text) }
-    package mutating func field(_ name: String, _ number: Int) { self.name(name); value(number) }
-    package mutating func field(_ name: String, _ number: Double) { self.name(name); value(number) }
-    package mutating func field(_ name: String, _ flag: Bool) { self.name(name); value(flag) }
-    package mutating func field(_ name: String, _ json: JSON) { self.name(name); value(json) }
+    /// Writes a member that is a string.
+    package mutating func field(_ name: String, _ text: String) {
+        self.name(name)
+        value(text)
+    }
+
+    /// Writes a member that is an integer.
+    package mutating func field(_ name: String, _ number: Int) {
+        self.name(name)
+        value(number)
+    }
+
+    /// Writes a member that is a number, null if it is not finite.
+    package mutating func field(_ name: String, _ number: Double) {
+        self.name(name)
+        value(number)
+    }
+
+    /// Writes a member that is a boolean.
+    package mutating func field(_ name: String, _ flag: Bool) {
+        self.name(name)
+        value(flag)
+    }
+
+    /// Writes a member of any type.
+    package mutating func field(_ name: String, _ json: JSON) {
+        self.name(name)
+        value(json)
+    }
 
     /// Writes the member with the value null.
-    package mutating func nullField(_ name: String) { self.name(name); null() }
+    /// Writes `null`.
+    package mutating func nullField(_ name: String) {
+        self.name(name)
+        null()
+    }
 
     /// Writes a member that is an object whose members `body` writes.
     package mutating func object(_ name: String, _ body: (inout JSONWriter) throws -> Void) rethrows {

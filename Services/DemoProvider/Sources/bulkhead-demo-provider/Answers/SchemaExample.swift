@@ -8,7 +8,9 @@ enum SchemaExample {
     static func value(of schema: JSON, text: String, depth: Int = 16) -> JSON {
         if let constant = schema["const"] { return constant }
         if let first = schema["enum"]?[0] { return first }
-        if let first = schema["anyOf"]?[0] ?? schema["oneOf"]?[0], depth > 0 { return value(of: first, text: text, depth: depth - 1) }
+        if let first = schema["anyOf"]?[0] ?? schema["oneOf"]?[0], depth > 0 {
+            return value(of: first, text: text, depth: depth - 1)
+        }
         switch schema["type"]?.string ?? schema["type"]?[0]?.string {
         case "string": return string(schema, text: text)
         case "integer", "INTEGER": return .int(schema["minimum"]?.int.map(Int64.init) ?? 1)

@@ -18,7 +18,8 @@ enum OpenAIEmbeddings {
         let ask = try Ask(model: body["model"])
         let dimensions = try Ask.positive("dimensions", of: body) ?? defaultDimensions
         guard dimensions <= mostDimensions else {
-            throw BadRequest(message: "dimensions is \(dimensions); at most \(mostDimensions) are possible", parameter: "dimensions")
+            let message = "dimensions is \(dimensions); at most \(mostDimensions) are possible"
+            throw BadRequest(message: message, parameter: "dimensions")
         }
         let inputs = try inputs(of: body["input"])
         let isBase64 = body["encoding_format"]?.string == "base64"

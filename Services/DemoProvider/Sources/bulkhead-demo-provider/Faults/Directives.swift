@@ -32,7 +32,7 @@ struct Directives: Sendable, Equatable {
     static let none = Directives()
 
     /// Longer answers would be a way to fill the memory of the machine.
-    static let mostTokens = 100_000
+    static let mostTokens = 20_000
 
     /// The words after the first `demo-` of a model's name; none if it has none. A word that is not known ends the list:
     /// model names may go on as they like.

@@ -11,7 +11,8 @@ struct ListenAddress: ExpressibleByArgument {
     }
 
     init?(argument: String) {
-        guard let colon = argument.lastIndex(of: ":"), let port = UInt16(argument[argument.index(after: colon)...]) else { return nil }
+        guard let colon = argument.lastIndex(of: ":") else { return nil }
+        guard let port = UInt16(argument[argument.index(after: colon)...]) else { return nil }
         var host = argument[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
         if host.isEmpty { return nil }

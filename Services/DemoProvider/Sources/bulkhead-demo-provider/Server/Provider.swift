@@ -51,7 +51,7 @@ final class Provider: Sendable {
 
 extension Provider {
     private func chat<D: Dialect>(_ dialect: D.Type, _ request: Request) -> Outcome {
-        answered(request, by: D.self, body: { () throws(BadRequest) in try request.json() }) { body, directives throws(BadRequest) in
+        answered(request, by: D.self) { body, directives throws(BadRequest) in
             let ask = try D.ask(body)
             let answers = (0..<ask.choices).map { Answer(to: ask, choice: $0, length: directives.tokens) }
             return ask.streams ? .stream(D.frames(answers, to: ask)) : .json { D.write(answers, to: ask, &$0) }
@@ -65,13 +65,8 @@ extension Provider {
         guard parts.count == 2, isStream || parts[1] == "generateContent" else {
             return Outcome(reply: unknownRoute(request), directives: .none)
         }
-        let body = { () throws(BadRequest) -> JSON in
-            guard var body = try request.json().object else { throw BadRequest(message: "the request body is not an object") }
-            body["model"] = .string(String(parts[0]))
-            body["stream"] = .bool(isStream)
-            return .object(body)
-        }
-        return answered(request, by: Gemini.self, body: body) { body, directives throws(BadRequest) in
+        let additions: JSONObject = ["model": .string(String(parts[0])), "stream": .bool(isStream)]
+        return answered(request, by: Gemini.self, adding: additions) { body, directives throws(BadRequest) in
             if isStream, request.target.query?.contains("alt=sse") != true {
                 throw BadRequest(message: "streamGenerateContent is supported with ?alt=sse only")
             }
@@ -82,29 +77,29 @@ extension Provider {
     }
 
     private func embeddings(_ request: Request) -> Outcome {
-        answered(request, by: OpenAIChat.self, body: { () throws(BadRequest) in try request.json() }) { body, _ throws(BadRequest) in
+        answered(request, by: OpenAIChat.self) { body, _ throws(BadRequest) in
             let wanted = try OpenAIEmbeddings.request(body)
             return .json { OpenAIEmbeddings.write(wanted, &$0) }
         }
     }
 
     private func countTokens(_ request: Request) -> Outcome {
-        answered(request, by: AnthropicMessages.self, body: { () throws(BadRequest) in try request.json() }) { body, _ throws(BadRequest) in
+        answered(request, by: AnthropicMessages.self) { body, _ throws(BadRequest) in
             let count = try AnthropicMessages.countedAsk(body).promptTokens
             return .json { $0.object { $0.field("input_tokens", count) } }
         }
     }
 
-    /// The common course: read, log, look up the fault, answer or refuse in the dialect's shape.
+    /// The common course of every model's answer: read, log, look up the fault, answer or refuse in the dialect's shape.
     private func answered<D: Dialect>(
-        _ request: Request, by dialect: D.Type, body: () throws(BadRequest) -> JSON,
+        _ request: Request, by dialect: D.Type, adding additions: JSONObject = [:],
         answer: (JSON, Directives) throws(BadRequest) -> Reply
     ) -> Outcome {
         var directives = Directives.none
         var number: Int?
         var reply: Reply
         do throws(BadRequest) {
-            let body = try body()
+            let body = try request.json(adding: additions)
             let model = body["model"]?.string ?? ""
             number = log.withLock { $0.add(request.head, model: model, body: request.body) }
             directives = try self.directives(for: model, request.head)
@@ -179,7 +174,8 @@ extension Provider {
             var steps: [Directives] = []
             for step in body["steps"]?.array ?? [] {
                 guard let directives = step.string.flatMap({ Directives(text: $0) }) else {
-                    throw BadRequest(message: "step \(steps.count + 1) is not known; README.md lists the words", parameter: "steps")
+                    let message = "step \(steps.count + 1) is not known; README.md lists the words"
+                    throw BadRequest(message: message, parameter: "steps")
                 }
                 steps.append(directives)
             }

@@ -16,11 +16,17 @@ struct Request {
         return (head.uri[..<mark], head.uri[head.uri.index(after: mark)...])
     }
 
-    func json() throws(BadRequest) -> JSON {
+    /// The body, with some members set that the dialect has elsewhere.
+    func json(adding additions: JSONObject = [:]) throws(BadRequest) -> JSON {
+        let json: JSON
         do throws(JSONError) {
-            return try JSON.parse(body)
+            json = try JSON.parse(body)
         } catch {
             throw BadRequest(message: "the request body is not accepted: \(error)")
         }
+        guard var members = json.object else { throw BadRequest(message: "the request body is not a JSON object") }
+        if additions.isEmpty { return json }
+        for (name, value) in additions { members[name] = value }
+        return .object(members)
     }
 }
