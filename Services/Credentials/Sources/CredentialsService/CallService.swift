@@ -1,0 +1,174 @@
+import AsyncHTTPClient
+import BulkheadAPI
+import BulkheadCore
+import BulkheadIPC
+import NIOCore
+import NIOHTTP1
+import Synchronization
+
+/// What a call needs to know at the moment it begins.
+struct CallSurroundings: Sendable {
+    var table: DestinationTable
+    var client: HTTPClient
+}
+
+/// Serves `Credentials.Call`: decide, record, inject, exchange, clean.
+final class CallService: CredentialsHandler {
+    private let surroundings: Mutex<CallSurroundings>
+    private let audit: AuditTrail
+
+    init(_ surroundings: CallSurroundings, audit: AuditTrail) {
+        self.surroundings = Mutex(surroundings)
+        self.audit = audit
+    }
+
+    /// What calls begin with from now on.
+    var current: CallSurroundings { surroundings.withLock { $0 } }
+
+    /// Calls that begin from now on see the new table and client; those under way keep theirs.
+    func replace(_ change: (inout CallSurroundings) -> Void) { surroundings.withLock { change(&$0) } }
+
+    func call(
+        _ requests: TypedReader<CredentialsAPI.CallRequest>, _ call: ServerCall, _ replies: TypedWriter<CredentialsAPI.CallReply>
+    ) async throws {
+        let arrived = MonotonicTime.now()
+        guard let first = try await requests.next() else {
+            throw CallError(.invalidArgument, reason: "invalid_request", message: "the call ended before its first message", notProcessed: true)
+        }
+        let current = current
+        let admitted = try admit(first, call, current.table)
+        let destination = admitted.destination
+        destination.metrics.inFlight.add(1)
+        defer { destination.metrics.inFlight.add(-1) }
+        do {
+            try await exchange(first, admitted, requests, replies, Exchange(client: current.client, loop: call.eventLoop, arrived: arrived))
+            destination.metrics.answered.add()
+        } catch {
+            destination.metrics.failed.add()
+            throw error
+        }
+    }
+
+    /// Decides, and puts the decision on record before anything goes out.
+    private func admit(
+        _ request: CredentialsAPI.CallRequest, _ call: ServerCall, _ table: DestinationTable
+    ) throws(CallError) -> AdmittedCall {
+        let name = request.destination ?? ""
+        var event = AuditEvent(
+            "call", "allow", peer: call.peer, destination: DestinationConfiguration.isName(name) ? name : "?",
+            method: request.method.flatMap { HeaderSyntax.isMethod($0) ? $0 : nil } ?? "", request: call.metadata.requestID,
+            tenant: call.metadata.tenant)
+        do throws(CallError) {
+            let destination = try table.find(name)
+            event.secret = destination.configuration.secret ?? ""
+            let admitted = try AdmittedCall(request, destination, peer: call.peer)
+            try audit.record(event)
+            return admitted
+        } catch {
+            guard error.reason != "credentials_unavailable" else { throw error }
+            event.decision = "deny"
+            event.reason = error.reason
+            try audit.record(event)
+            throw error
+        }
+    }
+
+    private struct Exchange {
+        let client: HTTPClient
+        let loop: any EventLoop
+        let arrived: MonotonicTime
+    }
+
+    private func exchange(
+        _ first: CredentialsAPI.CallRequest, _ admitted: AdmittedCall, _ requests: TypedReader<CredentialsAPI.CallRequest>,
+        _ replies: TypedWriter<CredentialsAPI.CallReply>, _ with: Exchange
+    ) async throws {
+        let second = try await requests.next()
+        let limits = admitted.destination.configuration.limits
+        let connect = min(limits.connect, first.connectTimeoutMS.map { .milliseconds(max(1, $0)) } ?? limits.connect)
+        let upstream = UpstreamExchange()
+        try await withTaskCancellationHandler {
+            // Whoever leaves early closes the connection; after the end this does nothing.
+            defer { upstream.cancel() }
+            var relay = CallRelay(admitted.destination, admitted.injection, upstream, arrived: with.arrived)
+            guard let second else {
+                let request = try admitted.request(first.body.map { .byteBuffer($0) })
+                upstream.start(with.client, request, loop: with.loop, connectTimeout: connect)
+                return try await relay.run(replies)
+            }
+            let body = StreamedRequestBody(loop: with.loop, limit: limits.maxRequest)
+            let request = try admitted.request(body.body(length: HeaderHygiene.contentLength(first.headers)))
+            upstream.start(with.client, request, loop: with.loop, connectTimeout: connect)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                let begun = [first.body, second.body].compactMap { $0 }
+                group.addTask { await body.run(begun, requests) }
+                defer {
+                    upstream.cancel()
+                    body.abandon()
+                    group.cancelAll()
+                }
+                try await relay.run(replies)
+            }
+        } onCancel: {
+            upstream.cancel()
+        }
+    }
+}
+
+/// A call that passed the policy, ready to go out.
+struct AdmittedCall: Sendable {
+    let destination: Destination
+    /// nil when the destination has no secret.
+    let injection: Injection?
+    private let method: HTTPMethod
+    private let url: String
+    private let headers: HTTPHeaders
+
+    /// - Throws: why the call may not be made, or not now.
+    init(_ request: CredentialsAPI.CallRequest, _ destination: Destination, peer: String) throws(CallError) {
+        let target = try destination.target(of: request, peer: peer)
+        let injection = try Self.injection(destination)
+        try Self.checkBounds(request, destination)
+        var headers = try HeaderHygiene.outgoing(request.headers, own: injection?.header)
+        var query = target.query
+        if let injection {
+            injection.apply(to: &headers)
+            query = try injection.apply(to: query)
+        }
+        self.destination = destination
+        self.injection = injection
+        self.headers = headers
+        method = HTTPMethod(rawValue: target.method)
+        url = query.map { "\(target.url)?\($0)" } ?? target.url
+    }
+
+    /// The request for the HTTP client.
+    func request(_ body: HTTPClient.Body?) throws(CallError) -> HTTPClient.Request {
+        do {
+            return try HTTPClient.Request(url: url, method: method, headers: headers, body: body)
+        } catch {
+            throw CallError(.invalidArgument, reason: "invalid_request", message: "path and query make no valid URL", notProcessed: true)
+        }
+    }
+
+    private static func injection(_ destination: Destination) throws(CallError) -> Injection? {
+        switch destination.secret {
+        case .none: return nil
+        case .ready(let injection): return injection
+        case .unusable(let error):
+            destination.metrics.refused.add()
+            throw error
+        }
+    }
+
+    private static func checkBounds(_ request: CredentialsAPI.CallRequest, _ destination: Destination) throws(CallError) {
+        let limits = destination.configuration.limits
+        if let bytes = request.body?.readableBytes, bytes > limits.maxRequest { throw StreamedRequestBody.tooLarge(limits.maxRequest) }
+        guard destination.metrics.inFlight.value < limits.concurrency else {
+            throw CallError(
+                .resourceExhausted, reason: "rate_limited",
+                message: "destination \(destination.configuration.name) has \(limits.concurrency) exchanges under way, its limit",
+                retryAfter: .seconds(1), notProcessed: true)
+        }
+    }
+}

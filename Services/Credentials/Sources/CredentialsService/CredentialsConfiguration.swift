@@ -1,0 +1,47 @@
+import BulkheadConfig
+
+/// Where secrets are kept.
+package enum SecretStore: String, CaseIterable, Sendable {
+    case vault
+    case keychain
+}
+
+/// How the process reaches the internet.
+package struct EgressConfiguration: Sendable, Equatable {
+    /// An HTTP proxy that destinations are reached through; nil: directly.
+    package var proxy: AbsoluteURL?
+    /// PEM file of certificate authorities trusted besides the system's.
+    package var caFile: String?
+}
+
+/// The section `credentials`.
+package struct CredentialsConfiguration: ServiceConfiguration {
+    package static let sectionName = "credentials"
+
+    /// Which store holds the secrets.
+    package var store: SecretStore
+    /// The file with the vault's key; nil: `vault.key` in the state folder.
+    package var keyFile: String?
+    /// A folder of files NAME → secret, read at start and on reload.
+    package var importFolder: String?
+    /// Proxy and certificate authorities.
+    package var egress: EgressConfiguration
+    /// By name, in file order.
+    package var destinations: [DestinationConfiguration]
+
+    package init(section: ConfigSection, suite: SuiteConfiguration) {
+        store = section.choice("store", default: .vault)
+        keyFile = section.section("vault").optionalString("key_file")
+        importFolder = section.optionalString("import_dir")
+        let egress = section.section("egress")
+        self.egress = EgressConfiguration(
+            proxy: egress.url("proxy", schemes: ["http"]), caFile: egress.optionalString("ca_file"))
+        let map = section.section("destinations")
+        destinations = section.map("destinations").compactMap { name, inner in
+            if !DestinationConfiguration.isName(name) {
+                map.reportKey(name, expected: "a name of at most 64 letters, digits, '-' and '_'")
+            }
+            return DestinationConfiguration(name: name, section: inner, environment: suite.environment)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+import AsyncHTTPClient
+import BulkheadAPI
+import BulkheadConfig
+import BulkheadCore
+import BulkheadIPC
+import BulkheadServiceKit
+import NIOCore
+import Synchronization
+
+/// The service `credentials`: secrets, destinations, the only way out to the network.
+package final class CredentialsDaemon: BulkheadService {
+    package typealias Configuration = CredentialsConfiguration
+
+    package static let name = ServiceName.credentials
+    package static let peers = CredentialsPeers.all
+    package static let callers: Set<ServiceName> = [.edge, .router, .retrieval, .session, .telemetry]
+    package static let schemas = [CredentialsMethods.schema]
+
+    struct InForce: Sendable {
+        var configuration: CredentialsConfiguration
+        /// Destinations that a provider of the router refers to.
+        var providers: Set<String>
+    }
+
+    let context: ServiceContext
+    let vault: Vault
+    let audit: AuditTrail
+    let service: CallService
+    let inForce: Mutex<InForce>
+
+    package required init(configuration: CredentialsConfiguration, context: ServiceContext) async throws {
+        self.context = context
+        guard configuration.store == .vault else {
+            throw StartupFailure("credentials.store: the keychain comes later; use store: vault", exitCode: 78)
+        }
+        let state = context.stateDirectory
+        let isDevelopment = context.suite.environment == .dev
+        let vault = Vault(
+            path: state + "/vault.bhv", keyPath: configuration.keyFile ?? state + "/vault.key", makesKey: isDevelopment)
+        let path = context.configurationPath
+        let opened = try await context.blocking {
+            (
+                problem: vault.open(), audit: try AuditTrail(folder: state), providers: ProviderReferences.read(path),
+                client: try OutboundClient.make(configuration.egress)
+            )
+        }
+        if let problem = opened.problem { context.logger.error("the vault is not open", metadata: ["reason": "\(problem)"]) }
+        self.vault = vault
+        audit = opened.audit
+        let table = DestinationTable(
+            configuration.destinations, providers: opened.providers, vault: vault.state, metrics: context.metrics)
+        service = CallService(CallSurroundings(table: table, client: opened.client), audit: opened.audit)
+        inForce = Mutex(InForce(configuration: configuration, providers: opened.providers))
+    }
+
+    package var methods: [ServerMethod] { CredentialsMethods.serve(service) }
+
+    package var verbs: [AdminVerb] { secretVerbs + inspectionVerbs }
+
+    package func start() async throws {
+        try await importSecrets()
+        refresh()
+        context.background("audit trail") { [self] in
+            for await _ in audit.wakeups {
+                let before = audit.failure
+                try await context.blocking { [audit] in audit.flush() }
+                guard audit.failure != before else { continue }
+                reportHealth()
+                // Tried again with every call that comes.
+                if let failure = audit.failure { context.logger.error("the audit trail cannot be written", metadata: ["reason": "\(failure)"]) }
+            }
+        }
+    }
+
+    package func reload(_ configuration: CredentialsConfiguration) async throws {
+        let old = inForce.withLock { $0.configuration }
+        guard configuration.store == old.store, configuration.keyFile == old.keyFile else {
+            throw StartupFailure("credentials.store and credentials.vault change with a restart only")
+        }
+        let path = context.configurationPath
+        let isEgressNew = configuration.egress != old.egress
+        let (providers, client) = try await context.blocking {
+            (ProviderReferences.read(path), isEgressNew ? try OutboundClient.make(configuration.egress) : nil)
+        }
+        inForce.withLock { $0 = InForce(configuration: configuration, providers: providers) }
+        try await importSecrets()
+        refresh()
+        guard let client else { return }
+        let before = service.current.client
+        service.replace { $0.client = client }
+        // Calls under way keep the old client until they end.
+        context.background("old HTTP client") { [context] in await Self.end(before, context) }
+    }
+
+    package func drain(grace: Duration) async {
+        do {
+            try await context.blocking { [audit] in audit.flush() }
+        } catch {
+            context.logger.error("the end of the audit trail was not written", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Makes secrets and destinations take effect for calls that begin from now on, and tells peers how this process is.
+    func refresh() {
+        let inForce = inForce.withLock { $0 }
+        let table = DestinationTable(
+            inForce.configuration.destinations, providers: inForce.providers, vault: vault.state, metrics: context.metrics)
+        service.replace { $0.table = table }
+        reportHealth()
+    }
+
+    func reportHealth() { context.reportHealth(health) }
+
+    private var health: PeerHealth {
+        let table = service.current.table
+        if case .failed(let failure) = vault.state, table.all.contains(where: { $0.configuration.secret != nil }) {
+            return PeerHealth(state: .notServing, reason: failure.message)
+        }
+        if let failure = audit.failure { return PeerHealth(state: .degraded, reason: "the audit trail cannot be written: \(failure)") }
+        if let trouble = table.trouble { return PeerHealth(state: .degraded, reason: trouble.message) }
+        return PeerHealth(state: .ready)
+    }
+
+    private static func end(_ client: HTTPClient, _ context: ServiceContext) async {
+        do {
+            try await context.eventLoop.sleep(.seconds(60))
+        } catch {
+            // The process ends: so does the client.
+        }
+        do {
+            try await client.shutdown()
+        } catch {
+            context.logger.warning("an HTTP client did not end", metadata: ["reason": "\(type(of: error))"])
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import BulkheadAPI
+import BulkheadCore
+import BulkheadObservability
+
+/// Whether and how a destination's secret can be used.
+package enum SecretUse: Sendable {
+    /// The destination has none: nothing is injected.
+    case none
+    /// Ready for injection.
+    case ready(Injection)
+    /// It cannot be used: what the caller is told.
+    case unusable(CallError)
+}
+
+/// A request as it goes out, but for the secret.
+package struct UpstreamTarget: Sendable {
+    /// GET, POST, …
+    package var method: String
+    /// `https://host:port/prefix/path`, without query.
+    package var url: String
+    /// Raw, without question mark.
+    package var query: String?
+}
+
+/// A destination with its policy and its secret. Made anew when configuration or secrets change; calls keep the one they
+/// began with.
+package final class Destination: Sendable {
+    /// Its entry of the configuration.
+    package let configuration: DestinationConfiguration
+    /// The services that may call it.
+    package let callers: Set<String>
+    /// Whether a provider of the router refers to it.
+    package let isProvider: Bool
+    /// Its secret.
+    package let secret: SecretUse
+    let metrics: DestinationMetrics
+    private let base: String
+
+    /// A destination in force.
+    package init(
+        _ configuration: DestinationConfiguration, isProvider: Bool, secret: SecretUse, metrics: DestinationMetrics
+    ) {
+        self.configuration = configuration
+        self.isProvider = isProvider
+        self.secret = secret
+        self.metrics = metrics
+        callers = configuration.callers ?? (isProvider ? [ServiceName.router.rawValue] : [])
+        let url = configuration.url
+        let host = url.host.contains(":") ? "[\(url.host)]" : url.host
+        let prefix = url.path.hasSuffix("/") ? String(url.path.dropLast()) : url.path
+        base = "\(url.scheme)://\(host)\(url.port.map { ":\($0)" } ?? "")\(prefix)"
+    }
+
+    /// Host and port, for messages.
+    package var place: String { configuration.place.description }
+
+    /// Decides whether `peer` may make this request.
+    /// - Throws: PERMISSION_DENIED `destination_denied`, INVALID_ARGUMENT `invalid_request`.
+    package func target(of request: CredentialsAPI.CallRequest, peer: String) throws(CallError) -> UpstreamTarget {
+        guard callers.contains(peer) else {
+            throw denied("may not be called by \(peer); `callers` of the destination lists who may")
+        }
+        let method = request.method ?? "GET"
+        guard HeaderSyntax.isMethod(method) else { throw invalid("the method is no HTTP method in capitals") }
+        let allowsMethod = configuration.methods?.contains(method) ?? !["TRACE", "CONNECT"].contains(method)
+        guard allowsMethod else { throw denied("does not allow the method \(method)") }
+        let path = request.path ?? "/"
+        if let problem = TargetSyntax.pathProblem(path) { throw invalid(problem) }
+        if let paths = configuration.paths, !paths.contains(where: { $0.matches(path) }) { throw denied("does not allow this path") }
+        var query: String?
+        if let text = request.query, !text.isEmpty {
+            guard let clean = TargetSyntax.query(text) else { throw invalid("the query holds characters that have to be percent-encoded") }
+            query = clean
+        }
+        return UpstreamTarget(method: method, url: base + path, query: query)
+    }
+
+    private func denied(_ what: String) -> CallError {
+        CallError(
+            .permissionDenied, reason: "destination_denied", message: "destination \(configuration.name) \(what)", notProcessed: true)
+    }
+
+    private func invalid(_ what: String) -> CallError {
+        CallError(.invalidArgument, reason: "invalid_request", message: what, notProcessed: true)
+    }
+}

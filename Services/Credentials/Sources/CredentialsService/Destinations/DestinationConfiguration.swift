@@ -1,0 +1,165 @@
+import BulkheadConfig
+import BulkheadCore
+
+/// Bounds of one destination.
+package struct DestinationLimits: Sendable, Equatable {
+    /// Time to connect, TLS included, unless the call asks for less.
+    package var connect: Duration
+    /// Bytes of a request's body.
+    package var maxRequest: Int
+    /// Bytes of a response's body.
+    package var maxResponse: Int
+    /// Exchanges at once.
+    package var concurrency: Int
+}
+
+/// One entry of `credentials.destinations`.
+package struct DestinationConfiguration: Sendable {
+    /// What callers name.
+    package var name: String
+    /// Scheme, host, port and a path that precedes every call's.
+    package var url: AbsoluteURL
+    /// The name of the secret; nil: nothing is injected.
+    package var secret: String?
+    /// How the secret is injected.
+    package var preset: Preset
+    /// The header of preset `header`, the parameter of preset `query`.
+    package var field: String
+    /// Whether addresses of this machine and of private networks are allowed.
+    package var privateNetwork: Bool
+    /// Upper-case; nil: all but TRACE and CONNECT.
+    package var methods: Set<String>?
+    /// nil: all.
+    package var paths: [PathPattern]?
+    /// Services that may call; nil: whoever the suite's configuration implies.
+    package var callers: Set<String>?
+    /// Bounds.
+    package var limits: DestinationLimits
+
+    /// Reads one entry; nil when it has no usable URL, which has been reported.
+    init?(name: String, section: ConfigSection, environment: Environment) {
+        self.name = name
+        secret = section.secretName("secret")
+        preset = section.choice("preset", default: .bearer)
+        field = Self.field(section, preset)
+        privateNetwork = section.bool("private_network", default: false)
+        methods = Self.methods(section)
+        paths = Self.paths(section)
+        callers = Self.callers(section)
+        limits = Self.limits(section.section("limits"))
+        let allowsPlain = section.bool("allow_plain_http", default: false)
+        guard let url = section.requiredURL("base_url", schemes: ["https", "http"]) else { return nil }
+        self.url = url
+        checkURL(section)
+        checkNetwork(section, allowsPlain: allowsPlain, environment: environment)
+    }
+
+    /// Letters, digits, `-` and `_`, at most 64.
+    package static func isName(_ text: String) -> Bool {
+        (1 ... 64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case 48 ... 57, 65 ... 90, 97 ... 122, UInt8(ascii: "-"), UInt8(ascii: "_"): true
+                default: false
+                }
+            }
+    }
+
+    /// Host and port as secrets are sealed to: `api.openai.com`, `127.0.0.1:9000`.
+    package var place: SealedHost { SealedHost(host: url.host, port: url.effectivePort ?? 443) }
+
+    // MARK: reading
+
+    private static func field(_ section: ConfigSection, _ preset: Preset) -> String {
+        let header = section.optionalString("header")
+        let query = section.optionalString("query")
+        if preset != .header, header != nil {
+            section.report("header", found: header ?? "", expected: "this key only with preset: header")
+        }
+        if preset != .query, query != nil { section.report("query", found: query ?? "", expected: "this key only with preset: query") }
+        switch preset {
+        case .header:
+            guard let header, HeaderSyntax.isName(header), !HeaderHygiene.isFraming(header.lowercased()) else {
+                section.report("header", found: header ?? "nothing", expected: "the name of the header the secret goes into")
+                return ""
+            }
+            return header
+        case .query:
+            guard let query, HeaderSyntax.isName(query) else {
+                section.report("query", found: query ?? "nothing", expected: "the name of the query parameter the secret goes into")
+                return ""
+            }
+            return query
+        default: return ""
+        }
+    }
+
+    private static func methods(_ section: ConfigSection) -> Set<String>? {
+        let methods = section.strings("methods", default: [])
+        guard section.contains("methods") else { return nil }
+        for method in methods where !HeaderSyntax.isMethod(method) || ["TRACE", "CONNECT"].contains(method) {
+            section.report("methods", found: method, expected: "HTTP methods in capitals such as GET or POST; never TRACE or CONNECT")
+        }
+        return Set(methods)
+    }
+
+    private static func paths(_ section: ConfigSection) -> [PathPattern]? {
+        let texts = section.strings("paths", default: [])
+        guard section.contains("paths") else { return nil }
+        return texts.compactMap { text in
+            if let pattern = PathPattern(text) { return pattern }
+            section.report("paths", found: text, expected: "paths such as /v1/balance, /v1/*/items or /v1/**; ** only at the end")
+            return nil
+        }
+    }
+
+    private static func callers(_ section: ConfigSection) -> Set<String>? {
+        let callers = section.strings("callers", default: [])
+        guard section.contains("callers") else { return nil }
+        let known = [ServiceName.edge, .router, .retrieval, .session, .telemetry].map(\.rawValue)
+        for caller in callers { section.reference("callers", caller, among: known, what: "a service that may call") }
+        return Set(callers)
+    }
+
+    private static func limits(_ section: ConfigSection) -> DestinationLimits {
+        DestinationLimits(
+            connect: section.duration("connect", default: .seconds(10), in: .milliseconds(10) ... .seconds(60)),
+            maxRequest: section.size("max_request", default: 512 << 20, in: 0 ... 1 << 40),
+            maxResponse: section.size("max_response", default: 1 << 30, in: 1024 ... 1 << 40),
+            concurrency: section.int("concurrency", default: 4096, in: 1 ... 65536))
+    }
+
+    // MARK: rules
+
+    private func checkURL(_ section: ConfigSection) {
+        if url.userInfo != nil || url.query != nil {
+            section.report(
+                "base_url", found: url.description, expected: "scheme, host, port and path only; a key goes into `secret`, never into the URL")
+        }
+        if !url.path.isEmpty, TargetSyntax.pathProblem(url.path) != nil {
+            section.report("base_url", found: url.path, expected: "a path without '.', '..', empty segments and encoded slashes")
+        }
+    }
+
+    private func checkNetwork(_ section: ConfigSection, allowsPlain: Bool, environment: Environment) {
+        let kind = NetworkKind(host: url.host)
+        if kind == .forbidden {
+            section.report("base_url", found: url.host, expected: "an address that can be a service; this one is link-local, multicast or unspecified")
+        } else if kind == .inside, !privateNetwork {
+            section.report(
+                "base_url", found: url.host, expected: "a public host, or private_network: true beside it for one of this machine or network")
+        }
+        guard url.scheme == "http" else { return }
+        if secret == nil {
+            if !privateNetwork && !allowsPlain {
+                section.report("base_url", found: "http://", expected: "https://, or allow_plain_http: true beside it")
+            }
+        } else if environment == .production {
+            section.report("base_url", found: "http://", expected: "https://: in production no secret goes over plain http")
+        } else if !allowsPlain || !privateNetwork {
+            section.report(
+                "base_url", found: "http://",
+                expected: "https://, or private_network: true and allow_plain_http: true beside it to send a secret in the clear")
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import BulkheadAPI
+import BulkheadCore
+import NIOHTTP1
+
+/// Which headers pass from a caller to an upstream, and back. Credentials, framing, routing and hop-by-hop headers are this
+/// process's own business in both directions.
+package enum HeaderHygiene {
+    /// Headers a request may have at most.
+    static let maxCount = 128
+
+    /// Credentials a caller might send: dropped, never merged with the stored ones.
+    private static let credentials: Set<String> = ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"]
+    /// Headers of one connection (RFC 9110 §7.6.1), and those that frame the message.
+    private static let framing: Set<String> = [
+        "connection", "keep-alive", "te", "trailer", "trailers", "transfer-encoding", "upgrade", "http2-settings", "content-length", "host",
+        "expect", "accept-encoding",
+    ]
+    /// Headers that make some servers see another method, path or origin.
+    private static let misleading: Set<String> = [
+        "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url", "forwarded", "x-forwarded-host",
+        "x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-server", "x-real-ip",
+    ]
+    private static let responseFraming: Set<String> = ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]
+
+    /// Whether a header frames the message or belongs to one connection. - Parameter name: lower-case.
+    package static func isFraming(_ name: String) -> Bool { framing.contains(name) || name.hasPrefix("proxy-") }
+
+    /// The headers that go to the upstream, without credentials.
+    /// - Parameter own: the header the secret goes into, lower-case.
+    /// - Throws: INVALID_ARGUMENT `invalid_request`.
+    package static func outgoing(_ headers: [CredentialsAPI.Header], own: String?) throws(CallError) -> HTTPHeaders {
+        guard headers.count <= maxCount else { throw refusal("\(headers.count) headers, at most \(maxCount) are allowed") }
+        var listed: Set<String> = []
+        for header in headers where header.name.lowercased() == "connection" {
+            for name in header.value.split(separator: ",") { listed.insert(name.filter { $0 != " " && $0 != "\t" }.lowercased()) }
+        }
+        var kept = HTTPHeaders()
+        kept.reserveCapacity(headers.count + 4)
+        for header in headers {
+            guard HeaderSyntax.isName(header.name) else { throw refusal("a header name with characters that are not allowed in one") }
+            guard HeaderSyntax.isValue(header.value) else {
+                throw refusal("a value of header \(header.name) with control characters, or of more than 64 KiB")
+            }
+            let name = header.name.lowercased()
+            if isFraming(name) || credentials.contains(name) || misleading.contains(name) || name == own || listed.contains(name) { continue }
+            kept.add(name: header.name, value: header.value)
+        }
+        // A coded body could hide the secret from redaction.
+        kept.add(name: "accept-encoding", value: "identity")
+        return kept
+    }
+
+    /// The body length a caller announced; nil when none, or not one plain number.
+    package static func contentLength(_ headers: [CredentialsAPI.Header]) -> Int? {
+        let values = headers.filter { $0.name.lowercased() == "content-length" }.map(\.value)
+        guard values.count == 1, let value = values.first, value.utf8.allSatisfy({ (48 ... 57).contains($0) }) else { return nil }
+        return Int(value)
+    }
+
+    /// The headers that go back to the caller.
+    /// - Parameter keepsLength: false when the body may change its length.
+    package static func incoming(_ headers: HTTPHeaders, keepsLength: Bool) -> [CredentialsAPI.Header] {
+        headers.compactMap { name, value in
+            let lower = name.lowercased()
+            if responseFraming.contains(lower) || lower.hasPrefix("proxy-") || lower == "content-length" && !keepsLength { return nil }
+            return CredentialsAPI.Header(name: lower, value: value)
+        }
+    }
+
+    private static func refusal(_ what: String) -> CallError {
+        CallError(.invalidArgument, reason: "invalid_request", message: "the request has \(what)", notProcessed: true)
+    }
+}

@@ -1,0 +1,98 @@
+import AsyncHTTPClient
+import BulkheadAPI
+import BulkheadCore
+import BulkheadIPC
+import NIOCore
+import NIOHTTP1
+
+/// The way of one response back to its caller: head, body in pieces, the secret taken out.
+struct CallRelay {
+    /// Pieces that are there already are joined up to this size, so that bulk costs fewer messages; nothing waits for it.
+    private static let joinedBytes = 64 << 10
+
+    let destination: Destination
+    let exchange: UpstreamExchange
+    let arrived: MonotonicTime
+    private let needles: SecretNeedles?
+    private var redactor: StreamRedactor?
+    private var received = 0
+
+    init(_ destination: Destination, _ injection: Injection?, _ exchange: UpstreamExchange, arrived: MonotonicTime) {
+        self.destination = destination
+        self.exchange = exchange
+        self.arrived = arrived
+        needles = injection?.needles
+        redactor = needles.map { StreamRedactor($0) }
+    }
+
+    /// Passes the response on until its end.
+    /// - Throws: what went wrong upstream, or that the caller is gone.
+    mutating func run(_ replies: TypedWriter<CredentialsAPI.CallReply>) async throws {
+        let head: HTTPResponseHead
+        switch await exchange.next() {
+        case .head(let received): head = received
+        case .failed(let error):
+            throw OutboundFailure.beforeResponse(error, place: destination.place, wasSent: exchange.wasSent)
+        case .part, .end: preconditionFailure("bug: a response begins with its head")
+        }
+        destination.metrics.firstByte.record(microseconds: (MonotonicTime.now() - arrived).nanosecondsClamped / 1000)
+        try refuseCoded(head)
+        var reply = CredentialsAPI.CallReply(status: Int(head.status.code), headers: clean(head))
+        if case .part(let piece)? = exchange.take() { reply.body = try pass(piece) }
+        try await replies.write(reply)
+        try await body(replies)
+        if let redactor, redactor.count > 0 { destination.metrics.redactions.add(redactor.count) }
+    }
+
+    private mutating func body(_ replies: TypedWriter<CredentialsAPI.CallReply>) async throws {
+        while true {
+            switch await exchange.next() {
+            case .part(let piece):
+                let passed = try pass(piece)
+                if passed.readableBytes > 0 { try await replies.write(CredentialsAPI.CallReply(body: passed)) }
+            case .end:
+                if let rest = redactor?.finish(), rest.readableBytes > 0 { try await replies.write(CredentialsAPI.CallReply(body: rest)) }
+                return
+            case .failed(let error): throw OutboundFailure.midResponse(error, place: destination.place)
+            case .head: preconditionFailure("bug: a response has one head")
+            }
+        }
+    }
+
+    /// The piece and what else is there already, counted and cleaned.
+    private mutating func pass(_ piece: ByteBuffer) throws(CallError) -> ByteBuffer {
+        var joined = piece
+        while joined.readableBytes < Self.joinedBytes, let more = exchange.takePart() { joined.writeImmutableBuffer(more) }
+        received += joined.readableBytes
+        guard received <= destination.configuration.limits.maxResponse else {
+            throw CallError(
+                .dataLoss, reason: "stream_broken",
+                message: "the answer of \(destination.place) is larger than the \(destination.configuration.limits.maxResponse) bytes that "
+                    + "`limits.max_response` of destination \(destination.configuration.name) allows")
+        }
+        return redactor?.feed(joined) ?? joined
+    }
+
+    /// A coded body could carry the secret past redaction. It was asked for `identity`; what comes anyway is not passed on.
+    private func refuseCoded(_ head: HTTPResponseHead) throws(CallError) {
+        guard needles != nil, let coding = head.headers.first(name: "content-encoding")?.lowercased(), coding != "identity", !coding.isEmpty
+        else { return }
+        throw CallError(
+            .unavailable, reason: "upstream_error",
+            message: "\(destination.place) answered in a content coding that was not asked for, so the answer cannot be checked for the secret")
+    }
+
+    private func clean(_ head: HTTPResponseHead) -> [CredentialsAPI.Header] {
+        var headers = HeaderHygiene.incoming(head.headers, keepsLength: needles == nil)
+        guard let needles else { return headers }
+        for index in headers.indices {
+            for path in [\CredentialsAPI.Header.name, \CredentialsAPI.Header.value] {
+                let (text, count) = needles.redact(headers[index][keyPath: path])
+                guard count > 0 else { continue }
+                headers[index][keyPath: path] = text
+                destination.metrics.redactions.add(count)
+            }
+        }
+        return headers
+    }
+}

@@ -1,0 +1,36 @@
+import Crypto
+import Glibc
+
+/// Bytes of a secret or key. Zeroed when the last reference goes; says nothing about itself, and cannot be encoded.
+///
+/// `@unchecked Sendable`: the memory is written in `init` only.
+package final class SecretBytes: @unchecked Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    private let memory: UnsafeMutableRawBufferPointer
+
+    /// Copies the bytes.
+    package init(_ bytes: some Collection<UInt8>) {
+        memory = .allocate(byteCount: max(1, bytes.count), alignment: 16)
+        memory.copyBytes(from: bytes)
+        count = bytes.count
+    }
+
+    deinit {
+        if let base = memory.baseAddress { explicit_bzero(base, memory.count) }
+        memory.deallocate()
+    }
+
+    /// How many bytes there are.
+    package let count: Int
+
+    /// Lends the bytes to `body`, which must not keep them.
+    package func withBytes<Value>(_ body: (UnsafeRawBufferPointer) throws -> Value) rethrows -> Value {
+        try body(UnsafeRawBufferPointer(rebasing: memory[..<count]))
+    }
+
+    /// The bytes as a key.
+    func symmetricKey() -> SymmetricKey { withBytes { SymmetricKey(data: $0) } }
+
+    package var description: String { "(secret)" }
+    package var debugDescription: String { "(secret)" }
+    package var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -1,0 +1,120 @@
+import AsyncHTTPClient
+import BulkheadAPI
+import BulkheadCore
+import BulkheadServiceKit
+import NIOCore
+import NIOHTTP1
+
+// Verbs that look and try.
+extension CredentialsDaemon {
+    private static let testTimeout = Duration.seconds(10)
+    private static let maxTail = 1000
+
+    var inspectionVerbs: [AdminVerb] {
+        [
+            AdminVerb("test") { [self] (command: NamedCommand) in try await test(command.name) },
+            AdminVerb("doctor") { [self] (_: NoValue) in try await doctor() },
+            AdminVerb("audit.tail") { [self] (command: TailCommand) in
+                let lines = try await context.blocking { [audit] in try audit.tail(min(command.count, Self.maxTail)) }
+                return lines.map { line in (try? AdminJSON.decode(AuditRecord.self, String(line))) ?? Self.unreadable }
+            },
+            AdminVerb("audit.verify") { [self] (_: NoValue) in try await context.blocking { [audit] in audit.verify() } },
+        ]
+    }
+
+    /// Stands for a line that is no record; `audit verify` says more.
+    private static let unreadable = AuditRecord(seq: 0, at: 0, event: "unreadable", decision: "failed", peer: "", prev: "", hash: "")
+
+    private func test(_ name: String) async throws -> [TestRow] {
+        let current = service.current
+        var destinations = current.table.using(secret: name)
+        if destinations.isEmpty { destinations = [try current.table.find(name)] }
+        var rows: [TestRow] = []
+        for destination in destinations { rows.append(await tried(destination, current.client)) }
+        return rows
+    }
+
+    private func tried(_ destination: Destination, _ client: HTTPClient) async -> TestRow {
+        let begun = MonotonicTime.now()
+        var row = TestRow(destination: destination.configuration.name, isGood: false, milliseconds: 0, message: "")
+        do {
+            let status = try await status(of: destination, client)
+            row.status = status
+            row.isGood = status != 401 && status != 403
+            row.message = row.isGood ? "answers" : "answers, but refuses the stored secret"
+        } catch let error as CallError {
+            row.message = error.message
+        } catch {
+            row.message = "the test failed"
+        }
+        row.milliseconds = (MonotonicTime.now() - begun).milliseconds
+        return row
+    }
+
+    /// GET of a path that needs the key where one is known, else of `/`.
+    private func status(of destination: Destination, _ client: HTTPClient) async throws -> Int {
+        let path =
+            switch destination.configuration.preset {
+            case .openai, .anthropic, .cohere, .mistral: "/v1/models"
+            case .gemini: "/v1beta/models"
+            default: "/"
+            }
+        let unlimited = Destination(
+            destination.configuration.forTest, isProvider: false, secret: destination.secret, metrics: destination.metrics)
+        let admitted = try AdmittedCall(CredentialsAPI.CallRequest(method: "GET", path: path), unlimited, peer: "admin")
+        try audit.record(AuditEvent("call", "allow", destination: destination.configuration.name, method: "GET", reason: "test"))
+        let upstream = UpstreamExchange()
+        let timer = context.eventLoop.scheduleTask(in: TimeAmount(Self.testTimeout)) { upstream.cancel() }
+        defer {
+            timer.cancel()
+            upstream.cancel()
+        }
+        upstream.start(client, try admitted.request(nil), loop: context.eventLoop, connectTimeout: destination.configuration.limits.connect)
+        switch await upstream.next() {
+        case .head(let head): return Int(head.status.code)
+        case .failed(let error):
+            if (error as? HTTPClientError) == .cancelled {
+                throw CallError(.deadlineExceeded, message: "\(destination.place) did not answer in 10 s")
+            }
+            throw OutboundFailure.beforeResponse(error, place: destination.place, wasSent: upstream.wasSent)
+        case .part, .end: preconditionFailure("bug: a response begins with its head")
+        }
+    }
+
+    private func doctor() async throws -> [DoctorRow] {
+        var rows: [DoctorRow] = []
+        switch vault.state {
+        case .open(let secrets): rows.append(DoctorRow(level: "ok", subject: "vault", message: "open, \(secrets.count) secrets"))
+        case .failed(let failure): rows.append(DoctorRow(level: "error", subject: "vault", message: failure.message))
+        }
+        let trail = try await context.blocking { [audit] in audit.verify() }
+        rows.append(
+            DoctorRow(
+                level: trail.problem == nil ? "ok" : "error", subject: "audit trail", message: trail.problem ?? "\(trail.records) records in order"))
+        for destination in service.current.table.all {
+            rows.append(Self.finding(destination))
+        }
+        return rows
+    }
+
+    private static func finding(_ destination: Destination) -> DoctorRow {
+        let subject = "destination \(destination.configuration.name)"
+        if case .unusable(let error) = destination.secret { return DoctorRow(level: "error", subject: subject, message: error.message) }
+        if destination.callers.isEmpty {
+            return DoctorRow(level: "warning", subject: subject, message: "nobody may call it: no provider refers to it and it has no `callers`")
+        }
+        return DoctorRow(
+            level: "ok", subject: subject, message: "\(destination.place), called by \(destination.callers.sorted().joined(separator: ", "))")
+    }
+}
+
+extension DestinationConfiguration {
+    /// The same place for a try by the operator, whom neither paths nor callers bind.
+    fileprivate var forTest: DestinationConfiguration {
+        var copy = self
+        copy.methods = ["GET"]
+        copy.paths = nil
+        copy.callers = ["admin"]
+        return copy
+    }
+}

@@ -1,0 +1,118 @@
+import ArgumentParser
+import BulkheadAdminCLI
+import CredentialsService
+
+/// What `set` and `rotate` take; a value on the command line is caught, so that it is refused without being repeated.
+struct SecretArguments: ParsableArguments {
+    @Argument(help: "The secret's name, such as OPENAI_API_KEY.") var name: String
+    @Argument(help: .hidden) var surplus: [String] = []
+    @Option(help: .hidden) var value: String?
+    @Option(help: "The host it may be sent to, host[:port]. Inferred when one destination refers to the name.") var host: String?
+    @Option(help: "openai, anthropic, gemini, azure, cohere, mistral, bearer, basic, header or query. Else as the destination says.")
+    var preset: String?
+    @Flag(help: "Read the value from standard input; one line break at its end is not part of it.") var stdin = false
+
+    func validate() throws {
+        guard surplus.isEmpty, value == nil else {
+            throw ValidationError(
+                "a secret on the command line can be seen by every process and stays in the shell's history: pipe it in with --stdin, "
+                    + "or leave it out and type it. If it was a real one, replace it.")
+        }
+    }
+
+    func command() throws -> SecretCommand {
+        SecretCommand(name: name, host: host, preset: preset, value: try ValueInput.read(fromInput: stdin, prompt: "Value of \(name)"))
+    }
+}
+
+struct SetSecret: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "set", abstract: "Store a secret, or replace one.",
+        discussion: "Example:\n  bulkhead-credentials set OPENAI_API_KEY\n  pass openai | bulkhead-credentials set OPENAI_API_KEY --stdin")
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var secret: SecretArguments
+
+    func run() async throws { try await change("secrets.set", try secret.command(), shared) }
+}
+
+struct RotateSecret: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rotate", abstract: "Replace the value of a stored secret; new calls use it at once.",
+        discussion: "Example:\n  bulkhead-credentials rotate OPENAI_API_KEY --stdin < new-key")
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var secret: SecretArguments
+
+    func run() async throws { try await change("secrets.rotate", try secret.command(), shared) }
+}
+
+struct ResealSecret: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reseal", abstract: "Let a stored secret go to another host, or be injected another way.",
+        discussion: "Example:\n  bulkhead-credentials reseal OPENAI_API_KEY --host eu.api.openai.com")
+    @OptionGroup var shared: SharedOptions
+    @Argument(help: "The secret's name.") var name: String
+    @Option(help: "The host it may be sent to, host[:port]. Else as the destinations say.") var host: String?
+    @Option(help: "How it is injected. Else as the destinations say.") var preset: String?
+
+    func run() async throws { try await change("secrets.reseal", SecretCommand(name: name, host: host, preset: preset), shared) }
+}
+
+struct RevokeSecret: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "revoke", abstract: "Destroy the value of a secret; its name stays, and calls are refused.",
+        discussion: "Example:\n  bulkhead-credentials revoke STRIPE_KEY --yes")
+    @OptionGroup var shared: SharedOptions
+    @Argument(help: "The secret's name.") var name: String
+    @Flag(help: "Do not ask, on a terminal.") var yes = false
+
+    func run() async throws {
+        try Confirmation.ask("Revoke \(name)? Its value is destroyed.", yes: yes)
+        try await change("secrets.revoke", NamedCommand(name: name), shared)
+    }
+}
+
+struct DeleteSecret: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "delete", abstract: "Remove a secret from the vault.",
+        discussion: "Example:\n  bulkhead-credentials delete STRIPE_KEY --yes")
+    @OptionGroup var shared: SharedOptions
+    @Argument(help: "The secret's name.") var name: String
+    @Flag(help: "Do not ask, on a terminal.") var yes = false
+
+    func run() async throws {
+        try Confirmation.ask("Delete \(name)? Its value is destroyed.", yes: yes)
+        try await change("secrets.delete", NamedCommand(name: name), shared)
+    }
+}
+
+struct ListSecrets: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the stored secrets: names, hosts, states, never values.",
+        discussion: "Example:\n  bulkhead-credentials list --json")
+    @OptionGroup var shared: SharedOptions
+
+    func run() async throws {
+        let rows = try await AdminConnection(.credentials, shared).invoke("secrets.list", Nothing(), as: [SecretRow].self)
+        try show(rows, shared) { rows in
+            table(
+                [["NAME", "STATE", "HOST", "PRESET", "CREATED", "ROTATED", "DESTINATIONS"]]
+                    + rows.map { row in
+                        [
+                            row.name, row.state, row.host, row.preset, WallTime.text(row.created), row.rotated.map(WallTime.text) ?? "-",
+                            row.destinations.isEmpty ? "-" : row.destinations.joined(separator: ", "),
+                        ]
+                    })
+        }
+    }
+}
+
+private func change(_ verb: String, _ arguments: some Encodable & Sendable, _ shared: SharedOptions) async throws {
+    let made = try await AdminConnection(.credentials, shared).invoke(verb, arguments, as: SecretChange.self)
+    try show(made, shared) { made in
+        var text = "\(made.name): \(made.outcome)"
+        if let host = made.host, let preset = made.preset {
+            text += ", goes to \(host)\(made.isInferred ? " (as the destination says)" : "") only, injected as \(preset)"
+        }
+        return ([text] + made.warnings.map { "warning: \($0)" }).joined(separator: "\n")
+    }
+}
