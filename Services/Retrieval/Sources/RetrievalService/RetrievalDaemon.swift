@@ -58,7 +58,9 @@ package final class RetrievalDaemon: BulkheadService {
         }
         if let problem = status.problem { problems.append(problem) }
         for problem in problems { context.logger.warning("degraded", metadata: ["reason": "\(problem)"]) }
-        context.reportHealth(PeerHealth(state: problems.isEmpty ? .ready : .degraded, reason: problems.joined(separator: "; ")))
+        let health = PeerHealth(state: problems.isEmpty ? .ready : .degraded, reason: problems.joined(separator: "; "))
+        // The model changes state on a blocking thread; links and listeners live on the loop.
+        context.eventLoop.execute { context.reportHealth(health) }
     }
 }
 

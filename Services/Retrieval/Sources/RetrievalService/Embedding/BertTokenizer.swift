@@ -3,6 +3,9 @@ import Foundation
 /// Texts to WordPiece ids as the uncased BERT models expect them: control characters go, white space and punctuation part
 /// words, every Chinese character is a word, letters lose case and accents, and words become the longest known pieces.
 ///
+/// Characters are told apart by the Unicode tables of the Swift runtime, as the reference implementation does by its own:
+/// characters younger than either table may come out differently, nearly always as an unknown word at both.
+///
 /// `[CLS]` and the like inside a text are ordinary characters: a text cannot reach the model's special pieces.
 package struct BertTokenizer: Sendable {
     /// Ids per text at most, with `[CLS]` and `[SEP]`; the model was trained with this many.

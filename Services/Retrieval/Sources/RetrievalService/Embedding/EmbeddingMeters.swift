@@ -25,6 +25,9 @@ package final class EmbeddingMeters: Sendable {
         loaded = registry.gauge("retrieval_model_loaded", help: "1 once the built-in model is loaded.")
     }
 
+    /// Counts on their own, rendered nowhere.
+    package convenience init() { self.init(MetricsRegistry(service: "retrieval")) }
+
     /// Texts embedded since the start, and how the cache did.
     package var totals: (texts: Int, hits: Int, misses: Int) { (texts.value, hits.value, misses.value) }
 

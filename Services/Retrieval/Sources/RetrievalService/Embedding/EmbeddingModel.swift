@@ -14,6 +14,12 @@ package struct EmbeddingModel: Sendable {
         package var vector: [Float]
         /// What the model read, with the two ids around the text, at most 256.
         package var tokens: Int
+
+        /// A vector and what it cost.
+        package init(vector: [Float], tokens: Int) {
+            self.vector = vector
+            self.tokens = tokens
+        }
     }
 
     private let tokenizer: BertTokenizer
