@@ -1,0 +1,209 @@
+import BulkheadAPI
+import BulkheadCore
+import BulkheadIPC
+import HTTPTypes
+import NIOCore
+import Synchronization
+
+/// Who makes a request, as far as it has been established.
+struct Caller: Sendable {
+    var keyID = ""
+    var tenant = ""
+    /// The key's user or the one it asserts; empty: to be taken from the body, else the key itself.
+    var user = ""
+    var isAdmin = false
+    /// Names the admission at session; empty when session was not asked.
+    var admissionID = ""
+    var requests: SessionAPI.RateLimit?
+    /// Services that were missing.
+    var degraded: [String] = []
+    /// Whether the answer is to be kept under an Idempotency-Key.
+    var isIdempotent = false
+}
+
+/// What a request asks to be admitted with.
+struct AdmissionRequest: Sendable {
+    var route: String
+    var method: String
+    var model = ""
+    var estimatedTokens = 0
+    var body = ByteBuffer()
+    /// False: only look at the key.
+    var counts = true
+}
+
+/// Decides whether a request may run: by session while it is there, else by what edge remembers of the key.
+final class Admission: Sendable {
+    /// What becomes of a request that is not refused.
+    enum Outcome: Sendable {
+        case run(Caller)
+        /// The stored answer of an earlier request with the same Idempotency-Key.
+        case replay(SessionAPI.StoredAnswer, Caller)
+    }
+
+    /// Longest Idempotency-Key in bytes.
+    private static let longestIdempotencyKey = 255
+
+    private let mode: AuthMode
+    private let requiredOn: Set<String>
+    private let peers: EdgePeers
+    private let degraded: @Sendable () -> Void
+    private let memory = Mutex(KeyMemory())
+
+    /// - Parameters:
+    ///   - requiredOn: routes that need an Idempotency-Key.
+    ///   - degraded: told of each request that is served on memory.
+    init(mode: AuthMode, requiredOn: [String], peers: EdgePeers, degraded: @escaping @Sendable () -> Void) {
+        self.mode = mode
+        self.requiredOn = Set(requiredOn)
+        self.peers = peers
+        self.degraded = degraded
+    }
+
+    /// Keys remembered.
+    var remembered: Int { memory.withLock { $0.count } }
+
+    /// What is remembered of a key.
+    func entry(keyID: String) -> KeyMemory.Entry? { memory.withLock { $0.entry(keyID: keyID) } }
+
+    /// - Throws: `EdgeError` when the request may not run.
+    func admit(_ request: AdmissionRequest, _ headers: HTTPFields, _ scope: RequestScope) async throws -> Outcome {
+        let idempotencyKey = try idempotencyKey(request, headers)
+        if mode == .none { return .run(Caller(keyID: "none", tenant: "default")) }
+        guard let key = Self.key(headers) else {
+            throw EdgeError(
+                .unauthenticated, code: "missing_api_key",
+                message: "There is no API key in the request. Send it as Authorization: Bearer KEY, or as x-api-key.")
+        }
+        let digest = KeyDigest(key: key)
+        var question = SessionAPI.AdmitRequest(
+            keyDigest: digest.bytes, route: request.route, model: request.model, estimatedTokens: request.estimatedTokens,
+            assertedUser: headers[.assertedUser], count: request.counts)
+        if let idempotencyKey {
+            question.idempotencyKey = idempotencyKey
+            question.requestDigest = KeyDigest(method: request.method, route: request.route, body: request.body).bytes
+        }
+        let isKnown = memory.withLock { $0.knows(digest, now: .now()) }
+        do {
+            let options = peers.sessionOptions(CallMetadata(requestID: scope.id, trace: scope.trace), waits: !isKnown)
+            return try judge(try await peers.session.admit(question, options), digest, isIdempotent: idempotencyKey != nil)
+        } catch let error as CallError {
+            return try await withoutSession(error, digest, request, isIdempotent: idempotencyKey != nil)
+        }
+    }
+
+    private func judge(_ reply: SessionAPI.AdmitReply, _ digest: KeyDigest, isIdempotent: Bool) throws -> Outcome {
+        switch reply.verdict {
+        case .admitted:
+            memory.withLock { $0.remember(digest, reply, now: .now()) }
+            return .run(Self.caller(reply, isIdempotent: isIdempotent))
+        case .replay:
+            guard let stored = reply.stored else { throw EdgeError(.internal, message: "The stored answer is missing.") }
+            return .replay(stored, Self.caller(reply, isIdempotent: false))
+        case .keyRefused:
+            memory.withLock { $0.forget(digest) }
+            throw EdgeError(
+                .unauthenticated, message: "The API key is not valid: it does not exist, has expired or was revoked. Use another key.")
+        case .rateLimited:
+            throw RefusedAtLimit(Self.tooMany(reply.requests), requests: reply.requests)
+        case .modelRefused:
+            throw EdgeError(.forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
+        case .idempotencyMismatch:
+            throw EdgeError(
+                .unprocessable, code: "idempotency_key_reused",
+                message: "The Idempotency-Key was used before with another request. Use a new key for a new request.")
+        case .idempotencyRunning:
+            throw EdgeError(
+                .conflict, code: "idempotency_key_running",
+                message: "The first request with this Idempotency-Key still runs. Ask again shortly for its answer.",
+                retryAfter: .seconds(1), shouldRetry: true)
+        case .unspecified:
+            throw EdgeError(.internal, message: "Session gave no verdict on the request.")
+        }
+    }
+
+    /// Session is away or too slow: the key's last good word counts, if it is recent; nothing runs unprotected.
+    private func withoutSession(
+        _ error: CallError, _ digest: KeyDigest, _ request: AdmissionRequest, isIdempotent: Bool
+    ) async throws -> Outcome {
+        try Task.checkCancellation()
+        guard [.unavailable, .deadlineExceeded, .resourceExhausted].contains(error.code) else { throw EdgeError(error, from: .session) }
+        if isIdempotent {
+            throw Self.sessionAway("so a request with an Idempotency-Key cannot be run exactly once", error)
+        }
+        switch memory.withLock({ $0.admit(digest, counts: request.counts, now: .now()) }) {
+        case .unknown: throw Self.sessionAway("so the API key cannot be checked", error)
+        case .limited(let wait): throw Self.tooMany(nil, retryAfter: wait)
+        case .admitted(let verdict):
+            degraded()
+            if !verdict.models.isEmpty, !request.model.isEmpty, !verdict.models.contains(request.model) {
+                throw EdgeError(.forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
+            }
+            var caller = Self.caller(verdict, isIdempotent: false)
+            caller.degraded = [ServiceName.session.rawValue]
+            caller.requests = nil
+            return .run(caller)
+        }
+    }
+
+    private static func caller(_ reply: SessionAPI.AdmitReply, isIdempotent: Bool) -> Caller {
+        Caller(
+            keyID: reply.keyID, tenant: reply.tenant, user: reply.user, isAdmin: reply.admin, admissionID: reply.admissionID,
+            requests: reply.requests, isIdempotent: isIdempotent)
+    }
+
+    private static func sessionAway(_ consequence: String, _ error: CallError) -> EdgeError {
+        EdgeError(
+            .unavailable, code: "session_unavailable",
+            message: "The service session is not available at the moment, \(consequence). Try again shortly.",
+            retryAfter: error.retryAfter)
+    }
+
+    private static func tooMany(_ limit: SessionAPI.RateLimit?, retryAfter: Duration? = nil) -> EdgeError {
+        let wait = retryAfter ?? .milliseconds(max(1, limit?.retryAfterMS ?? 1000))
+        let allowed = limit.map { " of \($0.limit) requests per minute" } ?? ""
+        return EdgeError(
+            .rateLimited, message: "The rate limit\(allowed) of this API key is reached. Try again in \(Int(wait.milliseconds.rounded(.up))) ms.",
+            retryAfter: wait)
+    }
+
+    private func idempotencyKey(_ request: AdmissionRequest, _ headers: HTTPFields) throws -> String? {
+        guard request.counts else { return nil }
+        guard let key = headers[.idempotencyKey] else {
+            guard requiredOn.contains(request.route) else { return nil }
+            throw EdgeError(.badRequest, code: "idempotency_key_required", message: "This route needs an Idempotency-Key header.")
+        }
+        guard (1 ... Self.longestIdempotencyKey).contains(key.utf8.count) else {
+            throw EdgeError(
+                .badRequest, code: "idempotency_key_invalid",
+                message: "The Idempotency-Key has \(key.utf8.count) bytes; from 1 to \(Self.longestIdempotencyKey) are allowed.")
+        }
+        if mode == .none {
+            throw EdgeError(
+                .badRequest, code: "idempotency_unavailable",
+                message: "An Idempotency-Key belongs to an API key, and this server runs without keys (edge.auth.mode none).")
+        }
+        return key
+    }
+
+    /// The API key of a request, wherever its client sends it.
+    static func key(_ headers: HTTPFields) -> String? {
+        if let key = headers[.apiKey], !key.isEmpty { return key }
+        guard let authorization = headers[.authorization] else { return nil }
+        let parts = authorization.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+        let key = parts[1].drop { $0 == " " }
+        return key.isEmpty ? nil : String(key)
+    }
+}
+
+/// A refusal together with the limit that was reached, for the headers.
+struct RefusedAtLimit: Error {
+    let error: EdgeError
+    let requests: SessionAPI.RateLimit?
+
+    init(_ error: EdgeError, requests: SessionAPI.RateLimit?) {
+        self.error = error
+        self.requests = requests
+    }
+}

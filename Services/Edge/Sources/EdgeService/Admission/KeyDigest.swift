@@ -1,0 +1,30 @@
+import Crypto
+import NIOCore
+
+/// SHA-256 of an API key: what edge remembers and session is told. The key itself stays in the request.
+struct KeyDigest: Hashable, Sendable {
+    private let words: SIMD4<UInt64>
+
+    /// Of a key as the client sent it.
+    init(key: String) {
+        var key = key
+        self.init(key.withUTF8 { SHA256.hash(data: UnsafeRawBufferPointer($0)) })
+    }
+
+    /// Of the parts of a request, for its Idempotency-Key: another method, route or body is another request.
+    init(method: String, route: String, body: ByteBuffer) {
+        var hash = SHA256()
+        for text in [method, "\n", route, "\n"] { hash.update(data: Array(text.utf8)) }
+        body.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
+        self.init(hash.finalize())
+    }
+
+    private init(_ digest: SHA256.Digest) {
+        words = digest.withUnsafeBytes { $0.loadUnaligned(as: SIMD4<UInt64>.self) }
+    }
+
+    /// The 32 bytes.
+    var bytes: ByteBuffer {
+        withUnsafeBytes(of: words) { ByteBuffer(bytes: $0) }
+    }
+}

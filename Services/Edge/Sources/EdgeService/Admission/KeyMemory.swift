@@ -1,0 +1,92 @@
+import BulkheadAPI
+import BulkheadCore
+import BulkheadResilience
+
+/// The last good word of session on each key, for the time session is away. Bounded in number and age: a key that was not
+/// seen lately is not known, and a key that session refused is forgotten at once.
+struct KeyMemory: Sendable {
+    /// What is known of one key.
+    struct Entry: Sendable {
+        /// The admission without what belonged to its request alone.
+        let verdict: SessionAPI.AdmitReply
+        let seenAt: MonotonicTime
+        /// The key's request limit, continued here while session is away; nil until then, and for keys without a limit.
+        var limit: TokenBucket?
+        /// Requests served on memory alone since `seenAt`.
+        var servedLocally = 0
+    }
+
+    /// What a key that is not verified may do.
+    enum Answer: Sendable, Equatable {
+        case admitted(SessionAPI.AdmitReply)
+        case limited(retryAfter: Duration)
+        case unknown
+    }
+
+    /// How long a word of session counts.
+    static let age = Duration.seconds(900)
+    private let capacity: Int
+    private var entries: [KeyDigest: Entry] = [:]
+    private var digests: [String: KeyDigest] = [:]
+
+    /// - Parameter capacity: keys remembered; beyond it the tenth seen longest ago are forgotten.
+    init(capacity: Int = 10_000) { self.capacity = capacity }
+
+    /// Keys remembered.
+    var count: Int { entries.count }
+
+    /// Remembers an admission.
+    mutating func remember(_ digest: KeyDigest, _ reply: SessionAPI.AdmitReply, now: MonotonicTime) {
+        if entries[digest] == nil, entries.count >= capacity { makeRoom(now: now) }
+        var verdict = reply
+        verdict.admissionID = ""
+        verdict.stored = nil
+        entries[digest] = Entry(verdict: verdict, seenAt: now)
+        digests[reply.keyID] = digest
+    }
+
+    /// Forgets a key that session refused.
+    mutating func forget(_ digest: KeyDigest) {
+        guard let entry = entries.removeValue(forKey: digest) else { return }
+        if digests[entry.verdict.keyID] == digest { digests[entry.verdict.keyID] = nil }
+    }
+
+    /// Whether the key was seen lately.
+    func knows(_ digest: KeyDigest, now: MonotonicTime) -> Bool { entries[digest].map { now - $0.seenAt <= Self.age } ?? false }
+
+    /// Decides for a key without session.
+    /// - Parameter counts: whether the request counts against the key's limit.
+    mutating func admit(_ digest: KeyDigest, counts: Bool, now: MonotonicTime) -> Answer {
+        guard var entry = entries[digest], now - entry.seenAt <= Self.age else {
+            forget(digest)
+            return .unknown
+        }
+        if counts {
+            if entry.limit == nil { entry.limit = Self.bucket(entry.verdict.requests, seenAt: entry.seenAt) }
+            let wait = entry.limit?.take(now: now)
+            if wait == nil { entry.servedLocally += 1 }
+            entries[digest] = entry
+            if let wait { return .limited(retryAfter: wait) }
+        }
+        return .admitted(entry.verdict)
+    }
+
+    /// What is known of a key by its id, for the verb `limits`.
+    func entry(keyID: String) -> Entry? { digests[keyID].flatMap { entries[$0] } }
+
+    /// The limit as session left it: what had remained then, refilled at its rate since.
+    private static func bucket(_ limit: SessionAPI.RateLimit?, seenAt: MonotonicTime) -> TokenBucket? {
+        guard let limit, limit.limit > 0 else { return nil }
+        var bucket = TokenBucket(rate: Double(limit.limit) / 60, burst: Double(limit.limit), now: seenAt)
+        let spent = limit.limit - min(max(0, limit.remaining), limit.limit)
+        if spent > 0 { _ = bucket.take(Double(spent), now: seenAt) }
+        return bucket
+    }
+
+    private mutating func makeRoom(now: MonotonicTime) {
+        for (digest, entry) in entries where now - entry.seenAt > Self.age { forget(digest) }
+        guard entries.count >= capacity else { return }
+        let oldest = entries.sorted { $0.value.seenAt < $1.value.seenAt }.prefix(max(1, capacity / 10))
+        for (digest, _) in oldest { forget(digest) }
+    }
+}

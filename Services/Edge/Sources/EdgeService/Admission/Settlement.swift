@@ -1,0 +1,98 @@
+import BulkheadAPI
+import BulkheadCore
+import BulkheadIPC
+import BulkheadObservability
+import HTTPTypes
+import Logging
+import NIOCore
+import Synchronization
+
+/// Tells session how admitted requests ended, behind the clients' backs: a bounded line, a bounded number at once.
+final class Settlement: Sendable {
+    private struct Job: Sendable {
+        let request: SessionAPI.SettleRequest
+        let metadata: CallMetadata
+    }
+
+    /// Reports that wait; more are dropped and counted. Session forgets admissions that are never settled by itself.
+    private static let capacity = 16_384
+    private static let concurrency = 64
+
+    private let peers: EdgePeers
+    private let logger: Logger
+    private let failures: Counter
+    private let jobs: AsyncStream<Job>
+    private let line: AsyncStream<Job>.Continuation
+    private let open = Mutex(0)
+
+    init(peers: EdgePeers, logger: Logger, metrics: MetricsRegistry) {
+        self.peers = peers
+        self.logger = logger
+        failures = metrics.counter("edge_settle_failures", help: "Reports on finished requests that session did not get.")
+        (jobs, line) = AsyncStream.makeStream(of: Job.self, bufferingPolicy: .bufferingOldest(Self.capacity))
+    }
+
+    /// Reports the end of a request; never waits.
+    func settle(_ request: SessionAPI.SettleRequest, _ metadata: CallMetadata) {
+        open.withLock { $0 += 1 }
+        if case .enqueued = line.yield(Job(request: request, metadata: metadata)) { return }
+        open.withLock { $0 -= 1 }
+        failures.add()
+    }
+
+    /// Delivers until cancelled, so many at once.
+    func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            var running = 0
+            for await job in jobs {
+                if running == Self.concurrency {
+                    await group.next()
+                    running -= 1
+                }
+                group.addTask { await self.deliver(job) }
+                running += 1
+            }
+        }
+    }
+
+    /// Waits until everything was delivered or given up, at most until `deadline`.
+    func flush(until deadline: MonotonicTime, on eventLoop: any EventLoop) async {
+        while open.withLock({ $0 }) > 0, .now() < deadline {
+            do { try await eventLoop.sleep(.milliseconds(5)) } catch { return }
+        }
+    }
+
+    private func deliver(_ job: Job) async {
+        defer { open.withLock { $0 -= 1 } }
+        do {
+            _ = try await peers.session.settle(job.request, peers.sessionOptions(job.metadata, waits: true))
+        } catch {
+            failures.add()
+            logger.debug("a finished request was not settled", metadata: ["request": "\(job.metadata.requestID)", "error": "\(error)"])
+        }
+    }
+}
+
+extension Settlement {
+    /// Headers of an answer that say something about it in a replay too.
+    private static let kept = [
+        "x-bulkhead-cache", "x-bulkhead-provider", "x-bulkhead-model", "x-bulkhead-attempts", "x-bulkhead-cost-usd",
+    ]
+
+    /// Reports the end of `caller`'s request if there is anything to report: usage, or an Idempotency-Key to keep or free.
+    /// - Parameters:
+    ///   - status: HTTP status; 0 when the client left before one was sent.
+    ///   - answer: what to replay; nil frees the key.
+    func settle(_ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage?, answer: WholeReply?) {
+        guard !caller.admissionID.isEmpty, caller.isIdempotent || usage != nil else { return }
+        var request = SessionAPI.SettleRequest(
+            admissionID: caller.admissionID, keyID: caller.keyID, status: status, inputTokens: usage?.inputTokens ?? 0,
+            outputTokens: usage?.outputTokens ?? 0, costNanousd: usage?.costNanousd)
+        if caller.isIdempotent, let answer {
+            request.answer = SessionAPI.StoredAnswer(
+                status: answer.status, contentType: answer.contentType, body: answer.body,
+                headers: answer.fields.filter { Self.kept.contains($0.name.canonicalName) }.map { "\($0.name.canonicalName): \($0.value)" })
+        }
+        settle(request, metadata)
+    }
+}

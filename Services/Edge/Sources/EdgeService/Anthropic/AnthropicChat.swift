@@ -1,0 +1,94 @@
+import BulkheadAPI
+import BulkheadJSON
+import NIOCore
+
+/// Anthropic's Messages.
+struct AnthropicChat: ChatDialect {
+    var errorShape: ErrorShape { .anthropic }
+
+    func decode(_ body: JSON) throws -> ChatCall { try AnthropicRequest.decode(body) }
+
+    func stream(_ call: ChatCall, requestID: String) -> any ChatStream { AnthropicStream(requestID: requestID) }
+
+    func encode(_ answer: CollectedAnswer, _ facts: AnswerFacts, requestID: String) -> ByteBuffer {
+        let choice = answer.choices.first
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.field("id", Self.id(answer.served, requestID))
+            writer.field("type", "message")
+            writer.field("role", "assistant")
+            writer.field("model", answer.served.model)
+            writer.array("content") { list in for block in choice?.blocks ?? [] { Self.write(block, to: &list) } }
+            Self.writeStop(choice?.finish, to: &writer)
+            writer.name("usage")
+            Self.write(answer.usage ?? ChatAPI.Usage(), to: &writer)
+        }
+        return writer.buffer
+    }
+
+    /// The answer's id: the provider's, else one made from the request's.
+    static func id(_ served: ChatAPI.Served, _ requestID: String) -> String {
+        served.responseID.isEmpty ? "msg_\(requestID)" : served.responseID
+    }
+
+    /// `stop_reason` and `stop_sequence`. A provider of this dialect has its own word, which is passed on.
+    static func writeStop(_ event: ChatAPI.ChatEvent?, to writer: inout JSONWriter) {
+        guard let event else {
+            writer.nullField("stop_reason")
+            return writer.nullField("stop_sequence")
+        }
+        writer.field("stop_reason", stopReason(event))
+        if let sequence = event.stopSequence { writer.field("stop_sequence", sequence) } else { writer.nullField("stop_sequence") }
+    }
+
+    private static let ownWords: Set<String> = [
+        "end_turn", "stop_sequence", "max_tokens", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded",
+    ]
+
+    private static func stopReason(_ event: ChatAPI.ChatEvent) -> String {
+        if let raw = event.rawFinish, ownWords.contains(raw) { return raw }
+        switch event.finish {
+        case .stop, .unspecified: return event.stopSequence == nil ? "end_turn" : "stop_sequence"
+        case .length: return "max_tokens"
+        case .toolCalls: return "tool_use"
+        case .contentFilter: return "refusal"
+        }
+    }
+
+    /// Input tokens are counted without those read from or written to the provider's prompt cache.
+    static func write(_ usage: ChatAPI.Usage, to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.field("input_tokens", max(0, usage.inputTokens - usage.cachedInputTokens - usage.cacheCreationInputTokens))
+            writer.field("cache_creation_input_tokens", usage.cacheCreationInputTokens)
+            writer.field("cache_read_input_tokens", usage.cachedInputTokens)
+            writer.field("output_tokens", usage.outputTokens)
+        }
+    }
+
+    private static func write(_ block: CollectedAnswer.Block, to list: inout JSONWriter) {
+        list.object { writer in
+            switch block {
+            case .text(let text), .refusal(let text):
+                writer.field("type", "text")
+                writer.field("text", text)
+            case .thinking(let text, let signature):
+                writer.field("type", "thinking")
+                writer.field("thinking", text)
+                writer.field("signature", signature)
+            case .toolCall(_, let id, let name, let arguments):
+                writer.field("type", "tool_use")
+                writer.field("id", id)
+                writer.field("name", name)
+                writer.name("input")
+                writer.raw(input(arguments))
+            }
+        }
+    }
+
+    /// The arguments as the object Anthropic's clients expect; what is none is kept under a name of its own.
+    static func input(_ arguments: String) -> String {
+        if arguments.isEmpty { return "{}" }
+        if let parsed = try? JSON.parse(arguments), parsed.object != nil { return arguments }
+        return JSON.object(["raw_arguments": .string(arguments)]).text()
+    }
+}

@@ -1,0 +1,152 @@
+import BulkheadAPI
+import BulkheadHTTP
+import BulkheadJSON
+import NIOCore
+
+/// A streamed answer as Anthropic's events.
+///
+/// Begins with message_start; then content blocks with contiguous indexes, one open at a time; message_delta, held back until
+/// the answer is complete because it carries the usage; message_stop.
+struct AnthropicStream: ChatStream {
+    private enum Block: Equatable {
+        case text
+        case thinking
+        case tool(index: Int)
+    }
+
+    private let requestID: String
+    private var hasBegun = false
+    private var block: Block?
+    private var nextIndex = 0
+    private var toolsSeen: Set<Int> = []
+    private var finish: ChatAPI.ChatEvent?
+    private var usage: ChatAPI.Usage?
+
+    init(requestID: String) { self.requestID = requestID }
+
+    var keepAlive: ByteBuffer { ByteBuffer(string: "event: ping\ndata: {\"type\":\"ping\"}\n\n") }
+
+    mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
+        guard event.choice == 0 else { return }
+        switch event.kind {
+        case .start: begin(event.served ?? ChatAPI.Served(), into: &buffer)
+        case .text, .refusal:
+            enter(.text, event, into: &buffer)
+            delta(into: &buffer, "text_delta", "text", event.text)
+        case .thinking:
+            enter(.thinking, event, into: &buffer)
+            if !event.text.isEmpty { delta(into: &buffer, "thinking_delta", "thinking", event.text) }
+            if let signature = event.signature { delta(into: &buffer, "signature_delta", "signature", signature) }
+        case .signature:
+            enter(.thinking, event, into: &buffer)
+            delta(into: &buffer, "signature_delta", "signature", event.signature ?? event.text)
+        case .toolCall: enter(.tool(index: event.toolIndex), event, into: &buffer)
+        case .toolArguments: try arguments(event, into: &buffer)
+        case .finish: finish = event
+        case .usage: usage = event.usage ?? usage
+        case .logprobs, .keepalive, .unspecified: break
+        }
+    }
+
+    mutating func finish(_ facts: AnswerFacts, into buffer: inout ByteBuffer) throws {
+        guard let finish else {
+            throw EdgeError(.badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
+        }
+        begin(facts.served, into: &buffer)
+        leave(into: &buffer)
+        emit("message_delta", into: &buffer) { writer in
+            writer.object("delta") { AnthropicChat.writeStop(finish, to: &$0) }
+            writer.name("usage")
+            AnthropicChat.write(usage ?? ChatAPI.Usage(), to: &writer)
+            facts.write(to: &writer)
+        }
+        emit("message_stop", into: &buffer) { _ in }
+    }
+
+    func fail(_ error: EdgeError, into buffer: inout ByteBuffer) {
+        SSEWriter.write(name: "error", into: &buffer) { error.write(.anthropic, requestID: requestID, to: &$0) }
+    }
+
+    private mutating func begin(_ served: ChatAPI.Served, into buffer: inout ByteBuffer) {
+        guard !hasBegun else { return }
+        hasBegun = true
+        emit("message_start", into: &buffer) { writer in
+            writer.object("message") { message in
+                message.field("id", AnthropicChat.id(served, requestID))
+                message.field("type", "message")
+                message.field("role", "assistant")
+                message.field("model", served.model)
+                message.array("content") { _ in }
+                AnthropicChat.writeStop(nil, to: &message)
+                message.name("usage")
+                AnthropicChat.write(ChatAPI.Usage(), to: &message)
+            }
+        }
+    }
+
+    /// Opens a block unless it is the open one; a call of a tool is always a block of its own.
+    private mutating func enter(_ wanted: Block, _ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) {
+        begin(ChatAPI.Served(), into: &buffer)
+        if block == wanted, event.kind != .toolCall { return }
+        leave(into: &buffer)
+        block = wanted
+        emit("content_block_start", into: &buffer) { writer in
+            writer.field("index", nextIndex)
+            writer.object("content_block") { Self.writeStart(wanted, event, to: &$0) }
+        }
+        if case .tool(let index) = wanted { toolsSeen.insert(index) }
+    }
+
+    private static func writeStart(_ block: Block, _ event: ChatAPI.ChatEvent, to writer: inout JSONWriter) {
+        switch block {
+        case .text:
+            writer.field("type", "text")
+            writer.field("text", "")
+        case .thinking:
+            writer.field("type", "thinking")
+            writer.field("thinking", "")
+            writer.field("signature", "")
+        case .tool:
+            writer.field("type", "tool_use")
+            writer.field("id", event.id ?? "")
+            writer.field("name", event.name ?? "")
+            writer.object("input") { _ in }
+        }
+    }
+
+    private mutating func leave(into buffer: inout ByteBuffer) {
+        guard block.take() != nil else { return }
+        emit("content_block_stop", into: &buffer) { $0.field("index", nextIndex) }
+        nextIndex += 1
+    }
+
+    /// Blocks cannot be reopened: arguments for a call whose block is closed have no place in this dialect.
+    private func arguments(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
+        guard block == .tool(index: event.toolIndex) else {
+            let why = toolsSeen.contains(event.toolIndex) ? "mixed with another call's" : "without their call"
+            throw EdgeError(
+                .badGateway, code: "stream_broken", message: "The provider sent arguments of tool call \(event.toolIndex) \(why). Try again.")
+        }
+        if !event.text.isEmpty { delta(into: &buffer, "input_json_delta", "partial_json", event.text) }
+    }
+
+    private func delta(into buffer: inout ByteBuffer, _ type: String, _ member: String, _ text: String) {
+        emit("content_block_delta", into: &buffer) { writer in
+            writer.field("index", nextIndex)
+            writer.object("delta") {
+                $0.field("type", type)
+                $0.field(member, text)
+            }
+        }
+    }
+
+    /// One event; its data repeats its name as `type`.
+    private func emit(_ name: String, into buffer: inout ByteBuffer, _ body: (inout JSONWriter) -> Void) {
+        SSEWriter.write(name: name, into: &buffer) { writer in
+            writer.object {
+                $0.field("type", name)
+                body(&$0)
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+import BulkheadAPI
+import BulkheadJSON
+import HTTPTypes
+
+/// A chat request in canonical form, with what concerns edge alone.
+struct ChatCall: Sendable, Equatable {
+    var chat: ChatAPI.ChatRequest
+    /// OpenAI's `stream_options.include_usage`.
+    var includesUsage = false
+    var options = BulkheadOptions()
+
+    /// Input and output tokens this may cost: a fourth of the body's bytes and what the client allows for the answer.
+    func estimatedTokens(bodyBytes: Int) -> Int {
+        let (sum, overflow) = (bodyBytes / 4).addingReportingOverflow(max(0, chat.maxTokens ?? 1024))
+        return overflow ? .max : sum
+    }
+}
+
+/// The member `bulkhead` of a request: for edge, never forwarded.
+struct BulkheadOptions: Sendable, Equatable {
+    var cache = RouterAPI.CachePolicy.default
+    /// The longest the request may take.
+    var timeout: Duration?
+
+    init() {}
+
+    /// From the body's member; absent is all defaults. What belongs to later parts is refused rather than ignored.
+    init(_ body: RequestFields) throws {
+        guard let fields = try body.fields("bulkhead") else { return }
+        for (name, value) in fields.object where !["cache", "timeout_ms", "tags"].contains(name) && !value.isNull {
+            let later = ["vector_store_ids", "retrieval", "top_k", "conversation"].contains(name)
+            throw EdgeError(
+                .badRequest, code: later ? "unsupported" : nil,
+                message: later ? "\(fields.param(name)) is not supported by this version." : "\(fields.param(name)) is not known; there are: cache, timeout_ms, tags.",
+                param: fields.param(name))
+        }
+        timeout = try fields.int("timeout_ms", in: 1 ... 86_400_000).map { .milliseconds($0) }
+        switch try fields.string("cache") {
+        case nil, "default": cache = .default
+        case "off": cache = .off
+        case "refresh": cache = .refresh
+        default: throw fields.wrong("cache", "one of: default, off, refresh")
+        }
+    }
+
+    /// `cache-control` counts where the body says nothing.
+    mutating func apply(_ headers: HTTPFields) {
+        guard cache == .default, let control = headers[.cacheControl]?.lowercased() else { return }
+        if control.contains("no-store") {
+            cache = .noStore
+        } else if control.contains("no-cache") {
+            cache = .refresh
+        }
+    }
+}

@@ -1,0 +1,197 @@
+import BulkheadAPI
+import BulkheadCore
+import BulkheadIPC
+import BulkheadJSON
+import HTTPTypes
+import NIOCore
+
+/// What every endpoint works with.
+struct EdgeServices: Sendable {
+    let peers: EdgePeers
+    let admission: Admission
+    let settlement: Settlement
+    let settings: EdgeSettings
+}
+
+/// Answers chat in one dialect: body → canonical request → admission → router → answer → settlement.
+struct ChatEndpoint: Sendable {
+    /// How long a stream may be silent before the client gets a sign of life.
+    private static let keepAlive = TimeAmount.seconds(15)
+
+    let route: String
+    let dialect: any ChatDialect
+    let services: EdgeServices
+
+    func serve(_ exchange: Exchange) async throws {
+        let body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
+        var call = try dialect.decode(try RequestJSON.parse(body))
+        call.options.apply(exchange.request.headers)
+        exchange.event.alias = call.chat.model
+        exchange.event.streamed = call.chat.stream
+        let question = AdmissionRequest(
+            route: route, method: exchange.request.method.rawValue, model: call.chat.model,
+            estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), body: body)
+        switch try await services.admission.admit(question, exchange.request.headers, exchange.scope) {
+        case .replay(let stored, let caller):
+            exchange.identify(caller, endUser: call.chat.endUser)
+            try await exchange.replay(stored, caller)
+        case .run(let caller):
+            exchange.identify(caller, endUser: call.chat.endUser)
+            let run = ChatRun(endpoint: self, exchange: exchange, call: call, caller: caller)
+            if call.chat.stream { try await run.stream(keepAlive: Self.keepAlive) } else { try await run.whole() }
+        }
+    }
+}
+
+/// One admitted chat. Confined to the task of its connection.
+struct ChatRun {
+    let endpoint: ChatEndpoint
+    let exchange: Exchange
+    let call: ChatCall
+    let caller: Caller
+
+    private var services: EdgeServices { endpoint.services }
+    private var dialect: any ChatDialect { endpoint.dialect }
+
+    /// Answers in one piece.
+    func whole() async throws {
+        var facts = AnswerFacts()
+        do {
+            let answer = try await collect(&facts)
+            facts.note(answer, caller)
+            let reply = reply(answer, facts)
+            settle(reply, facts)
+            try await exchange.reply.send(reply)
+        } catch {
+            throw failed(error, facts)
+        }
+    }
+
+    /// Answers as a stream. Its head waits for the router's first word, so that a failure before it has a status of its own;
+    /// a failure after it is the dialect's error event, and the success terminator stays away.
+    func stream(keepAlive: TimeAmount) async throws {
+        var facts = AnswerFacts()
+        var events = dialect.stream(call, requestID: exchange.scope.id)
+        do {
+            try await pump(&events, &facts, keepAlive)
+            var end = ByteBuffer()
+            try events.finish(facts, into: &end)
+            exchange.connection.endKeepAlive()
+            settle(nil, facts)
+            try await exchange.reply.write(end)
+            try await exchange.reply.finish()
+        } catch {
+            exchange.connection.endKeepAlive()
+            let failure = failed(error, facts)
+            guard exchange.reply.status != nil, let told = failure as? EdgeError else { throw failure }
+            exchange.event.errorCode = told.code
+            var end = ByteBuffer()
+            events.fail(told, into: &end)
+            try await exchange.reply.write(end)
+            try await exchange.reply.finish()
+        }
+    }
+
+    private var request: RouterAPI.CompleteRequest {
+        let retries = exchange.request.headers[.clientRetryCount].flatMap { Int($0) } ?? 0
+        return RouterAPI.CompleteRequest(chat: call.chat, cache: call.options.cache, clientRetries: min(max(0, retries), 100))
+    }
+
+    private var options: CallOptions {
+        let deadline = exchange.deadline(limit: services.settings.current.requestTimeout, asked: call.options.timeout)
+        return services.peers.routerOptions(exchange.metadata, deadline: deadline)
+    }
+
+    private func collect(_ facts: inout AnswerFacts) async throws -> CollectedAnswer {
+        facts.overheadMilliseconds = exchange.milliseconds
+        var lastReply = MonotonicTime.now()
+        let answer = try await services.peers.router.complete(request, options) { reader in
+            var answer = CollectedAnswer()
+            while let reply = try await reader.next() {
+                lastReply = .now()
+                for event in reply.events { answer.add(event) }
+            }
+            return answer
+        }
+        facts.overheadMilliseconds += (MonotonicTime.now() - lastReply).milliseconds
+        guard answer.isComplete(count: call.chat.choices ?? 1) else {
+            throw EdgeError(.badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
+        }
+        return answer
+    }
+
+    private func reply(_ answer: CollectedAnswer, _ facts: AnswerFacts) -> WholeReply {
+        var fields = AnswerFields.whole(facts)
+        AnswerFields.addLimit(caller.requests, exchange.shape, to: &fields)
+        return WholeReply(status: 200, fields: fields, body: dialect.encode(answer, facts, requestID: exchange.scope.id))
+    }
+
+    private func pump(_ events: inout any ChatStream, _ facts: inout AnswerFacts, _ keepAlive: TimeAmount) async throws {
+        let before = exchange.milliseconds
+        try await services.peers.router.complete(request, options) { reader in
+            while let reply = try await reader.next() {
+                let arrived = MonotonicTime.now()
+                var bytes = ByteBuffer()
+                for event in reply.events {
+                    facts.note(event, caller)
+                    try events.write(event, into: &bytes)
+                }
+                if exchange.reply.status == nil {
+                    facts.overheadMilliseconds = before + (MonotonicTime.now() - arrived).milliseconds
+                    try await begin(facts)
+                    exchange.connection.beginKeepAlive(events.keepAlive, every: keepAlive)
+                }
+                guard bytes.readableBytes > 0 else { continue }
+                if exchange.event.firstTokenUS == nil { exchange.event.firstTokenUS = exchange.microseconds }
+                try await exchange.reply.write(bytes)
+            }
+        }
+        if exchange.reply.status == nil {
+            throw EdgeError(.badGateway, code: "stream_broken", message: "The answer ended before it began. Try again.")
+        }
+    }
+
+    private func begin(_ facts: AnswerFacts) async throws {
+        var fields = AnswerFields.served(facts)
+        AnswerFields.addLimit(caller.requests, exchange.shape, to: &fields)
+        // Proxies such as nginx hold a stream back without this.
+        fields[.accelBuffering] = "no"
+        try await exchange.reply.begin(200, contentType: "text/event-stream; charset=utf-8", fields: fields)
+    }
+
+    /// What to tell the client about a failure; settles it: session keeps a refusal that a repetition would meet again, and
+    /// forgets the Idempotency-Key of anything else.
+    private func failed(_ error: any Error, _ facts: AnswerFacts) -> any Error {
+        let failure = exchange.translate(error, from: .router)
+        exchange.note(facts)
+        guard exchange.reply.status == nil, let told = failure as? EdgeError else {
+            settle(nil, facts)
+            return failure
+        }
+        let isLasting = [400, 404, 413, 422].contains(told.status)
+        settle(isLasting ? told.reply(exchange.shape, requestID: exchange.scope.id) : nil, facts, status: told.status)
+        return failure
+    }
+
+    private func settle(_ reply: WholeReply?, _ facts: AnswerFacts, status: Int? = nil) {
+        exchange.note(facts)
+        services.settlement.settle(
+            caller, exchange.metadata, status: status ?? reply?.status ?? exchange.reply.status ?? 0, usage: facts.usage, answer: reply)
+    }
+}
+
+extension AnswerFacts {
+    fileprivate mutating func note(_ event: ChatAPI.ChatEvent, _ caller: Caller) {
+        if let served = event.served {
+            self.served = served
+            degraded = caller.degraded + served.degraded.filter { !caller.degraded.contains($0) }
+        }
+        usage = event.usage ?? usage
+    }
+
+    fileprivate mutating func note(_ answer: CollectedAnswer, _ caller: Caller) {
+        served = answer.served
+        usage = answer.usage
+        degraded = caller.degraded + served.degraded.filter { !caller.degraded.contains($0) }
+    }
+}

@@ -1,0 +1,16 @@
+import BulkheadJSON
+import NIOCore
+
+/// The JSON body of a request.
+enum RequestJSON {
+    /// - Throws: `EdgeError` 400 that says what kind of thing is wrong; the body is not quoted.
+    static func parse(_ body: ByteBuffer) throws -> JSON {
+        do {
+            return try JSON.parse(body)
+        } catch {
+            throw EdgeError(
+                .badRequest, code: "invalid_json",
+                message: "The request body of \(body.readableBytes) bytes is not acceptable JSON: \(error).")
+        }
+    }
+}

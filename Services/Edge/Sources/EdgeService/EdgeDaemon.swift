@@ -1,0 +1,85 @@
+import BulkheadConfig
+import BulkheadCore
+import BulkheadIPC
+import BulkheadServiceKit
+import HummingbirdCore
+import NIOCore
+
+/// The edge service: the only process clients reach.
+package final class EdgeDaemon: BulkheadService {
+    package static let name = ServiceName.edge
+    package static let peers = EdgePeers.declarations
+    package static let callers: Set<ServiceName> = [.session]
+    package static let schemas: [ServiceSchema] = []
+
+    private let settings: EdgeSettings
+    private let context: ServiceContext
+    private let admission: Admission
+    private let settlement: Settlement
+    private let operations: Operations
+    private let pipeline: EdgePipeline
+    private let metrics: EdgeMetrics
+    private let listeners: [HTTPListener]
+
+    /// - Throws: `StartupFailure` for what the configuration may say but this version cannot do.
+    package init(configuration: EdgeConfiguration, context: ServiceContext) async throws {
+        if configuration.auth == .oidc { throw StartupFailure("edge.auth.mode oidc comes in a later version: use keys", exitCode: 78) }
+        if configuration.tls != nil {
+            throw StartupFailure("edge.tls comes in a later version: put a proxy that ends TLS in front", exitCode: 78)
+        }
+        self.context = context
+        settings = EdgeSettings(configuration)
+        let metrics = EdgeMetrics(context.metrics)
+        let peers = EdgePeers(context: context)
+        let admission = Admission(mode: configuration.auth, requiredOn: configuration.idempotencyRequiredOn, peers: peers) {
+            metrics.servedOnMemory.add()
+        }
+        let settlement = Settlement(peers: peers, logger: context.logger, metrics: context.metrics)
+        let services = EdgeServices(peers: peers, admission: admission, settlement: settlement, settings: settings)
+        let operations = Operations(context: context, services: services)
+        let pipeline = EdgePipeline(services: services, operations: operations, metrics: metrics, context: context)
+        (self.metrics, self.admission, self.settlement) = (metrics, admission, settlement)
+        (self.operations, self.pipeline) = (operations, pipeline)
+        listeners = Self.listeners(configuration, context, pipeline)
+    }
+
+    package var methods: [ServerMethod] { [] }
+
+    package var verbs: [AdminVerb] { EdgeVerbs.all(admission) }
+
+    package func start() async throws {
+        context.background("settlement") { [settlement] in await settlement.run() }
+        operations.beforeMetrics { [weak self] in self?.collectMetrics() }
+        for listener in listeners { try await listener.start() }
+    }
+
+    package func reload(_ configuration: EdgeConfiguration) async throws { try settings.replace(configuration) }
+
+    package func drain(grace: Duration) async {
+        let until = MonotonicTime.now() + grace
+        operations.beginDrain()
+        await withTaskGroup(of: Void.self) { group in
+            for listener in listeners { group.addTask { await listener.drain(grace: grace) } }
+        }
+        await settlement.flush(until: max(until, .now() + .seconds(1)), on: context.eventLoop)
+    }
+
+    package func collectMetrics() {
+        metrics.update(
+            inFlight: pipeline.gate.running, queued: pipeline.gate.waiting,
+            connections: listeners.reduce(0) { $0 + $1.connectionCount }, keys: admission.remembered)
+    }
+
+    private static func listeners(
+        _ configuration: EdgeConfiguration, _ context: ServiceContext, _ pipeline: EdgePipeline
+    ) -> [HTTPListener] {
+        let doors: [(HostPort?, EdgePipeline.Door)] = [(configuration.listen, .clients), (configuration.opsListen, .operators)]
+        return doors.compactMap { address, door in
+            address.map {
+                HTTPListener(address: $0, context: context) { request, writer, channel in
+                    try await pipeline.respond(request, writer, channel, door)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import BulkheadObservability
+import Synchronization
+
+/// The instruments of edge. Series are few and looked up by value, so that no label is put together on the request path.
+final class EdgeMetrics: Sendable {
+    private struct Key: Hashable {
+        let route: String
+        let status: Int
+    }
+
+    private let registry: MetricsRegistry
+    private let requests = Mutex<[Key: Counter]>([:])
+    private let latencies = Mutex<[String: Timing]>([:])
+    private let inFlight: Gauge
+    private let queued: Gauge
+    private let connections: Gauge
+    private let keys: Gauge
+    /// Requests served on remembered keys because session was away.
+    let servedOnMemory: Counter
+
+    init(_ registry: MetricsRegistry) {
+        self.registry = registry
+        inFlight = registry.gauge("edge_requests_in_flight", help: "Requests that run.")
+        queued = registry.gauge("edge_requests_queued", help: "Requests that wait for a free place.")
+        connections = registry.gauge("edge_connections", help: "Open client connections.")
+        keys = registry.gauge("edge_keys_remembered", help: "API keys remembered for the time session is away.")
+        servedOnMemory = registry.counter("edge_degraded", help: "Requests served without a peer.", labels: [("missing", "session")])
+    }
+
+    /// Counts a finished request. The dialect follows from the route.
+    func record(route: String, dialect: String, status: Int, microseconds: Int) {
+        let counter = requests.withLock { requests -> Counter in
+            let key = Key(route: route, status: status)
+            if let known = requests[key] { return known }
+            let made = registry.counter(
+                "edge_requests", help: "Finished requests.", labels: [("route", route), ("dialect", dialect), ("status", "\(status)")])
+            requests[key] = made
+            return made
+        }
+        counter.add()
+        let timing = latencies.withLock { latencies -> Timing in
+            if let known = latencies[route] { return known }
+            let made = registry.timing("edge_request_duration", help: "From the request's head to the answer's end.", labels: [("route", route)])
+            latencies[route] = made
+            return made
+        }
+        timing.record(microseconds: Int64(microseconds))
+    }
+
+    /// Brings the gauges up to date.
+    func update(inFlight: Int, queued: Int, connections: Int, keys: Int) {
+        self.inFlight.set(inFlight)
+        self.queued.set(queued)
+        self.connections.set(connections)
+        self.keys.set(keys)
+    }
+}

@@ -1,0 +1,56 @@
+import BulkheadAPI
+import BulkheadCore
+import BulkheadIPC
+import BulkheadServiceKit
+
+/// Every link edge opens: whom it calls, how long it waits, and what it does without.
+struct EdgePeers: Sendable {
+    /// How long admission may take before the request is served from what edge remembers.
+    static let admissionLimit = Duration.seconds(1)
+    /// How long `/metrics` waits for one peer.
+    static let metricsLimit = Duration.milliseconds(500)
+
+    /// The router's calls are bounded by each request's own deadline, which edge.request_timeout limits.
+    static let declarations = [
+        PeerDeclaration(.router, schemas: [RouterMethods.schema], deadline: .seconds(86_400), fallback: "model routes answer 503"),
+        PeerDeclaration(
+            .session, schemas: [SessionMethods.schema], deadline: admissionLimit,
+            fallback: "keys seen in the last 15 minutes are served, limits are held locally"),
+        PeerDeclaration(
+            .retrieval, schemas: [RetrievalMethods.schema], deadline: .seconds(10), fallback: "chat is answered without context"),
+        PeerDeclaration(.credentials, schemas: [CredentialsMethods.schema], deadline: .seconds(10), fallback: "/ready answers 503"),
+        PeerDeclaration(.telemetry, schemas: [TelemetryMethods.schema], deadline: .seconds(5), fallback: "events wait in memory"),
+    ]
+
+    let router: RouterClient
+    let session: SessionClient
+    private let context: ServiceContext
+
+    init(context: ServiceContext) {
+        self.context = context
+        router = RouterClient(link: context.link(to: .router))
+        session = SessionClient(link: context.link(to: .session))
+    }
+
+    /// The links as they are now, in the order of their declaration.
+    func snapshots() -> [(peer: ServiceName, link: LinkSnapshot)] { context.links.map { ($0.peer, $0.link.snapshot()) } }
+
+    /// Options of a call to the router: the request's deadline, or the link's if that is nearer.
+    func routerOptions(_ metadata: CallMetadata, deadline: MonotonicTime, isIdempotent: Bool = false) -> CallOptions {
+        CallOptions(deadline: context.deadline(for: .router, within: deadline), metadata: metadata, isIdempotent: isIdempotent)
+    }
+
+    /// Options of a call to session.
+    /// - Parameter waits: whether a link that is connecting is waited for; not when there is something to fall back on.
+    func sessionOptions(_ metadata: CallMetadata, deadline: MonotonicTime = .never, waits: Bool) -> CallOptions {
+        CallOptions(
+            deadline: context.deadline(for: .session, within: deadline), metadata: metadata,
+            waitForReady: waits ? .milliseconds(200) : .zero)
+    }
+
+    /// The metrics of one peer as text.
+    func metrics(of peer: ServiceName) async throws -> String {
+        let options = CallOptions(deadline: .now() + Self.metricsLimit, isIdempotent: true, waitForReady: .zero)
+        return try await PeerClient(link: context.link(to: peer)).metrics(ControlAPI.MetricsRequest(), options).text
+    }
+}

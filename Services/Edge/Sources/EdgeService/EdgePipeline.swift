@@ -1,0 +1,125 @@
+import BulkheadAPI
+import BulkheadCore
+import BulkheadServiceKit
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+
+/// The way of every request through edge, in one place and in order. The same for all routes, dialects and streams.
+final class EdgePipeline: Sendable {
+    /// Which address a request came in on.
+    enum Door: Sendable {
+        case clients, operators
+    }
+
+    let gate: RequestGate
+    private let services: EdgeServices
+    private let operations: Operations
+    private let metrics: EdgeMetrics
+    private let context: ServiceContext
+
+    init(services: EdgeServices, operations: Operations, metrics: EdgeMetrics, context: ServiceContext) {
+        let configuration = services.settings.current
+        self.services = services
+        self.operations = operations
+        self.metrics = metrics
+        self.context = context
+        gate = RequestGate(
+            limit: configuration.maxConcurrentRequests, depth: configuration.queueDepth, maxWait: configuration.queueMaxWait,
+            eventLoop: context.eventLoop)
+    }
+
+    /// Answers one request.
+    /// - Throws: when the connection is to be closed.
+    func respond(
+        _ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel, _ door: Door
+    ) async throws {
+        let connection = try channel.pipeline.syncOperations.handler(type: EdgeConnection.self)
+        // 1. An id and a trace: from here on every answer, whatever becomes of the request, carries them.
+        let exchange = Exchange(request, writer, connection)
+        try await connection.serve {
+            do {
+                try await answer(exchange, door)
+            } catch {
+                try await refuse(exchange, error)
+            }
+            finish(exchange)
+            // The body of a request that was answered early is read no further than it is worth.
+            try await exchange.body.discard()
+        }
+    }
+
+    private func answer(_ exchange: Exchange, _ door: Door) async throws {
+        // 2. A route.
+        guard let match = Routes.match(exchange.path), operations.isServed(match.endpoint, at: door) else { throw unknownRoute(exchange) }
+        exchange.route = match.endpoint.rawValue
+        exchange.event.route = match.endpoint.rawValue
+        try checkMethod(exchange, match.endpoint)
+        // 3. Probes and metrics answer whatever the load is.
+        if try await operations.answer(match.endpoint, exchange) { return }
+        // 4. A place among the running requests, waited for in a bounded line.
+        try await gate.enter()
+        defer { gate.leave() }
+        // 5. Body within its limit, JSON, key and limits, router, answer, settlement: by endpoint.
+        try await dispatch(match, exchange)
+    }
+
+    private func dispatch(_ match: RouteMatch, _ exchange: Exchange) async throws {
+        switch match.endpoint {
+        case .chat: try await ChatEndpoint(route: match.endpoint.rawValue, dialect: OpenAIChat(), services: services).serve(exchange)
+        case .messages: try await ChatEndpoint(route: match.endpoint.rawValue, dialect: AnthropicChat(), services: services).serve(exchange)
+        case .embeddings: try await EmbeddingsEndpoint(services: services).serve(exchange)
+        case .models: try await ModelsEndpoint(services: services).serve(exchange, name: nil)
+        case .model: try await ModelsEndpoint(services: services).serve(exchange, name: match.argument)
+        case .health, .ready, .metrics: preconditionFailure("bug: operations did not answer \(match.endpoint.rawValue)")
+        }
+    }
+
+    /// Tells the client what failed, if it is still there and was told nothing yet.
+    private func refuse(_ exchange: Exchange, _ error: any Error) async throws {
+        let failure = exchange.translate(error, from: .session)
+        guard exchange.reply.status == nil, !(failure is ClientLeft) else {
+            exchange.event.status = exchange.reply.status ?? 499
+            exchange.event.errorCode = "client_left"
+            finish(exchange)
+            throw failure
+        }
+        var limit: SessionAPI.RateLimit?
+        let told: EdgeError
+        switch failure {
+        case let failure as EdgeError: told = failure
+        case let failure as RefusedAtLimit: (told, limit) = (failure.error, failure.requests)
+        default:
+            context.logger.error("a request failed unexpectedly", metadata: ["request": "\(exchange.scope.id)", "error": "\(error)"])
+            told = EdgeError(.internal, message: "The server failed on this request. The request id finds it in the logs.")
+        }
+        exchange.event.errorCode = told.code
+        var reply = told.reply(exchange.shape, requestID: exchange.scope.id)
+        AnswerFields.addLimit(limit, exchange.shape, to: &reply.fields)
+        try await exchange.reply.send(reply)
+    }
+
+    /// Counts the request, and tells telemetry about all but probes.
+    private func finish(_ exchange: Exchange) {
+        let microseconds = exchange.microseconds
+        if exchange.event.status == 0 { exchange.event.status = exchange.reply.status ?? 499 }
+        exchange.event.durationUS = microseconds
+        metrics.record(
+            route: exchange.route, dialect: exchange.shape.rawValue, status: exchange.event.status, microseconds: microseconds)
+        guard exchange.route.hasPrefix("/v1/") else { return }
+        context.telemetry.emit(exchange.event)
+    }
+
+    private func checkMethod(_ exchange: Exchange, _ endpoint: Endpoint) throws {
+        let method = exchange.request.method
+        if endpoint.isPost ? method == .post : method == .get || method == .head { return }
+        throw EdgeError(
+            .methodNotAllowed, message: "\(endpoint.rawValue) does not answer \(method.rawValue); it answers \(endpoint.allow).",
+            allow: endpoint.allow)
+    }
+
+    private func unknownRoute(_ exchange: Exchange) -> EdgeError {
+        EdgeError(.notFound, code: "unknown_route", message: "There is no such route here. `bulkhead-edge routes` lists those there are.")
+    }
+}

@@ -1,0 +1,60 @@
+import BulkheadCore
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+
+/// Reads the body of one request within a limit. Confined to the task of its connection.
+final class BodyReader {
+    /// Bytes and time spent on a body nobody wants, so that its sender gets to read the answer; then the connection is closed.
+    private static let swallowedBytes = 64 << 20
+    private static let swallowedTime = Duration.seconds(5)
+
+    private let request: Request
+    private var parts: RequestBody.AsyncIterator?
+    private var isDone = false
+
+    init(_ request: Request) { self.request = request }
+
+    /// The whole body, at most `limit` bytes.
+    /// - Throws: `EdgeError` 413, by the announced length before a byte is read, else as soon as the limit is passed.
+    func read(limit: Int, _ reply: ReplyWriter) async throws -> ByteBuffer {
+        if let announced = request.headers[.contentLength].flatMap({ Int($0) }), announced > limit { throw Self.tooLarge(limit) }
+        if request.headers[.expect]?.lowercased() == "100-continue" { try await reply.proceed() }
+        var whole = ByteBuffer()
+        while var part = try await next() {
+            guard whole.readableBytes + part.readableBytes <= limit else { throw Self.tooLarge(limit) }
+            if whole.readableBytes == 0 { whole = part } else { whole.writeBuffer(&part) }
+        }
+        return whole
+    }
+
+    /// Swallows what is left of the body after an answer.
+    /// - Throws: `BodyNotRead` when that is too much: the connection is to be closed, so that the rest is never read.
+    func discard() async throws {
+        let until = MonotonicTime.now() + Self.swallowedTime
+        var count = 0
+        while let part = try await next() {
+            count += part.readableBytes
+            if count > Self.swallowedBytes || .now() > until { throw BodyNotRead() }
+        }
+    }
+
+    private func next() async throws -> ByteBuffer? {
+        if isDone { return nil }
+        // Only this task iterates; the iterator's class is not marked so.
+        nonisolated(unsafe) var iterator = parts.take() ?? request.body.makeAsyncIterator()
+        let part = try await iterator.next()
+        isDone = part == nil
+        parts = iterator
+        return part
+    }
+
+    private static func tooLarge(_ limit: Int) -> EdgeError {
+        EdgeError(
+            .tooLarge, code: "payload_too_large",
+            message: "The request body is larger than \(limit) bytes, the limit of this server (edge.max_json). Send less.")
+    }
+}
+
+/// The client was answered before its body was read, and the body is too large to swallow.
+struct BodyNotRead: Error {}

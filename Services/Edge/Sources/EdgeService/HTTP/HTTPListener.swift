@@ -1,0 +1,68 @@
+import BulkheadConfig
+import BulkheadIPC
+import BulkheadServiceKit
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+
+/// One address edge listens on.
+final class HTTPListener: Sendable {
+    private let address: HostPort
+    private let server: Server<EdgeChannel>
+    private let connections = ConnectionSet()
+    private let bound: EventLoopPromise<Void>
+    private let context: ServiceContext
+
+    init(address: HostPort, context: ServiceContext, responder: @escaping HTTPChannelHandler.Responder) {
+        self.address = address
+        self.context = context
+        let bound = context.eventLoop.makePromise(of: Void.self)
+        self.bound = bound
+        server = Server(
+            childChannelSetup: EdgeChannel(responder: responder, connections: connections),
+            configuration: ServerConfiguration(address: .hostname(address.host, port: address.port), backlog: 4096),
+            onServerRunning: { _ in bound.succeed() },
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: Self.quiet(context.logger))
+    }
+
+    /// Open connections.
+    var connectionCount: Int { connections.count }
+
+    /// Listens. - Throws: `StartupFailure` that names the address, e.g. when it is taken.
+    func start() async throws {
+        context.background("http \(address)") { [self] in
+            do {
+                try await server.run()
+            } catch {
+                bound.fail(error)
+            }
+        }
+        do {
+            try await bound.futureResult.get()
+        } catch {
+            throw StartupFailure(
+                "cannot listen on \(address) (\(error)): another process has it, or it is no address of this machine; "
+                    + "stop that process or change the address in the section edge")
+        }
+    }
+
+    /// Stops accepting, closes idle connections, lets requests finish, and closes what is left after `grace`.
+    func drain(grace: Duration) async {
+        let cutOff = context.eventLoop.scheduleTask(in: TimeAmount(grace)) { [connections] in connections.closeAll() }
+        do {
+            try await server.shutdownGracefully()
+        } catch {
+            context.logger.warning("the listener did not close cleanly", metadata: ["error": "\(error)"])
+        }
+        cutOff.cancel()
+    }
+
+    /// Hummingbird logs every client that hangs up; only its errors are worth a line.
+    private static func quiet(_ logger: Logger) -> Logger {
+        var logger = logger
+        logger.logLevel = .error
+        return logger
+    }
+}

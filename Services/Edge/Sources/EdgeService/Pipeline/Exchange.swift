@@ -1,0 +1,113 @@
+import BulkheadAPI
+import BulkheadCore
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+
+/// One request on its way through the pipeline, and what is told about it afterwards. Confined to the task of its connection.
+final class Exchange {
+    let request: Request
+    let scope: RequestScope
+    let path: Substring
+    let reply: ReplyWriter
+    let body: BodyReader
+    let connection: EdgeConnection
+    let shape: ErrorShape
+    /// What telemetry is told.
+    var event: TelemetryAPI.RequestEvent
+    /// How the request is counted; the path of an unknown route would be a label of the caller's choice.
+    var route = "other"
+    /// The metadata of calls made for this request; tenant and user once they are known.
+    var metadata: CallMetadata
+
+    init(_ request: Request, _ writer: consuming ResponseWriter, _ connection: EdgeConnection) {
+        self.request = request
+        self.connection = connection
+        scope = RequestScope(request.headers)
+        path = Routes.path(of: request.head.path ?? "/")
+        reply = ReplyWriter(writer, always: scope.fields, isHead: request.method == .head)
+        body = BodyReader(request)
+        shape = Routes.errorShape(path, isAnthropicClient: request.headers[.anthropicVersion] != nil)
+        metadata = CallMetadata(requestID: scope.id, trace: scope.trace)
+        event = TelemetryAPI.RequestEvent(
+            startedUnixNS: WallClock.unixNanoseconds(), requestID: scope.id, traceID: scope.traceID)
+    }
+
+    /// Microseconds since the request's head was read.
+    var microseconds: Int { Int((MonotonicTime.now() - scope.startedAt).nanosecondsClamped / 1000) }
+
+    /// Notes who calls.
+    func identify(_ caller: Caller, endUser: String?) {
+        let user = caller.user.isEmpty ? endUser ?? caller.keyID : caller.user
+        metadata.tenant = Self.prefix(caller.tenant, bytes: 128)
+        metadata.user = Self.prefix(user, bytes: 256)
+        event.tenant = metadata.tenant
+        event.user = metadata.user
+        event.keyID = caller.keyID
+        event.degraded = caller.degraded
+    }
+
+    /// The moment the request must be done: the server's limit, or the client's if that is nearer.
+    func deadline(limit: Duration, asked: Duration?) -> MonotonicTime {
+        let headers = [HTTPField.Name.clientReadTimeout, .clientTimeout].compactMap { request.headers[$0].flatMap { Double($0) } }
+        let told = headers.filter { $0 > 0 && $0 < 1e6 }.map { Duration.nanoseconds(Int64($0 * 1e9)) }
+        return scope.startedAt + ([limit] + told + (asked.map { [$0] } ?? [])).reduce(limit, min)
+    }
+
+    private static func prefix(_ text: String, bytes: Int) -> String {
+        guard text.utf8.count > bytes else { return text }
+        var end = text.utf8.index(text.utf8.startIndex, offsetBy: bytes)
+        while end > text.startIndex, end.samePosition(in: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
+        return String(text[..<end])
+    }
+}
+
+/// The client went away: nobody is left to answer.
+struct ClientLeft: Error {}
+
+extension Exchange {
+    /// Milliseconds since the request's head was read.
+    var milliseconds: Double { (MonotonicTime.now() - scope.startedAt).milliseconds }
+
+    /// An `EdgeError` for anything that can be told, `ClientLeft` when nobody listens.
+    func translate(_ error: any Error, from peer: ServiceName) -> any Error {
+        if connection.clientLeft { return ClientLeft() }
+        switch error {
+        case is EdgeError, is RefusedAtLimit, is ClientLeft: return error
+        case let error as CallError: return EdgeError(error, from: peer)
+        case is CancellationError:
+            return EdgeError(.unavailable, code: "shutting_down", message: "The server is shutting down. Try again shortly.")
+        // Writing failed: the connection is gone, and the pipeline will hear of it.
+        default: return reply.status == nil ? error : ClientLeft()
+        }
+    }
+
+    /// Notes for telemetry who answered, how, and at what cost.
+    func note(_ facts: AnswerFacts) {
+        event.provider = facts.served.provider
+        event.model = facts.served.model
+        event.attempts = facts.served.attempts
+        event.cache = facts.served.provider.isEmpty ? "" : facts.served.cache.header
+        event.inputTokens = facts.usage?.inputTokens ?? 0
+        event.outputTokens = facts.usage?.outputTokens ?? 0
+        event.costNanousd = facts.usage?.costNanousd
+        event.overheadUS = Int(facts.overheadMilliseconds * 1000)
+        if !facts.degraded.isEmpty { event.degraded = facts.degraded }
+    }
+
+    /// Sends the answer of an earlier request with the same Idempotency-Key, byte for byte.
+    func replay(_ stored: SessionAPI.StoredAnswer, _ caller: Caller) async throws {
+        var fields = HTTPFields()
+        for line in stored.headers {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2, let name = HTTPField.Name(String(parts[0])) else { continue }
+            fields[name] = parts[1].drop { $0 == " " }.description
+        }
+        fields[.idempotentReplayed] = "true"
+        AnswerFields.addLimit(caller.requests, shape, to: &fields)
+        try await reply.send(
+            WholeReply(
+                status: stored.status, contentType: stored.contentType.isEmpty ? "application/json" : stored.contentType, fields: fields,
+                body: stored.body ?? ByteBuffer()))
+    }
+}

@@ -1,0 +1,53 @@
+import BulkheadCore
+import HTTPTypes
+
+/// What identifies one request: its id, its trace, its start.
+struct RequestScope: Sendable {
+    let id: String
+    let trace: TraceContext
+    let traceID: String
+    let startedAt = MonotonicTime.now()
+
+    /// Of a request with these headers.
+    init(_ headers: HTTPFields = HTTPFields()) {
+        id = Self.kept(headers[.requestID]) ?? Self.kept(headers[.correlationID]) ?? Self.newID()
+        trace = headers[.traceparent].flatMap { TraceContext(traceparent: $0) }?.child() ?? .new()
+        traceID = trace.traceID
+    }
+
+    /// A client's id if it is sane: at most 128 letters, digits and `._:-`; nothing that could break a log or a page.
+    static func kept(_ text: String?) -> String? {
+        guard let text, (1 ... 128).contains(text.utf8.count), text.utf8.allSatisfy(isSane) else { return nil }
+        return text
+    }
+
+    /// The fields every answer of this request has.
+    var fields: HTTPFields {
+        var fields = HTTPFields()
+        fields.reserveCapacity(24)
+        fields[.requestID] = id
+        fields[.plainRequestID] = id
+        fields[.traceID] = traceID
+        fields[.date] = WallClock.httpDate()
+        fields[.cacheControl] = "no-store"
+        fields[.contentTypeOptions] = "nosniff"
+        fields[.frameOptions] = "DENY"
+        fields[.referrerPolicy] = "no-referrer"
+        return fields
+    }
+
+    /// The same for an answer that was made below the pipeline.
+    var fieldsOfForeignAnswer: [(String, String)] { fields.map { ($0.name.rawName, $0.value) } }
+
+    private static func isSane(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48 ... 57, 65 ... 90, 97 ... 122, UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "-"): true
+        default: false
+        }
+    }
+
+    private static func newID() -> String {
+        let digits = String(UInt64.random(in: .min ... .max), radix: 16) + String(UInt64.random(in: .min ... .max), radix: 16)
+        return "req_" + digits.suffix(24)
+    }
+}
