@@ -145,6 +145,15 @@ def test_chat_structured_output_satisfies_its_schema(chat):
     assert json.loads(answer.choices[0].message.content)["unit"] == "C"
 
 
+def test_chat_a_schema_that_would_explode_does_not(chat):
+    schema = {"type": "integer"}
+    for _ in range(14):
+        schema = {"type": "array", "minItems": 1000, "items": schema}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    answer = chat.chat.completions.create(model="demo-small", messages=ASK, response_format=form)
+    assert len(answer.choices[0].message.content) < 100_000
+
+
 def test_chat_refuses_what_is_not_a_request(chat, http):
     with pytest.raises(openai.BadRequestError) as refused:
         chat.chat.completions.create(model="demo-small", messages=[])

@@ -2,10 +2,12 @@ internal import BulkheadJSON
 
 /// A value that satisfies the common part of JSON Schema.
 enum SchemaExample {
+    private static let deepest = 16
+
     /// - Parameters:
     ///   - text: what strings say where the schema leaves it open.
     ///   - depth: how far the nesting may still go; schemas may refer to themselves.
-    static func value(of schema: JSON, text: String, depth: Int = 16) -> JSON {
+    static func value(of schema: JSON, text: String, depth: Int = deepest) -> JSON {
         if let constant = schema["const"] { return constant }
         if let first = schema["enum"]?[0] { return first }
         if let first = schema["anyOf"]?[0] ?? schema["oneOf"]?[0], depth > 0 {
@@ -33,7 +35,9 @@ enum SchemaExample {
     }
 
     private static func array(_ schema: JSON, text: String, depth: Int) -> JSON {
-        let count = min(max(schema["minItems"]?.int ?? 1, 0), 16)
+        // Nested lists multiply: only the outer two levels get all the elements they ask for, and those up to 16.
+        let most = depth >= deepest - 2 ? 16 : 1
+        let count = min(max(schema["minItems"]?.int ?? 1, 0), most)
         return .array((0..<count).map { _ in value(of: schema["items"] ?? ["type": "string"], text: text, depth: depth) })
     }
 

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// How one answer deviates from a good one. Written as words joined by hyphens, after `demo-` in a model's name, in the
 /// header `x-demo`, or as a step of a script: `slow-2s-fail-503`. README.md lists the words.
 struct Directives: Sendable, Equatable {
@@ -38,8 +40,8 @@ struct Directives: Sendable, Equatable {
     /// model names may go on as they like.
     init(model: String) {
         self.init()
-        guard let marker = model.firstRange(of: "demo-") else { return }
-        var words = model[marker.upperBound...].split(separator: "-")[...]
+        guard let start = Self.end(of: "demo-", in: model) else { return }
+        var words = model[start...].split(separator: "-")[...]
         while take(&words) {}
     }
 
@@ -53,6 +55,18 @@ struct Directives: Sendable, Equatable {
     }
 
     private init() {}
+
+    /// Where the first `marker` in `text` ends. By bytes: a search by characters took a tenth of a request's time.
+    private static func end(of marker: StaticString, in text: String) -> String.Index? {
+        var text = text
+        let offset = text.withUTF8 { utf8 -> Int? in
+            guard let base = utf8.baseAddress, utf8.count >= marker.utf8CodeUnitCount else { return nil }
+            let length = marker.utf8CodeUnitCount
+            let place = (0...utf8.count - length).first { memcmp(base + $0, marker.utf8Start, length) == 0 }
+            return place.map { $0 + length }
+        }
+        return offset.map { text.utf8.index(text.startIndex, offsetBy: $0) }
+    }
 }
 
 extension Directives {
