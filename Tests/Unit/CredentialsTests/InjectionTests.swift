@@ -1,12 +1,11 @@
 import BulkheadAPI
 import BulkheadCore
 import CredentialsService
-import NIOHTTP1
 import Testing
 
 private let value = "Zq7-Pw9+Xx28=End"
 
-private func injected(_ preset: Preset, field: String = "", value: String = value, into headers: HTTPHeaders = [:]) -> HTTPHeaders {
+private func injected(_ preset: Preset, field: String = "", value: String = value, into headers: OutgoingHeaders = [:]) -> OutgoingHeaders {
     var headers = headers
     Injection(preset: preset, field: field, value: SecretBytes(Array(value.utf8))).apply(to: &headers)
     return headers
@@ -39,7 +38,7 @@ func query() throws {
     #expect(try injection.apply(to: "a=1") == "a=1&key=Zq7-Pw9%2BXx28%3DEnd")
     #expect(throws: CallError.self) { try injection.apply(to: "a=1&key=mine") }
     #expect(throws: CallError.self) { try injection.apply(to: "%6bey=mine") }
-    var headers: HTTPHeaders = [:]
+    var headers: OutgoingHeaders = [:]
     injection.apply(to: &headers)
     #expect(headers.isEmpty)
 }
@@ -82,7 +81,7 @@ func length() {
 
 @Test("of an answer's headers those of the connection are dropped, and the length where the body may change")
 func incoming() {
-    let headers: HTTPHeaders = ["Content-Type": "text/plain", "Content-Length": "3", "Connection": "close", "Transfer-Encoding": "chunked"]
+    let headers: OutgoingHeaders = ["Content-Type": "text/plain", "Content-Length": "3", "Connection": "close", "Transfer-Encoding": "chunked"]
     #expect(HeaderHygiene.incoming(headers, keepsLength: true).map(\.name) == ["content-type", "content-length"])
     #expect(HeaderHygiene.incoming(headers, keepsLength: false).map(\.name) == ["content-type"])
 }

@@ -1,7 +1,6 @@
 import BulkheadAPI
 import BulkheadConfig
 import BulkheadCore
-import BulkheadObservability
 import CredentialsService
 import Testing
 
@@ -10,7 +9,7 @@ func destination(_ yaml: String, isProvider: Bool = false) throws -> Destination
     let text = "credentials:\n  destinations:\n    it: { \(yaml) }\n"
     let loaded = try loadConfiguration(CredentialsConfiguration.self, text: text, file: "f.yaml")
     let configuration = try #require(loaded.service.destinations.first)
-    let metrics = DestinationMetrics(MetricsRegistry(service: "credentials"), destination: "it")
+    let metrics = DestinationMetrics(destination: "it")
     return Destination(configuration, isProvider: isProvider, secret: .none, metrics: metrics)
 }
 

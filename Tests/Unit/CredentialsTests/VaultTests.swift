@@ -12,6 +12,7 @@ private func filled(key: [UInt8] = key) throws -> TemporaryFolder {
     try folder.write("key", key)
     let vault = vault(folder)
     #expect(vault.open() == nil)
+    let policy = try policy
     try vault.change { $0["ONE"] = StoredSecret(policy: policy, value: SecretBytes(value)) }
     return folder
 }

@@ -7,17 +7,26 @@ import NIOHTTP1
 import Synchronization
 
 /// What a call needs to know at the moment it begins.
-struct CallSurroundings: Sendable {
-    var table: DestinationTable
-    var client: HTTPClient
+package struct CallSurroundings: Sendable {
+    /// Destinations with their secrets.
+    package var table: DestinationTable
+    /// The way out.
+    package var client: HTTPClient
+
+    /// Table and client of a moment.
+    package init(table: DestinationTable, client: HTTPClient) {
+        self.table = table
+        self.client = client
+    }
 }
 
 /// Serves `Credentials.Call`: decide, record, inject, exchange, clean.
-final class CallService: CredentialsHandler {
+package final class CallService: CredentialsHandler {
     private let surroundings: Mutex<CallSurroundings>
     private let audit: AuditTrail
 
-    init(_ surroundings: CallSurroundings, audit: AuditTrail) {
+    /// A service that records its decisions in `audit`.
+    package init(_ surroundings: CallSurroundings, audit: AuditTrail) {
         self.surroundings = Mutex(surroundings)
         self.audit = audit
     }
@@ -28,7 +37,7 @@ final class CallService: CredentialsHandler {
     /// Calls that begin from now on see the new table and client; those under way keep theirs.
     func replace(_ change: (inout CallSurroundings) -> Void) { surroundings.withLock { change(&$0) } }
 
-    func call(
+    package func call(
         _ requests: TypedReader<CredentialsAPI.CallRequest>, _ call: ServerCall, _ replies: TypedWriter<CredentialsAPI.CallReply>
     ) async throws {
         let arrived = MonotonicTime.now()

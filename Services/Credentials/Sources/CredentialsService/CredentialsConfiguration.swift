@@ -12,6 +12,12 @@ package struct EgressConfiguration: Sendable, Equatable {
     package var proxy: AbsoluteURL?
     /// PEM file of certificate authorities trusted besides the system's.
     package var caFile: String?
+
+    /// Directly, with the system's authorities, unless told otherwise.
+    package init(proxy: AbsoluteURL? = nil, caFile: String? = nil) {
+        self.proxy = proxy
+        self.caFile = caFile
+    }
 }
 
 /// The section `credentials`.

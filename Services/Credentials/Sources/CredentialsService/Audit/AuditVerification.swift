@@ -8,6 +8,12 @@ package struct AuditVerification: Sendable, Codable, Equatable {
     /// The first thing wrong; nil when all is well.
     package var problem: String?
 
+    /// A finding.
+    package init(records: UInt64, problem: String?) {
+        self.records = records
+        self.problem = problem
+    }
+
     private static let tailBytes = 256 << 10
     private static let chunkBytes = 1 << 20
     private static let maxLine = 64 << 10

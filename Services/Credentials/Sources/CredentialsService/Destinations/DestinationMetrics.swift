@@ -12,7 +12,7 @@ package struct DestinationMetrics: Sendable {
     let firstByte: Timing
 
     /// The series of `destination`, made at its first use.
-    package init(_ registry: MetricsRegistry, destination: String) {
+    package init(_ registry: MetricsRegistry = MetricsRegistry(service: "credentials"), destination: String) {
         let labels = [(name: "destination", value: destination)]
         func calls(_ outcome: String) -> Counter {
             registry.counter(

@@ -10,7 +10,8 @@ package final class DestinationTable: Sendable {
     /// - Parameters:
     ///   - providers: names of the destinations that a provider refers to.
     package init(
-        _ configurations: [DestinationConfiguration], providers: Set<String>, vault: Vault.State, metrics: MetricsRegistry
+        _ configurations: [DestinationConfiguration], providers: Set<String>, vault: Vault.State,
+        metrics: MetricsRegistry = MetricsRegistry(service: "credentials")
     ) {
         all = configurations.map { configuration in
             Destination(

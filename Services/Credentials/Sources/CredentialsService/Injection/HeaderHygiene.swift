@@ -2,6 +2,9 @@ import BulkheadAPI
 import BulkheadCore
 import NIOHTTP1
 
+/// The headers of a request as the HTTP client takes them.
+package typealias OutgoingHeaders = HTTPHeaders
+
 /// Which headers pass from a caller to an upstream, and back. Credentials, framing, routing and hop-by-hop headers are this
 /// process's own business in both directions.
 package enum HeaderHygiene {
@@ -28,13 +31,13 @@ package enum HeaderHygiene {
     /// The headers that go to the upstream, without credentials.
     /// - Parameter own: the header the secret goes into, lower-case.
     /// - Throws: INVALID_ARGUMENT `invalid_request`.
-    package static func outgoing(_ headers: [CredentialsAPI.Header], own: String?) throws(CallError) -> HTTPHeaders {
+    package static func outgoing(_ headers: [CredentialsAPI.Header], own: String?) throws(CallError) -> OutgoingHeaders {
         guard headers.count <= maxCount else { throw refusal("\(headers.count) headers, at most \(maxCount) are allowed") }
         var listed: Set<String> = []
         for header in headers where header.name.lowercased() == "connection" {
             for name in header.value.split(separator: ",") { listed.insert(name.filter { $0 != " " && $0 != "\t" }.lowercased()) }
         }
-        var kept = HTTPHeaders()
+        var kept = OutgoingHeaders()
         kept.reserveCapacity(headers.count + 4)
         for header in headers {
             guard HeaderSyntax.isName(header.name) else { throw refusal("a header name with characters that are not allowed in one") }

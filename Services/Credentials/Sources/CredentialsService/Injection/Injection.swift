@@ -39,7 +39,7 @@ package struct Injection: Sendable {
     }
 
     /// Adds the secret. `headers` hold none by that name any more.
-    package func apply(to headers: inout HTTPHeaders) {
+    package func apply(to headers: inout OutgoingHeaders) {
         if case .header(let name, let value) = place { headers.add(name: name, value: value) }
         if addsAnthropicVersion, !headers.contains(name: "anthropic-version") {
             headers.add(name: "anthropic-version", value: "2023-06-01")

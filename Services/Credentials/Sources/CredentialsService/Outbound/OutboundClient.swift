@@ -9,14 +9,14 @@ import NIOSSL
 ///
 /// A pooled connection that the upstream closed leaves the pool when the loop sees it. A request that was written in that
 /// very moment fails with `upstream_error`: this process cannot know whether it was processed, so it is not sent again here.
-enum OutboundClient {
+package enum OutboundClient {
     /// Idle connections are closed after this long; most servers wait longer.
     private static let idle = TimeAmount.seconds(60)
     /// Connections to one host. Calls beyond it wait for one within their connect timeout.
     private static let connectionsPerHost = 4096
 
     /// - Throws: `StartupFailure` when the file of certificate authorities cannot be used. Blocks on that file.
-    static func make(_ egress: EgressConfiguration) throws -> HTTPClient {
+    package static func make(_ egress: EgressConfiguration) throws -> HTTPClient {
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
         if let path = egress.caFile {

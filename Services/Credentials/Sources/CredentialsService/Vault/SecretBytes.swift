@@ -2,10 +2,9 @@ import Crypto
 import Glibc
 
 /// Bytes of a secret or key. Zeroed when the last reference goes; says nothing about itself, and cannot be encoded.
-///
-/// `@unchecked Sendable`: the memory is written in `init` only.
-package final class SecretBytes: @unchecked Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    private let memory: UnsafeMutableRawBufferPointer
+package final class SecretBytes: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// Written in `init` only, so that any thread may read it.
+    private nonisolated(unsafe) let memory: UnsafeMutableRawBufferPointer
 
     /// Copies the bytes.
     package init(_ bytes: some Collection<UInt8>) {
