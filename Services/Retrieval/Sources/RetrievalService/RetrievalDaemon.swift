@@ -35,6 +35,20 @@ package final class RetrievalDaemon: BulkheadService {
     package func start() async throws {
         let holder = embedder.holder
         try await context.blocking { holder.look() }
+        Self.report(holder.status, configuration.embedder, context)
+        context.background("model watch") { [context] in try await Self.awaitModel(holder, context) }
+    }
+
+    /// Ends once the model is there; nothing but this notices files that are installed while nobody embeds.
+    private static func awaitModel(_ holder: ModelHolder, _ context: ServiceContext) async throws {
+        while case .missing = holder.status {
+            try await context.eventLoop.sleep(.seconds(5))
+            do {
+                try await context.blocking { holder.look() }
+            } catch let busy as CallError {
+                context.logger.debug("did not look for the model", metadata: ["reason": "\(busy.message)"])
+            }
+        }
     }
 
     package func reload(_ configuration: RetrievalConfiguration) async throws {

@@ -33,10 +33,9 @@ package final class ModelHolder: Sendable {
     /// As last seen.
     package var status: Status { current.withLock { $0 } }
 
-    /// Looks for the files without loading them. Blocks on the file system.
+    /// Looks for missing files without loading them. Blocks on the file system.
     package func look() {
-        guard case .missing = status, let folder = find() else { return changed(status) }
-        become(.found(folder: folder))
+        if case .missing = status, let folder = find() { become(.found(folder: folder)) }
     }
 
     /// The model, loaded if need be. Blocks on the file system.

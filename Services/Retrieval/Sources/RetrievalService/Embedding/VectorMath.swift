@@ -39,16 +39,24 @@ enum VectorMath {
         }
     }
 
-    /// `row` becomes positive and sums to 1; any length. Sums are exact enough because the greatest term is 1.
+    /// `row` becomes positive and sums to 1; any length: what is left over of the last eight is padded.
     static func softmax(_ row: UnsafeMutablePointer<Float>, count: Int) {
-        var greatest = -Float.infinity
-        for index in 0 ..< count { greatest = max(greatest, row[index]) }
         let whole = count - count % width
-        each(whole) { store(exp(load(row + $0) - greatest), row + $0) }
-        for index in whole ..< count { row[index] = exp(Lanes(repeating: row[index] - greatest))[0] }
-        var total: Float = 0
-        for index in 0 ..< count { total += row[index] }
-        scale(row, count: count, by: 1 / total)
+        var tail = Lanes(repeating: -.infinity)
+        for index in whole ..< count { tail[index - whole] = row[index] }
+        var greatest = tail
+        each(whole) { greatest = pointwiseMax(greatest, load(row + $0)) }
+        let top = greatest.max()
+        tail = exp(tail - top)
+        var total = tail
+        each(whole) {
+            let power = exp(load(row + $0) - top)
+            total += power
+            store(power, row + $0)
+        }
+        let factor = 1 / total.sum()
+        each(whole) { store(load(row + $0) * factor, row + $0) }
+        for index in whole ..< count { row[index] = tail[index - whole] * factor }
     }
 
     /// Makes `row` of length 1; a zero row stays. Any length.
