@@ -21,7 +21,7 @@ final class RouterMetrics: Sendable {
         var latencies: [String: Timing] = [:]
     }
 
-    init(_ registry: MetricsRegistry) {
+    init(_ registry: MetricsRegistry = MetricsRegistry(service: "router")) {
         self.registry = registry
         retries = registry.counter("router_retries", help: "Tries at a target that had failed before in the same request.")
         fallbacks = registry.counter("router_fallbacks", help: "Targets asked after another target of the route.")

@@ -2,7 +2,7 @@ import ArgumentParser
 import BulkheadAdminCLI
 import RouterService
 
-extension RouterDaemon: @retroactive CommandLineService {
+extension RouterDaemon: CommandLineService {
     package static var commands: [any ParsableCommand.Type] { [Models.self, Providers.self, Explain.self, Cache.self] }
     package static var abstract: String { "Routes model requests to providers: retries, fallback, breakers, answer cache." }
 }

@@ -1,6 +1,5 @@
 import BulkheadAPI
 import BulkheadCore
-import BulkheadHTTP
 import BulkheadIPC
 import NIOCore
 

@@ -1,6 +1,5 @@
 import BulkheadAPI
 import BulkheadCore
-import BulkheadHTTP
 import Glibc
 import NIOCore
 
@@ -13,8 +12,7 @@ struct EventPump {
     private let attempt: ChatAttempt
     private let one: Try
     private let watchdog: Watchdog
-    private var decoder: any EventDecoder
-    private var parser = SSEParser()
+    private var decoder: AnswerDecoder
     private var collector: AnswerCollector
     private var hasStarted = false
     private var hasUsage = false
@@ -28,7 +26,7 @@ struct EventPump {
         self.attempt = attempt
         self.one = one
         self.watchdog = watchdog
-        decoder = AnswerDecoding.decoder(for: one.target, choices: attempt.chat.choices ?? 1)
+        decoder = AnswerDecoder(one.target.dialect, choices: attempt.chat.choices ?? 1)
         collector = AnswerCollector(keeps: attempt.keeps)
     }
 
@@ -37,7 +35,7 @@ struct EventPump {
         while let piece = try await body.next() {
             var events: [ChatAPI.ChatEvent] = []
             do {
-                for event in try parser.feed(piece) { try decoder.take(event, into: &events) }
+                try decoder.feed(piece, into: &events)
             } catch {
                 // What came before the fault is the caller's, unless nothing is shown yet and another target can take over.
                 if hasStarted { try await send(events) }
@@ -81,7 +79,6 @@ struct EventPump {
         case let failure as TargetFailure: return failure
         case DecodeFault.provider(let provider): return provider.failure(one.target)
         case DecodeFault.malformed(let what): return .broken(one.target, what)
-        case let error as SSEError: return .broken(one.target, "sent too large an event: \(error)")
         case let error as CallError: return .exchange(error, one)
         case is CancellationError: return TargetFailure(.cancelled, CallError(.cancelled, message: "the caller left"))
         default: return .broken(one.target, "could not be understood")

@@ -44,10 +44,31 @@ extension EventDecoder {
     }
 }
 
-/// Makes the decoder of a target's dialect.
-enum AnswerDecoding {
+/// An answer on its way in: bytes to server-sent events to canonical events.
+struct AnswerDecoder: Sendable {
+    private var parser = SSEParser()
+    private var decoder: any EventDecoder
+
     /// - Parameter choices: how many the client asked for.
-    static func decoder(for target: Target, choices: Int) -> any EventDecoder {
-        target.dialect == .anthropic ? AnthropicDecoder() : OpenAIDecoder(choices: choices)
+    init(_ dialect: ProviderDialect, choices: Int = 1) {
+        decoder = dialect == .anthropic ? AnthropicDecoder() : OpenAIDecoder(choices: choices)
     }
+
+    var meta: AnswerMeta { decoder.meta }
+    var isComplete: Bool { decoder.isComplete }
+    var isOver: Bool { decoder.isOver }
+
+    /// Takes the next bytes of a stream. What was decoded before a fault is in `events`.
+    mutating func feed(_ piece: ByteBuffer, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        let arrived: [SSEEvent]
+        do throws(SSEError) {
+            arrived = try parser.feed(piece)
+        } catch {
+            throw .malformed("sent too large an event: \(error)")
+        }
+        for event in arrived { try decoder.take(event, into: &events) }
+    }
+
+    /// Takes a whole answer.
+    mutating func takeWhole(_ body: ByteBuffer) throws(DecodeFault) -> [ChatAPI.ChatEvent] { try decoder.takeWhole(body) }
 }

@@ -53,25 +53,34 @@ enum OpenAIMessages {
 
     /// Reasoning is left out: chat completions have no member for it, and the model made it for itself.
     private static func addAssistant(_ parts: [ChatAPI.Part], isNative: Bool, to object: inout JSONObject) throws {
-        let calls = parts.filter { $0.kind == .toolCall }
+        let calls = try parts.compactMap { try toolCall($0, isNative: isNative) }
         let refusals = parts.filter { $0.kind == .refusal }
-        let rest = parts.filter { ![.toolCall, .refusal, .thinking].contains($0.kind) }
+        let rest = parts.filter { ![.toolCall, .refusal, .thinking, .raw].contains($0.kind) }
         if !rest.isEmpty {
             object.append("content", try content(rest, isNative: isNative))
         } else {
             object.append("content", calls.isEmpty && refusals.isEmpty ? "" : .null)
         }
         if !refusals.isEmpty { object.append("refusal", .string(refusals.map(\.text).joined())) }
-        guard !calls.isEmpty else { return }
-        let encoded = try calls.map { call in
-            var call_: JSONObject = [
-                "id": .string(call.id ?? ""), "type": "function",
-                "function": ["name": .string(call.name ?? ""), "arguments": .string(call.json ?? "{}")],
+        if !calls.isEmpty { object.append("tool_calls", .array(calls)) }
+    }
+
+    /// nil for parts that are no call. What an assistant did that the canonical form does not model is a call of another kind.
+    private static func toolCall(_ part: ChatAPI.Part, isNative: Bool) throws -> JSON? {
+        switch part.kind {
+        case .raw:
+            guard isNative else { throw NotExpressible.error("A content part of this kind", in: dialect) }
+            return try NotExpressible.parse(part.json ?? "null", what: "a tool call")
+        case .toolCall:
+            var call: JSONObject = [
+                "id": .string(part.id ?? ""), "type": "function",
+                "function": ["name": .string(part.name ?? ""), "arguments": .string(part.json ?? "{}")],
             ]
-            if isNative { try call_.merge(call.extraJson, what: "a tool call") }
-            return JSON.object(call_)
+            if isNative { try call.merge(part.extraJson, what: "a tool call") }
+            return .object(call)
+        default:
+            return nil
         }
-        object.append("tool_calls", .array(encoded))
     }
 
     /// A string for one plain text, else a list of parts.
@@ -103,19 +112,7 @@ enum OpenAIMessages {
     /// Members beside the URL (`detail`) stand inside `image_url`.
     private static func image(_ url: String, _ part: ChatAPI.Part, isNative: Bool) throws -> JSONObject {
         var inner: JSONObject = ["url": .string(url)]
-        var object: JSONObject = ["type": "image_url"]
-        if isNative, let extra = part.extraJson, let members = try NotExpressible.parse(extra, what: "an image").object {
-            for (name, value) in members where name != "type" {
-                if name == "image_url", let nested = value.object {
-                    for (name, value) in nested where inner[name] == nil { inner.append(name, value) }
-                } else if name == "detail" {
-                    inner["detail"] = value
-                } else {
-                    object.append(name, value)
-                }
-            }
-        }
-        object.append("image_url", .object(inner))
-        return object
+        if isNative { try inner.merge(part.extraJson, what: "an image") }
+        return ["type": "image_url", "image_url": .object(inner)]
     }
 }

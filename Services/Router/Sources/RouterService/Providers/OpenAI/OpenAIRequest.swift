@@ -90,8 +90,7 @@ enum OpenAIRequest {
             function.append("parameters", try NotExpressible.parse(tool.schemaJson, what: "the schema of the tool '\(tool.name)'"))
         }
         function.add("strict", .flag(tool.strict))
-        var outer: JSONObject = ["type": "function", "function": .object(function)]
-        if isNative { try outer.merge(tool.extraJson, what: "the tool '\(tool.name)'") }
-        return .object(outer)
+        if isNative { try function.merge(tool.extraJson, what: "the tool '\(tool.name)'") }
+        return ["type": "function", "function": .object(function)]
     }
 }

@@ -1,0 +1,153 @@
+import BulkheadAPI
+import BulkheadCore
+import BulkheadResilience
+import NIOCore
+import Testing
+
+@testable import RouterService
+
+struct FailoverTests {
+    private let loop = ImmediateLoop()
+    private let breakers = TargetBreakers(.init(failures: 3, minRequests: 100, openFor: .seconds(30)))
+    private let first = Target(provider: "a", destination: "a", dialect: .openai, model: "m")
+    private let second = Target(provider: "b", destination: "b", dialect: .anthropic, model: "n")
+
+    private var failover: Failover { Failover(breakers: breakers, metrics: RouterMetrics(), eventLoop: loop) }
+
+    private func route(_ targets: [Target], tries: Int = 2, fallbacks: [Fallback] = [.target], answer: String? = nil) -> Route {
+        Route(
+            alias: "assistant", targets: targets,
+            retry: RetryConfiguration(triesPerTarget: tries, maxTries: 4, base: .milliseconds(10), max: .seconds(2)), fallbacks: fallbacks,
+            fallbackAnswer: answer)
+    }
+
+    private func fails(_ kind: TargetFailure.Kind, retryAfter: Duration? = nil, reason: String = "upstream_error") -> TryOutcome<String> {
+        .failed(TargetFailure(kind, CallError(.unavailable, reason: reason, message: "failed", retryAfter: retryAfter)))
+    }
+
+    /// Runs the route; `script` gives each try's outcome. Returns what was tried, and the answer or the failure.
+    private func run(
+        _ route: Route, _ script: @escaping (Try) -> TryOutcome<String>
+    ) async -> (tried: [String], answer: String?, failed: AllFailed?, error: CallError?) {
+        var tried: [String] = []
+        let deadline = RequestDeadline(caller: .never, total: .seconds(60), now: .now())
+        do {
+            let answer = try await failover.run(route, deadline: deadline, clientRetries: 0) { one in
+                tried.append(one.target.provider + "\(one.number)")
+                return script(one)
+            }
+            return (tried, answer, nil, nil)
+        } catch let failed as AllFailed {
+            return (tried, nil, failed, nil)
+        } catch {
+            return (tried, nil, nil, error as? CallError)
+        }
+    }
+
+    @Test("one failure is tried again at the same target, after a wait")
+    func retried() async {
+        let got = await run(route([first, second])) { $0.number == 1 ? fails(.transient) : .answered("yes") }
+        #expect(got.tried == ["a1", "a2"] && got.answer == "yes")
+        #expect(loop.asked.count == 1)
+    }
+
+    @Test("a target that keeps failing is left for the next one")
+    func nextTarget() async {
+        let got = await run(route([first, second])) { $0.target.provider == "a" ? fails(.transient) : .answered("yes") }
+        #expect(got.tried == ["a1", "a2", "b3"] && got.answer == "yes")
+    }
+
+    @Test("a silent target, and one that asks for too long a wait, is tried once")
+    func once() async {
+        let silent = await run(route([first, second])) { $0.target.provider == "a" ? fails(.silent) : .answered("yes") }
+        #expect(silent.tried == ["a1", "b2"])
+        let busy = await run(route([first, second])) { $0.target.provider == "a" ? fails(.transient, retryAfter: .seconds(60)) : .answered("yes") }
+        #expect(busy.tried == ["a1", "b2"])
+        #expect(loop.asked.isEmpty)
+    }
+
+    @Test("the caller's mistake goes nowhere else, and gets no configured answer")
+    func mistake() async throws {
+        let route = route([first, second], fallbacks: [.target, .answer], answer: "later")
+        let got = await run(route) { _ in fails(.callersMistake, reason: "invalid_request") }
+        #expect(got.tried == ["a1"] && got.failed?.failure.error.reason == "invalid_request")
+        #expect(FallbackAnswer.events(route, try #require(got.failed)) == nil)
+    }
+
+    @Test("without fallback to targets only the first one is asked")
+    func noFallback() async {
+        let got = await run(route([first, second], fallbacks: [])) { _ in fails(.transient) }
+        #expect(got.tried == ["a1", "a2"])
+    }
+
+    @Test("after the first event nothing else is tried")
+    func brokenOff() async {
+        let got = await run(route([first, second])) { _ in
+            .brokenOff(CallError(.dataLoss, reason: "stream_broken", message: "broken"), .failure)
+        }
+        #expect(got.tried == ["a1"] && got.error?.reason == "stream_broken")
+    }
+
+    @Test("an open breaker keeps its target from being asked; when all are open the caller learns how long")
+    func breaker() async throws {
+        for _ in 0 ..< 3 { _ = await run(route([first], tries: 1)) { _ in fails(.transient) } }
+        #expect(breakers.look(first).state == .open)
+        let paired = await run(route([first, second])) { _ in .answered("yes") }
+        #expect(paired.tried == ["b1"])
+        let alone = await run(route([first])) { _ in .answered("yes") }
+        let error = try #require(alone.failed?.failure.error)
+        #expect(alone.tried.isEmpty && error.code == .unavailable && error.reason == "breaker_open")
+        #expect(try #require(error.retryAfter) > .seconds(20) && #require(error.retryAfter) <= Failover.longestBreakerWait)
+    }
+
+    @Test("the caller's mistakes and missing credentials never open a breaker")
+    func notTheTargetsFault() async {
+        for kind in [TargetFailure.Kind.callersMistake, .credentials, .cancelled, .refused, .unsupported] {
+            for _ in 0 ..< 10 { _ = await run(route([first], tries: 1)) { _ in fails(kind) } }
+        }
+        #expect(breakers.look(first).state == .closed)
+    }
+
+    @Test("missing credentials cost no try, are named, and lead to the configured answer")
+    func credentials() async throws {
+        let route = route([first, second], fallbacks: [.target, .answer], answer: "later")
+        let got = await run(route) { _ in fails(.credentials, reason: "credentials_unavailable") }
+        let failed = try #require(got.failed)
+        #expect(failed.tries == 0 && failed.missing == ["credentials"])
+        let events = try #require(FallbackAnswer.events(route, failed))
+        #expect(events.map(\.kind) == [.start, .text, .finish, .usage])
+        #expect(events[0].served?.degraded == ["credentials"] && events[0].served?.model == "assistant" && events[0].served?.provider == "bulkhead")
+        #expect(events[1].text == "later" && events[3].usage?.costNanousd == 0)
+    }
+
+    @Test("an answer by the second target after a missing secret is marked as degraded")
+    func degraded() async {
+        var marked: [String] = []
+        _ = await run(route([first, second])) { one in
+            if one.target.provider == "a" { return fails(.credentials, reason: "secret_missing") }
+            marked = one.degraded
+            return .answered("yes")
+        }
+        #expect(marked == ["credentials"])
+    }
+
+    @Test("a forced breaker stays as the operator wants it")
+    func forced() async {
+        breakers.force(first.label, open: true, now: .now())
+        #expect(await run(route([first])) { _ in .answered("yes") }.tried.isEmpty)
+        breakers.force(first.label, open: nil, now: .now())
+        #expect(await run(route([first])) { _ in .answered("yes") }.answer == "yes")
+    }
+
+    @Test("weighted targets come first about as often as their share")
+    func weighted() async {
+        var heavy = first
+        heavy.weight = 3
+        var route = route([second, heavy])
+        route.strategy = .weighted
+        var count = 0
+        for _ in 0 ..< 2000 { if await run(route, { _ in .answered("yes") }).tried == ["a1"] { count += 1 } }
+        // 1500 expected; ten standard deviations are 194.
+        #expect((1306 ... 1694).contains(count))
+    }
+}
