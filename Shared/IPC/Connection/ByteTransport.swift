@@ -16,6 +16,8 @@ protocol ByteTransport: AnyObject {
 /// The frames of a connection and its end, delivered on the event loop.
 protocol FramePipeDelegate: AnyObject {
     func received(_ frame: FrameDecoder.Frame, _ pipe: FramePipe) throws(ProtocolViolation)
+    /// The peer broke the protocol; `closed` follows.
+    func violated(_ violation: ProtocolViolation)
     /// More may be written again.
     func writable(_ pipe: FramePipe)
     /// Exactly once; nothing follows.

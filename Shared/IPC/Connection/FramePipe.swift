@@ -235,6 +235,7 @@ extension FramePipe {
     /// Tells the peer what it did wrong and closes.
     func fail(_ violation: ProtocolViolation) {
         guard !isClosed else { return }
+        delegate?.violated(violation)
         lanes = OutboundLanes()
         var text = ByteBuffer()
         text.writeString(String(decoding: violation.description.utf8.prefix(512), as: UTF8.self))

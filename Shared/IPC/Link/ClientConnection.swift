@@ -29,6 +29,8 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
     private let link: LinkCore
     private(set) var state = State.greeting
     private(set) var hello = Hello()
+    /// One end found that they do not speak the same protocol, or are not the services they look for.
+    private(set) var isIncompatible = false
     private var methods: [String: (id: UInt16, offer: Hello.Method)] = [:]
     private(set) var streams: [UInt32: ClientCall] = [:]
     private var nextStream: UInt32 = 1
@@ -69,6 +71,10 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
         link.lost(self, wasOpen, calls, reason)
     }
 
+    func violated(_ violation: ProtocolViolation) {
+        if violation.code == .incompatible { isIncompatible = true }
+    }
+
     func writable(_ pipe: FramePipe) {
         for call in streams.values { call.outbound?.release() }
     }
@@ -76,7 +82,9 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
     func received(_ frame: FrameDecoder.Frame, _ pipe: FramePipe) throws(ProtocolViolation) {
         switch (frame.header.type, state) {
         case (.helloAck, .greeting): try greeted(frame.payload)
-        case (.error, _): link.refused(self, frame.header, String(buffer: frame.payload))
+        case (.error, _):
+            isIncompatible = frame.header.aux == ConnectionErrorCode.incompatible.rawValue
+            pipe.close("the peer refused the connection: \(String(buffer: frame.payload))")
         case (_, .greeting): throw ProtocolViolation(description: "\(frame.header.type) before the handshake")
         case (.status, _): try receivedStatus(frame)
         case (.message, _): try receivedMessage(frame)

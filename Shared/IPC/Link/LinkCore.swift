@@ -112,13 +112,6 @@ extension LinkCore {
         connection.pipe.close(reason)
     }
 
-    /// The peer ended the connection with an ERROR frame.
-    func refused(_ connection: ClientConnection, _ header: FrameHeader, _ text: String) {
-        let isIncompatible = header.aux == ConnectionErrorCode.incompatible.rawValue
-        if isIncompatible { enter(.incompatible, text) }
-        connection.pipe.close("the peer refused the connection: \(text)")
-    }
-
     func healthChanged(_ connection: ClientConnection, _ health: PeerHealth) {
         guard connection === current else { return }
         let changed = book.withLock { book in
@@ -137,11 +130,12 @@ extension LinkCore {
         if current === connection { current = nil }
         if dialing === connection { dialing = nil }
         if isClosed { return failInFlight(calls, reason) }
-        let state = book.withLock { $0.state }
-        if state == .incompatible {
+        if connection.isIncompatible {
+            enter(.incompatible, reason)
             redial(after: Self.incompatiblePause)
         } else {
             // A peer that stays silent stays suspect: that its socket still accepts proves nothing.
+            let state = book.withLock { $0.state }
             enter(state == .suspect && reason.hasPrefix("the peer did not answer") ? .suspect : .down, reason)
             redial()
         }

@@ -35,7 +35,6 @@ final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
         pipe.setDelegate(self)
         pipe.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in
             guard let self, state == .awaitingHello else { return }
-            core.reject("no handshake within 1 s")
             pipe.fail(ProtocolViolation(code: .timeout, description: "no handshake within 1 s"))
         }
     }
@@ -47,20 +46,13 @@ final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
         forgetIfDone()
     }
 
+    func violated(_ violation: ProtocolViolation) { core.reject(violation.description) }
+
     func writable(_ pipe: FramePipe) {
         for stream in streams.values { stream.outbound?.release() }
     }
 
     func received(_ frame: FrameDecoder.Frame, _ pipe: FramePipe) throws(ProtocolViolation) {
-        do {
-            try dispatch(frame)
-        } catch {
-            core.reject(error.description)
-            throw error
-        }
-    }
-
-    private func dispatch(_ frame: FrameDecoder.Frame) throws(ProtocolViolation) {
         switch (frame.header.type, state) {
         case (.hello, .awaitingHello): try greet(Hello(decoding: frame.payload))
         case (_, .awaitingHello): throw ProtocolViolation(description: "\(frame.header.type) before the handshake")

@@ -1,0 +1,89 @@
+import BulkheadCore
+import Foundation
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// One end of a bare socket: sends bytes, collects what comes, knows when the other end has closed.
+final class RawEnd: ChannelInboundHandler, Sendable {
+    typealias InboundIn = ByteBuffer
+
+    private struct State {
+        var bytes: [UInt8] = []
+        var isClosed = false
+        var channel: (any Channel)?
+    }
+
+    private let state = Mutex(State())
+    private let script: (@Sendable (RawFrame) -> [RawFrame])?
+
+    /// - Parameter script: answers to every frame that comes.
+    init(script: (@Sendable (RawFrame) -> [RawFrame])? = nil) { self.script = script }
+
+    static let loop = MultiThreadedEventLoopGroup.singleton.any()
+
+    static func connect(_ path: String) async throws -> RawEnd {
+        let end = RawEnd()
+        _ = try await ClientBootstrap(group: loop)
+            .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(end) } }
+            .connect(unixDomainSocketPath: path).get()
+        return end
+    }
+
+    /// A server whose connections follow `script`; nil accepts and says nothing.
+    static func serve(_ path: String, _ script: (@Sendable (RawFrame) -> [RawFrame])?) async throws -> any Channel {
+        try await ServerBootstrap(group: loop)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(RawEnd(script: script)) }
+            }
+            .bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+    }
+
+    func channelActive(context: ChannelHandlerContext) { state.withLock { $0.channel = context.channel } }
+    func channelInactive(context: ChannelHandlerContext) { state.withLock { $0.isClosed = true } }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let new = RawFrame.parse(Array(unwrapInboundIn(data).readableBytesView))
+        state.withLock { $0.bytes += Array(unwrapInboundIn(data).readableBytesView) }
+        guard let script else { return }
+        for answer in new.flatMap(script) { context.writeAndFlush(NIOAny(ByteBuffer(bytes: answer.bytes)), promise: nil) }
+    }
+
+    func send(_ bytes: [UInt8]) async throws {
+        guard let channel = state.withLock({ $0.channel }) else { return }
+        try await channel.writeAndFlush(ByteBuffer(bytes: bytes)).get()
+    }
+
+    func send(_ frames: RawFrame...) async throws { try await send(frames.flatMap(\.bytes)) }
+
+    var frames: [RawFrame] { RawFrame.parse(state.withLock { $0.bytes }) }
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    /// The first frame of `type`, waiting for it; nil after five seconds.
+    func frame(_ type: UInt8, stream: UInt32 = 0) async -> RawFrame? {
+        _ = await eventually { self.frames.contains { $0.type == type && $0.stream == stream } || self.isClosed }
+        return frames.first { $0.type == type && $0.stream == stream }
+    }
+
+    func close() async { try? await state.withLock { $0.channel }?.close().get() }
+}
+
+/// Waits for a condition that another task brings about; gives up after `limit`.
+func eventually(_ limit: Duration = .seconds(5), _ condition: @Sendable () -> Bool) async -> Bool {
+    let end = MonotonicTime.now() + limit
+    while !condition() {
+        guard MonotonicTime.now() < end else { return false }
+        try? await RawEnd.loop.scheduleTask(in: .milliseconds(1)) {}.futureResult.get()
+    }
+    return true
+}
+
+/// A directory with a path short enough for sockets, removed at the end.
+func withSocketDirectory<Value>(_ body: (String) async throws -> Value) async throws -> Value {
+    var template = Array("/tmp/bhXXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw CallError(.internal, message: "no temporary directory: errno \(errno)") }
+    let path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try await body(path)
+}
