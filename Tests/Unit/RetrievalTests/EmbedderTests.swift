@@ -4,10 +4,10 @@ import Synchronization
 import Testing
 
 struct EmbedderTests {
-    private static func embedder(path: String? = InstalledModel.folder, offload: @escaping Embedder.Offload = { try $0() }) -> Embedder {
+    private static func embedder(path: String? = InstalledModel.folder) -> Embedder {
         Embedder(
-            holder: ModelHolder(configured: path, executable: "", changed: { _ in }), cache: EmbeddingCache(timeToLive: .seconds(60)),
-            meters: EmbeddingMeters(), offload: offload)
+            holder: ModelHolder(configured: path, executable: "", changed: { _ in }),
+            cache: EmbeddingCache(timeToLive: .seconds(60)), meters: EmbeddingMeters(), offload: { try $0() })
     }
 
     private static let invalid: [([String], Int?, String)] = [
@@ -28,7 +28,9 @@ struct EmbedderTests {
     @Test("without the model a call fails with the command that installs it, and no path of this machine")
     func tellsRemedy() async throws {
         let embedder = Self.embedder(path: "/nowhere")
-        let error = try await #require(throws: CallError.self) { _ = try await embedder.embed(["a"], dimensions: nil, tenant: "") }
+        let error = try await #require(throws: CallError.self) {
+            _ = try await embedder.embed(["a"], dimensions: nil, tenant: "")
+        }
         #expect(error.code == .failedPrecondition && error.reason == "model_missing")
         #expect(error.message.contains("deploy/models/fetch.sh"))
         #expect(!error.message.contains("nowhere"))

@@ -6,7 +6,9 @@ import Testing
 /// must be there: then `InstalledModelTests` fails.
 enum InstalledModel {
     static let folder = ModelFolder.find(configured: nil, executable: #filePath)
-    static let isRequired = ["CI": "true", "BULKHEAD_REQUIRE_MODEL": "1"].contains { ProcessInfo.processInfo.environment[$0] == $1 }
+    static let isRequired = [("CI", "true"), ("BULKHEAD_REQUIRE_MODEL", "1")].contains { name, value in
+        ProcessInfo.processInfo.environment[name] == value
+    }
 
     static func load() throws -> EmbeddingModel { try EmbeddingModel(folder: #require(folder)) }
 

@@ -26,7 +26,8 @@ struct RetrievalConfigurationTests {
             """)
         #expect(read.embedder == .remote(destination: "openai", model: "text-embedding-3-small", dimensions: 1536))
         #expect(read.reranker == .remote(destination: "cohere", model: "rerank-3"))
-        #expect(read.querySimilarity == 0.9 && read.queryTimeToLive == .seconds(1800) && read.embeddingTimeToLive == .seconds(3600))
+        #expect(read.querySimilarity == 0.9 && read.queryTimeToLive == .seconds(1800))
+        #expect(read.embeddingTimeToLive == .seconds(3600))
         #expect(try Self.load("  embedder: { model: builtin, path: /opt/m }").embedder == .builtin(path: "/opt/m"))
     }
 

@@ -21,7 +21,8 @@ struct SafetensorsTests {
     @Test("tensors are found where the header places them")
     func finds() throws {
         let header = Self.aligned(
-            #"{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,1],"data_offsets":[8,16]},"i":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#)
+            #"{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,1],"data_offsets":[8,16]},"#
+                + #""i":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#)
         let tensors = try Self.read(header).tensors
         #expect(tensors.keys.sorted() == ["a"])
         #expect(tensors["a"]?.shape == [2, 1])
@@ -75,7 +76,9 @@ struct ModelFilesTests {
     func namesTheFile() throws {
         let vocabulary = "[UNK]\n[CLS]\n[SEP]"
         try withFolder([:]) { folder in
-            #expect(throws: ModelError("vocab.txt cannot be read: No such file or directory")) { try EmbeddingModel(folder: folder) }
+            #expect(throws: ModelError("vocab.txt cannot be read: No such file or directory")) {
+                try EmbeddingModel(folder: folder)
+            }
         }
         try withFolder(["vocab.txt": vocabulary, "model.safetensors": ""]) { folder in
             #expect(throws: ModelError("model.safetensors is empty or no regular file")) { try EmbeddingModel(folder: folder) }

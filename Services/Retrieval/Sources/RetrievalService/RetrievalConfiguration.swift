@@ -37,7 +37,8 @@ package struct RetrievalConfiguration: ServiceConfiguration, Equatable {
         let queries = section.section("query_cache")
         querySimilarity = queries.double("similarity", default: 0.95, in: 0 ... 1)
         queryTimeToLive = queries.duration("ttl", default: .seconds(2 * 3600), in: Self.lifetimes)
-        embeddingTimeToLive = section.section("embedding_cache").duration("ttl", default: .seconds(24 * 3600), in: Self.lifetimes)
+        let embeddings = section.section("embedding_cache")
+        embeddingTimeToLive = embeddings.duration("ttl", default: .seconds(24 * 3600), in: Self.lifetimes)
     }
 
     private static func embedder(_ section: ConfigSection) -> Embedder {
@@ -48,15 +49,15 @@ package struct RetrievalConfiguration: ServiceConfiguration, Equatable {
         guard let destination else {
             if model != "builtin" { report(model, "embedder", section, builtin: "builtin") }
             if let dimensions {
-                section.report("dimensions", found: "\(dimensions)", expected: "no dimensions without a destination: builtin has 384")
+                section.report("dimensions", found: "\(dimensions)", expected: "none without a destination: builtin has 384")
             }
             if path == "" { section.report("path", found: "nothing", expected: "the folder with the model's files") }
             return .builtin(path: path)
         }
         checkRemote(section, destination, model, builtin: "builtin")
-        if let path { section.report("path", found: path, expected: "no path with a destination: it names the folder of builtin") }
+        if let path { section.report("path", found: path, expected: "none with a destination: it is the folder of builtin") }
         if dimensions == nil {
-            section.report("dimensions", found: "nothing", expected: "how many numbers the destination's vectors have, 1 to 65536")
+            section.report("dimensions", found: "nothing", expected: "how many numbers the model's vectors have, 1 to 65536")
         }
         return .remote(destination: destination, model: model, dimensions: dimensions ?? 1)
     }
@@ -78,7 +79,7 @@ package struct RetrievalConfiguration: ServiceConfiguration, Equatable {
     private static func checkRemote(_ section: ConfigSection, _ destination: String, _ model: String, builtin: String) {
         if destination.isEmpty { section.report("destination", found: "nothing", expected: "the name of a destination") }
         if model == builtin || model.isEmpty {
-            section.report("model", found: model, expected: "the name of the destination's model: \(builtin) needs no destination")
+            section.report("model", found: model, expected: "the name of the destination's model; \(builtin) has none")
         }
     }
 }

@@ -82,6 +82,7 @@ extension RetrievalDaemon: RetrievalHandler {
     package func embed(_ request: RetrievalAPI.EmbedRequest, _ call: ServerCall) async throws -> RetrievalAPI.EmbedReply {
         let answer = try await embedder.embed(request.inputs, dimensions: request.dimensions, tenant: call.metadata.tenant)
         return RetrievalAPI.EmbedReply(
-            vectors: answer.vectors.map { RetrievalAPI.Vector(values: $0) }, inputTokens: answer.tokens, model: EmbeddingModel.name)
+            vectors: answer.vectors.map { RetrievalAPI.Vector(values: $0) }, inputTokens: answer.tokens,
+            model: EmbeddingModel.name)
     }
 }

@@ -94,7 +94,8 @@ package final class Embedder: Sendable {
     }
 
     /// What to do about a model that is missing or broken.
-    package static let remedy = "run deploy/models/fetch.sh (a packaged installation: deploy/models/fetch.sh /usr/share/bulkhead/models)"
+    package static let remedy =
+        "run deploy/models/fetch.sh (a packaged installation: deploy/models/fetch.sh /usr/share/bulkhead/models)"
 
     private static func answer(
         _ texts: [String], _ known: [String: EmbeddingModel.Embedded], _ dimensions: Int?
@@ -118,7 +119,7 @@ package final class Embedder: Sendable {
                 "input[\(index)] has \(text.utf8.count) bytes, allowed are \(maximumTextBytes); split it into smaller texts")
         }
         if let dimensions, !(1 ... EmbeddingModel.dimensions).contains(dimensions) {
-            throw invalid("dimensions is \(dimensions), allowed are 1 to \(EmbeddingModel.dimensions) with \(EmbeddingModel.name)")
+            throw invalid("dimensions is \(dimensions), allowed are 1 to \(EmbeddingModel.dimensions) (\(EmbeddingModel.name))")
         }
     }
 

@@ -97,7 +97,7 @@ package struct Safetensors: Sendable {
         var elements = 1
         for dimension in entry.shape {
             let (product, overflow) = elements.multipliedReportingOverflow(by: dimension)
-            guard dimension > 0, !overflow else { throw ModelError("model.safetensors gives tensor \(shown) an impossible shape") }
+            guard dimension > 0, !overflow else { throw ModelError("model.safetensors gives tensor \(shown) no possible shape") }
             elements = product
         }
         let (bytes, overflow) = elements.multipliedReportingOverflow(by: 4)

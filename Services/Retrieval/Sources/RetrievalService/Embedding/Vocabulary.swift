@@ -34,7 +34,7 @@ package struct Vocabulary: Sendable {
         var isFurther: [Bool] = []
         guard file.count <= Int32.max else { throw ModelError("vocab.txt is larger than 2 GiB") }
         for line in file.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-            guard ranges.count < Self.maximumPieces else { throw ModelError("vocab.txt has more than \(Self.maximumPieces) lines") }
+            guard ranges.count < Self.maximumPieces else { throw ModelError("vocab.txt has over \(Self.maximumPieces) lines") }
             let piece = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
             let goesOn = piece.count > 2 && piece.starts(with: "##".utf8)
             ranges.append(Int32(piece.startIndex + (goesOn ? 2 : 0)) ..< Int32(piece.endIndex))
@@ -88,7 +88,8 @@ package struct Vocabulary: Sendable {
         while table.slots[slot] >= 0 {
             let id = table.slots[slot]
             let range = ranges[Int(id)]
-            if range.count == piece.count, text[Int(range.lowerBound) ..< Int(range.upperBound)].elementsEqual(piece) { return id }
+            let held = text[Int(range.lowerBound) ..< Int(range.upperBound)]
+            if held.count == piece.count, held.elementsEqual(piece) { return id }
             slot = (slot + 1) & mask
         }
         return nil
