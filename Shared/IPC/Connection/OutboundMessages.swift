@@ -126,6 +126,7 @@ extension CallError {
     static func tooLarge(_ bytes: Int, _ limit: Int) -> CallError {
         CallError(
             .resourceExhausted, reason: "message_too_large",
-            message: "a message of \(bytes) bytes is longer than the \(limit) the peer takes; send it in parts", notProcessed: true)
+            message: "a message of \(bytes) bytes is longer than the \(limit) the peer takes; send it in parts",
+            notProcessed: true)
     }
 }

@@ -145,7 +145,9 @@ extension Hello {
     }
 
     private static func text(_ field: inout ByteBuffer, into text: inout String) -> Bool {
-        guard field.readableBytes <= 256, let value = String(validating: field.readableBytesView, as: UTF8.self) else { return false }
+        guard field.readableBytes <= 256, let value = String(validating: field.readableBytesView, as: UTF8.self) else {
+            return false
+        }
         text = value
         return true
     }

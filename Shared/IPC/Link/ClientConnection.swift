@@ -101,7 +101,8 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
         hello = try Hello(decoding: payload)
         guard hello.service == link.configuration.peer else {
             throw ProtocolViolation(
-                code: .incompatible, description: "expected service \(link.configuration.peer) at this socket, found \(hello.service)")
+                code: .incompatible,
+                description: "expected service \(link.configuration.peer) at this socket, found \(hello.service)")
         }
         for (index, method) in hello.methods.enumerated() { methods[method.name] = (UInt16(truncatingIfNeeded: index), method) }
         state = .open
@@ -132,7 +133,8 @@ extension ClientConnection {
                     message: "\(hello.service) does not offer \(method.name); update it", notProcessed: true))
         }
         let offer = found.offer
-        guard offer.requestHash == method.requestHash, offer.responseHash == method.responseHash, offer.shape == method.shape else {
+        guard offer.requestHash == method.requestHash, offer.responseHash == method.responseHash, offer.shape == method.shape
+        else {
             return .unimplemented(
                 CallError(
                     .unimplemented, reason: "schema_skew",

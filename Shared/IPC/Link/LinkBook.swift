@@ -41,7 +41,9 @@ struct LinkBook {
     }
 
     /// A call that was admitted is over. - Returns: true when calls that wait may now be admitted.
-    mutating func end(_ permit: CircuitBreaker.Permit?, _ outcome: CircuitBreaker.Outcome, _ took: Duration, now: MonotonicTime) -> Bool {
+    mutating func end(_ permit: CircuitBreaker.Permit?, _ outcome: CircuitBreaker.Outcome, _ took: Duration, now: MonotonicTime)
+        -> Bool
+    {
         inFlight -= 1
         latency.record(took, now: now)
         if outcome == .failure { failures += 1 }

@@ -18,7 +18,8 @@ package struct LinkConfiguration: Sendable {
 
     package init(
         peer: String, caller: String, socketPath: String, schemas: [ServiceSchema],
-        breaker: CircuitBreaker.Configuration = CircuitBreaker.Configuration(), maxInFlight: Int = 8192, allowedOwners: [UInt32]? = nil
+        breaker: CircuitBreaker.Configuration = CircuitBreaker.Configuration(), maxInFlight: Int = 8192,
+        allowedOwners: [UInt32]? = nil
     ) {
         self.peer = peer
         self.caller = caller

@@ -60,7 +60,9 @@ final class LinkCore: @unchecked Sendable {
         isClosed = true
         enter(.down, "the link was closed")
         while let call = waiting.pop() { call.resume(.failure(.linkClosed(configuration.peer))) }
-        for connection in [current, dialing].compactMap({ $0 }) + retiring.values { connection.pipe.closeAfterFlush("the link was closed") }
+        for connection in [current, dialing].compactMap({ $0 }) + retiring.values {
+            connection.pipe.closeAfterFlush("the link was closed")
+        }
         observer = nil
     }
 
@@ -192,10 +194,13 @@ extension LinkCore {
     }
 
     private func waitForLink(_ call: ClientCall, _ now: MonotonicTime) {
-        let (state, breaker, probeTime, lastError) = book.withLock { ($0.state, $0.breaker.state, $0.breaker.probeTime, $0.lastError) }
+        let (state, breaker, probeTime, lastError) = book.withLock {
+            ($0.state, $0.breaker.state, $0.breaker.probeTime, $0.lastError)
+        }
         let error = CallError.linkDown(configuration.peer, state, lastError)
         if breaker == .open || breaker == .forcedOpen {
-            return call.resume(.failure(.breakerOpen(configuration.peer, probeTime.map { max(.milliseconds(250), $0 - now) } ?? .seconds(1))))
+            return call.resume(
+                .failure(.breakerOpen(configuration.peer, probeTime.map { max(.milliseconds(250), $0 - now) } ?? .seconds(1))))
         }
         let mayWait = (breaker == .closed || breaker == .forcedClosed) && state != .suspect && state != .incompatible
         if mayWait { wait(call, now, orFail: error) } else { failUnreachable(call, error, now) }
@@ -228,7 +233,8 @@ extension LinkCore {
         for call in waiting.remove(where: { $0.isOver || $0.patience <= now }) where !call.isOver {
             let isReady = current != nil
             failUnreachable(
-                call, isReady ? .breakerOpen(configuration.peer, Self.waitTick) : .linkDown(configuration.peer, state, lastError), now)
+                call, isReady ? .breakerOpen(configuration.peer, Self.waitTick) : .linkDown(configuration.peer, state, lastError),
+                now)
         }
         admitWaiting()
         armWaitTimer()

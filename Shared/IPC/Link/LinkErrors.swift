@@ -12,7 +12,8 @@ extension CallError {
     static func linkDown(_ peer: String, _ state: LinkState, _ lastError: String?) -> CallError {
         let cause = lastError.map { ": \($0)" } ?? ""
         return CallError(
-            .unavailable, reason: "link_\(state.rawValue)", message: "\(peer) cannot be reached (link is \(state.rawValue))\(cause)",
+            .unavailable, reason: "link_\(state.rawValue)",
+            message: "\(peer) cannot be reached (link is \(state.rawValue))\(cause)",
             retryAfter: .seconds(1), notProcessed: true)
     }
 

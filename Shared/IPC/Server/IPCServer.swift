@@ -34,12 +34,13 @@ package final class IPCServer: Sendable {
     /// Looks at who connects before a byte is read; throwing closes the connection.
     private static func admit(_ channel: any Channel, _ core: ServerCore) throws {
         let pipeline = channel.pipeline.syncOperations
-        let (uid, gid) = try pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { descriptor in
-            var (uid, gid, pid): (UInt32, UInt32, Int32) = (0, 0, 0)
-            let error = bh_peer_credentials(descriptor, &uid, &gid, &pid)
-            guard error == 0 else { throw IOError(errnoCode: error, reason: "SO_PEERCRED") }
-            return (uid, gid)
-        } ?? (.max, .max)
+        let (uid, gid) =
+            try pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { descriptor in
+                var (uid, gid, pid): (UInt32, UInt32, Int32) = (0, 0, 0)
+                let error = bh_peer_credentials(descriptor, &uid, &gid, &pid)
+                guard error == 0 else { throw IOError(errnoCode: error, reason: "SO_PEERCRED") }
+                return (uid, gid)
+            } ?? (.max, .max)
         guard core.mayConnect(uid: uid, gid: gid) else {
             core.reject("uid \(uid) is not allowed to connect to \(core.configuration.service)")
             throw IPCServerError("uid \(uid) is not allowed")

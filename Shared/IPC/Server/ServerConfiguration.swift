@@ -24,7 +24,8 @@ package struct ServerConfiguration: Sendable {
     package var socketMode: UInt32
 
     package init(
-        service: String, socketPath: String, allowedUIDs: Set<UInt32>, allowedCallers: Set<String> = [], allowedGID: UInt32? = nil,
+        service: String, socketPath: String, allowedUIDs: Set<UInt32>, allowedCallers: Set<String> = [],
+        allowedGID: UInt32? = nil,
         methods: [ServerMethod], schemas: [ServiceSchema], maxMessageBytes: Int = 16 << 20, maxConcurrentCalls: Int = 4096,
         socketMode: UInt32 = 0o660
     ) {

@@ -74,7 +74,8 @@ final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
     private func greet(_ hello: Hello) throws(ProtocolViolation) {
         guard hello.peer.isEmpty || hello.peer == core.configuration.service else {
             throw ProtocolViolation(
-                code: .incompatible, description: "this is \(core.configuration.service), not \(hello.peer); check the socket path")
+                code: .incompatible,
+                description: "this is \(core.configuration.service), not \(hello.peer); check the socket path")
         }
         guard core.mayCall(hello.service) else {
             throw ProtocolViolation(code: .refused, description: "\(hello.service) may not call \(core.configuration.service)")
@@ -123,7 +124,8 @@ extension ServerConnection {
     }
 
     private func admit(
-        _ id: UInt32, _ entry: ServerCore.Entry, _ call: ServerCall, _ message: ByteBuffer?, _ header: FrameHeader, _ now: MonotonicTime
+        _ id: UInt32, _ entry: ServerCore.Entry, _ call: ServerCall, _ message: ByteBuffer?, _ header: FrameHeader,
+        _ now: MonotonicTime
     ) {
         let isStream = entry.descriptor.shape != .unary
         let stream = ServerStream(
@@ -228,10 +230,14 @@ extension ServerConnection {
             if !stream.assembler.isPartial { try stream.inbound?.admit() }
             guard let message = assemble(frame, stream) else { return }
             if let inbound = stream.inbound {
-                guard !inbound.isEnded else { throw ProtocolViolation(description: "message after the end of stream \(stream.id)") }
+                guard !inbound.isEnded else {
+                    throw ProtocolViolation(description: "message after the end of stream \(stream.id)")
+                }
                 inbound.push(message)
             } else {
-                guard !stream.isRunning else { throw ProtocolViolation(description: "second message of unary stream \(stream.id)") }
+                guard !stream.isRunning else {
+                    throw ProtocolViolation(description: "second message of unary stream \(stream.id)")
+                }
                 run(stream, message)
             }
         }
@@ -304,7 +310,8 @@ extension ServerConnection {
     func cutOff() -> Int {
         let cut = streams.values.filter { !$0.isSilenced }
         for stream in cut {
-            let error = named(CallError(.unavailable, reason: "shutting_down", message: "\(core.configuration.service) shut down"))
+            let error = named(
+                CallError(.unavailable, reason: "shutting_down", message: "\(core.configuration.service) shut down"))
             answer(stream.id, .failure(error))
             cancel(stream, error, silently: true)
         }
@@ -341,6 +348,7 @@ extension CallError {
 
     fileprivate static func replyTooLarge(_ bytes: Int, _ limit: Int) -> CallError {
         CallError(
-            .resourceExhausted, reason: "message_too_large", message: "the reply has \(bytes) bytes, the caller takes \(limit) at most")
+            .resourceExhausted, reason: "message_too_large",
+            message: "the reply has \(bytes) bytes, the caller takes \(limit) at most")
     }
 }

@@ -22,7 +22,8 @@ final class ServerStream: @unchecked Sendable {
     /// The client has gone: no status is sent.
     private(set) var isSilenced = false
 
-    init(_ id: UInt32, _ entry: ServerCore.Entry, _ call: ServerCall, _ inbound: InboundMessages?, _ outbound: OutboundMessages?) {
+    init(_ id: UInt32, _ entry: ServerCore.Entry, _ call: ServerCall, _ inbound: InboundMessages?, _ outbound: OutboundMessages?)
+    {
         self.id = id
         self.entry = entry
         self.call = call

@@ -53,7 +53,8 @@ enum SocketPath {
         guard stat(directory, &status) == 0 else { throw failure("cannot use the socket directory \(directory)") }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw IPCServerError("\(directory) is not a directory") }
         guard status.st_uid == geteuid() else {
-            throw IPCServerError("the socket directory \(directory) belongs to uid \(status.st_uid); chown it to uid \(geteuid())")
+            throw IPCServerError(
+                "the socket directory \(directory) belongs to uid \(status.st_uid); chown it to uid \(geteuid())")
         }
         guard status.st_mode & S_IWOTH == 0 else {
             throw IPCServerError("anyone may write to the socket directory \(directory); run chmod o-w on it")

@@ -30,7 +30,8 @@ final class TestService: Sendable {
     static let idle = method("Test.Idle", .bidirectional)
     static let missing = method("Test.Missing", .unary)
 
-    static let schema = ServiceSchema(name: "Test", fingerprint: "f", methods: [empty, echo, sized, fail, hang, metadata, sum, count, chat])
+    static let schema = ServiceSchema(
+        name: "Test", fingerprint: "f", methods: [empty, echo, sized, fail, hang, metadata, sum, count, chat])
 
     let started = Atomic<Int>(0)
     let cancelled = Atomic<Int>(0)
@@ -90,16 +91,19 @@ final class TestService: Sendable {
 
     static func describe(_ call: ServerCall) -> String {
         let metadata = call.metadata
-        return [metadata.requestID, metadata.tenant, metadata.user, metadata.trace?.traceparent ?? "-", call.peer].joined(separator: "|")
+        return [metadata.requestID, metadata.tenant, metadata.user, metadata.trace?.traceparent ?? "-", call.peer].joined(
+            separator: "|")
     }
 
-    private static let sumHandler: @Sendable (MessageReader, ServerCall, MessageWriter) async throws -> Void = { reader, _, writer in
+    private static let sumHandler: @Sendable (MessageReader, ServerCall, MessageWriter) async throws -> Void = {
+        reader, _, writer in
         var total = 0
         while let message = try await reader.next() { total += message.readableBytes }
         try await writer.write(ByteBuffer(integer: total))
     }
 
-    private static let countHandler: @Sendable (MessageReader, ServerCall, MessageWriter) async throws -> Void = { reader, _, writer in
+    private static let countHandler: @Sendable (MessageReader, ServerCall, MessageWriter) async throws -> Void = {
+        reader, _, writer in
         var request = try await reader.next() ?? ByteBuffer()
         while let size: UInt32 = request.readInteger() { try await writer.write(ByteBuffer(repeating: 3, count: Int(size))) }
     }
@@ -129,7 +133,8 @@ struct Pair: Sendable {
         case .socket:
             let server = try await IPCServer.start(
                 ServerConfiguration(
-                    service: "test", socketPath: path, allowedUIDs: [geteuid()], methods: service.methods, schemas: [TestService.schema]),
+                    service: "test", socketPath: path, allowedUIDs: [geteuid()], methods: service.methods,
+                    schemas: [TestService.schema]),
                 eventLoop: loop)
             pair = Pair(link: IPCLink(configuration: configuration, eventLoop: loop), service: service, server: server)
         }
@@ -143,7 +148,9 @@ struct Pair: Sendable {
         return value
     }
 
-    func unary(_ method: MethodDescriptor, _ request: ByteBuffer = ByteBuffer(), within limit: Duration = .seconds(30)) async throws -> ByteBuffer {
+    func unary(_ method: MethodDescriptor, _ request: ByteBuffer = ByteBuffer(), within limit: Duration = .seconds(30))
+        async throws -> ByteBuffer
+    {
         try await link.unary(method, request, CallOptions(deadline: .now() + limit))
     }
 

@@ -10,7 +10,9 @@ import Testing
 struct LinkLifeTests {
     let loop = MultiThreadedEventLoopGroup.singleton.any()
 
-    private func server(_ path: String, _ service: TestService, callers: Set<String> = [], uids: Set<UInt32> = [geteuid()]) async throws -> IPCServer {
+    private func server(_ path: String, _ service: TestService, callers: Set<String> = [], uids: Set<UInt32> = [geteuid()])
+        async throws -> IPCServer
+    {
         try await IPCServer.start(
             ServerConfiguration(
                 service: "test", socketPath: path, allowedUIDs: uids, allowedCallers: callers, methods: service.methods,
@@ -139,7 +141,9 @@ struct LinkLifeTests {
         let server = try await server(directory.path + "/s", service)
         let link = link(directory.path + "/s")
         await withTaskGroup(of: Void.self) { group in
-            for _ in 0 ..< 64 { group.addTask { _ = await callError { try await link.unary(TestService.hang, ByteBuffer(), options()) } } }
+            for _ in 0 ..< 64 {
+                group.addTask { _ = await callError { try await link.unary(TestService.hang, ByteBuffer(), options()) } }
+            }
             #expect(await eventually { service.started.load(ordering: .relaxed) == 64 })
             let error = await callError { try await link.unary(TestService.echo, ByteBuffer(), options()) }
             #expect(error?.code == .resourceExhausted)
@@ -153,7 +157,9 @@ struct LinkLifeTests {
     @Test("A message over the limit fails its stream only")
     func tooLarge() async throws {
         try await Pair.with(.socket) { pair in
-            let error = await callError { try await pair.unary(TestService.echo, ByteBuffer(repeating: 0, count: (16 << 20) + 1)) }
+            let error = await callError {
+                try await pair.unary(TestService.echo, ByteBuffer(repeating: 0, count: (16 << 20) + 1))
+            }
             #expect(error?.code == .resourceExhausted)
             let reply = await callError { try await pair.unary(TestService.sized, ByteBuffer(integer: UInt32(17 << 20))) }
             #expect(reply?.reason == "message_too_large")
@@ -192,7 +198,9 @@ struct LinkLifeTests {
     func breaker() async throws {
         try await Pair.with(.memory) { pair in
             for _ in 0 ..< 40 {
-                let error = await callError { try await pair.unary(TestService.fail, ByteBuffer(integer: StatusCode.unavailable.rawValue)) }
+                let error = await callError {
+                    try await pair.unary(TestService.fail, ByteBuffer(integer: StatusCode.unavailable.rawValue))
+                }
                 #expect(error?.origin == "test")
             }
             #expect(pair.link.snapshot().breaker == "closed")

@@ -39,7 +39,9 @@ struct UnaryConformanceTests {
         try await Pair.with(transport) { pair in
             let sizes = try await withThrowingTaskGroup(of: Int.self) { group in
                 for _ in 0 ..< 1000 {
-                    group.addTask { try await pair.unary(TestService.echo, ByteBuffer(repeating: 9, count: 271_828)).readableBytes }
+                    group.addTask {
+                        try await pair.unary(TestService.echo, ByteBuffer(repeating: 9, count: 271_828)).readableBytes
+                    }
                 }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
@@ -53,7 +55,8 @@ struct UnaryConformanceTests {
             let trace = TraceContext(traceHigh: 1, traceLow: 2, span: 3, flags: 1)
             let user = String(repeating: "ü", count: 128)
             let options = CallOptions(
-                deadline: .now() + .seconds(5), metadata: CallMetadata(requestID: "r-1", trace: trace, tenant: "acme", user: user))
+                deadline: .now() + .seconds(5), metadata: CallMetadata(requestID: "r-1", trace: trace, tenant: "acme", user: user)
+            )
             let reply = try await pair.link.unary(TestService.metadata, ByteBuffer(), options)
             #expect(String(buffer: reply) == "r-1|acme|\(user)|\(trace.traceparent)|suite")
         }
@@ -77,7 +80,8 @@ struct UnaryConformanceTests {
                 #expect(
                     error
                         == CallError(
-                            code, reason: "asked_for", message: "Größe \(code.rawValue) 🙂", retryAfter: .milliseconds(1500), origin: "test"))
+                            code, reason: "asked_for", message: "Größe \(code.rawValue) 🙂", retryAfter: .milliseconds(1500),
+                            origin: "test"))
                 pair.link.forceBreaker(open: false)
             }
         }

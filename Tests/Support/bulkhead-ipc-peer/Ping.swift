@@ -53,7 +53,9 @@ struct Ping: AsyncParsableCommand {
         }
     }
 
-    private static func calls(_ link: IPCLink, _ method: MethodDescriptor, _ message: ByteBuffer, _ count: Int) async throws -> [UInt64] {
+    private static func calls(_ link: IPCLink, _ method: MethodDescriptor, _ message: ByteBuffer, _ count: Int) async throws
+        -> [UInt64]
+    {
         var took: [UInt64] = []
         took.reserveCapacity(count)
         for _ in 0 ..< count {

@@ -27,7 +27,8 @@ struct RawServe: ParsableCommand {
 }
 
 struct RawPing: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Ping-pong over a bare socket and print {p50_us, p99_us, calls_per_s}.")
+    static let configuration = CommandConfiguration(
+        abstract: "Ping-pong over a bare socket and print {p50_us, p99_us, calls_per_s}.")
 
     @Argument(help: "Path of the socket.") var socket: String
     @Option(help: "Round trips to measure.") var count = 50_000

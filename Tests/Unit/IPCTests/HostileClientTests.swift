@@ -137,7 +137,9 @@ struct HostileClientTests {
         try await withServer { path, _, _ in
             let end = try await RawEnd.connect(path)
             try await end.send(RawFrame.hello(), RawFrame.request(stream: 1, method: 1, flags: 0, message: []))
-            for _ in 0 ..< 6 { try? await end.send(RawFrame(type: 4, flags: 4, stream: 1, payload: Array(repeating: 0, count: 60_000))) }
+            for _ in 0 ..< 6 {
+                try? await end.send(RawFrame(type: 4, flags: 4, stream: 1, payload: Array(repeating: 0, count: 60_000)))
+            }
             #expect(await end.frame(0x0e) != nil)
         }
     }
@@ -146,7 +148,8 @@ struct HostileClientTests {
     func ignorable() async throws {
         try await withServer { path, _, _ in
             let end = try await RawEnd.connect(path)
-            try await end.send(RawFrame.hello(), RawFrame(type: 0x91, flags: 0xff, payload: [1, 2, 3]), RawFrame.request(stream: 1))
+            try await end.send(
+                RawFrame.hello(), RawFrame(type: 0x91, flags: 0xff, payload: [1, 2, 3]), RawFrame.request(stream: 1))
             #expect(await end.frame(0x06, stream: 1)?.aux == 0)
         }
     }

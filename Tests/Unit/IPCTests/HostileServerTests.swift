@@ -10,10 +10,13 @@ struct HostileServerTests {
     static let echo = HostileClientTests.echo
 
     private func link(_ path: String) -> IPCLink {
-        IPCLink(configuration: LinkConfiguration(peer: "test", caller: "good", socketPath: path, schemas: []), eventLoop: RawEnd.loop)
+        IPCLink(
+            configuration: LinkConfiguration(peer: "test", caller: "good", socketPath: path, schemas: []), eventLoop: RawEnd.loop)
     }
 
-    private func call(_ link: IPCLink, idempotent: Bool = false, within limit: Duration = .seconds(5)) async -> Result<ByteBuffer, CallError> {
+    private func call(_ link: IPCLink, idempotent: Bool = false, within limit: Duration = .seconds(5)) async -> Result<
+        ByteBuffer, CallError
+    > {
         do {
             return .success(
                 try await link.unary(
@@ -110,7 +113,10 @@ struct HostileServerTests {
             try await withSocketDirectory { directory in
                 let path = directory + "/s"
                 let server = try await RawEnd.serve(
-                    path, Self.greeting { $0.type == 3 ? [RawFrame(type: 6, flags: 1, stream: $0.stream, aux: 13, payload: payload)] : [] })
+                    path,
+                    Self.greeting {
+                        $0.type == 3 ? [RawFrame(type: 6, flags: 1, stream: $0.stream, aux: 13, payload: payload)] : []
+                    })
                 let link = link(path)
                 #expect(error(await call(link))?.reason == "link_lost")
                 await link.close()

@@ -25,7 +25,9 @@ final class RawEnd: ChannelInboundHandler, Sendable {
     static func connect(_ path: String) async throws -> RawEnd {
         let end = RawEnd()
         _ = try await ClientBootstrap(group: loop)
-            .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(end) } }
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(end) }
+            }
             .connect(unixDomainSocketPath: path).get()
         return end
     }

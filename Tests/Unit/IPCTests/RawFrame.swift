@@ -11,7 +11,8 @@ struct RawFrame: Equatable {
     var payload: [UInt8] = []
 
     var bytes: [UInt8] {
-        Self.little(UInt32(payload.count)) + [type, flags] + Self.little(method) + Self.little(stream) + Self.little(aux) + payload
+        Self.little(UInt32(payload.count)) + [type, flags] + Self.little(method) + Self.little(stream) + Self.little(aux)
+            + payload
     }
 
     static func little<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
@@ -24,7 +25,8 @@ struct RawFrame: Equatable {
         var buffer = ByteBuffer(bytes: bytes)
         while let length: UInt32 = buffer.readInteger(endianness: .little), let type: UInt8 = buffer.readInteger(),
             let flags: UInt8 = buffer.readInteger(), let method: UInt16 = buffer.readInteger(endianness: .little),
-            let stream: UInt32 = buffer.readInteger(endianness: .little), let aux: UInt32 = buffer.readInteger(endianness: .little),
+            let stream: UInt32 = buffer.readInteger(endianness: .little),
+            let aux: UInt32 = buffer.readInteger(endianness: .little),
             let payload = buffer.readBytes(length: Int(length))
         {
             frames.append(RawFrame(type: type, flags: flags, method: method, stream: stream, aux: aux, payload: payload))
@@ -41,7 +43,8 @@ struct RawFrame: Equatable {
     static func hello(major: UInt16 = 1, service: String = "raw", peer: String = "test") -> RawFrame {
         let head = Array("BLKH".utf8) + little(major) + little(UInt16(0))
         return RawFrame(
-            type: 1, payload: head + field(1, Array(service.utf8)) + field(2, Array(peer.utf8)) + field(3, Array(repeating: 1, count: 16)))
+            type: 1,
+            payload: head + field(1, Array(service.utf8)) + field(2, Array(peer.utf8)) + field(3, Array(repeating: 1, count: 16)))
     }
 
     /// A HELLO_ACK that offers one method, `Test.Echo` with hashes 1 and 2.
@@ -54,7 +57,8 @@ struct RawFrame: Equatable {
     }
 
     static func request(
-        stream: UInt32, method: UInt16 = 0, deadline: MonotonicTime = .now() + .seconds(30), flags: UInt8 = hasMessage | endStream,
+        stream: UInt32, method: UInt16 = 0, deadline: MonotonicTime = .now() + .seconds(30),
+        flags: UInt8 = hasMessage | endStream,
         message: [UInt8] = Array("hello".utf8)
     ) -> RawFrame {
         var head = little(deadline.nanoseconds) + little(MonotonicTime.now().nanoseconds)

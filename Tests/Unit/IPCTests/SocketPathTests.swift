@@ -64,7 +64,8 @@ struct SocketPathTests {
         for (methods, word) in [([method, method], "twice"), ([wrong], "shape")] {
             do {
                 _ = try await IPCServer.start(
-                    ServerConfiguration(service: "test", socketPath: "/nowhere/s", allowedUIDs: [], methods: methods, schemas: []),
+                    ServerConfiguration(
+                        service: "test", socketPath: "/nowhere/s", allowedUIDs: [], methods: methods, schemas: []),
                     eventLoop: RawEnd.loop)
                 Issue.record("accepted")
             } catch {

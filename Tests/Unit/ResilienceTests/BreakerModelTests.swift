@@ -34,7 +34,8 @@ struct BreakerModelTests {
         mutating func record(_ permit: Int, _ outcome: CircuitBreaker.Outcome) {
             guard permit == generation else { return }
             switch (state, outcome) {
-            case (.closed(let failures), .failure): failures == 1 ? move(.open(ticked: false)) : (state = .closed(failures: failures + 1))
+            case (.closed(let failures), .failure):
+                failures == 1 ? move(.open(ticked: false)) : (state = .closed(failures: failures + 1))
             case (.closed, .success): state = .closed(failures: 0)
             case (.halfOpen, .success): move(.closed(failures: 0))
             case (.halfOpen, .failure): move(.open(ticked: false))
@@ -76,7 +77,9 @@ struct BreakerModelTests {
             case .open: .open
             case .halfOpen: .halfOpen
             }
-        guard node.breaker.state == states else { Issue.record("breaker \(node.breaker.state), model \(states) after \(node.path)"); return }
+        guard node.breaker.state == states else {
+            Issue.record("breaker \(node.breaker.state), model \(states) after \(node.path)"); return
+        }
         guard depth > 0 else { return }
         for next in successors(node) { explore(next, depth: depth - 1, &visited) }
     }

@@ -29,7 +29,9 @@ struct CircuitBreakerTests {
     @Test("Half of twenty calls failing opens it, and old failures fall out of the window")
     func ratio() throws {
         var breaker = CircuitBreaker(.init(failures: 1000))
-        for index in 0 ..< 18 { breaker.record(try permit(&breaker, start), outcome: index % 2 == 0 ? .failure : .success, now: start) }
+        for index in 0 ..< 18 {
+            breaker.record(try permit(&breaker, start), outcome: index % 2 == 0 ? .failure : .success, now: start)
+        }
         #expect(breaker.state == .closed)
         var later = breaker
         try fail(&breaker, 2, start)
