@@ -1,0 +1,20 @@
+import BulkheadAPI
+import BulkheadIPC
+import BulkheadWire
+
+typealias TestedMessage = WireMessage & Equatable
+
+/// All messages of all .proto files; `completeList` fails when one is missing.
+let everyMessage: [any TestedMessage.Type] = [
+    IPCMessages.MethodEntry.self, IPCMessages.Hello.self, IPCMessages.Failure.self, IPCMessages.Health.self,
+    ChatAPI.Part.self, ChatAPI.Message.self, ChatAPI.Tool.self, ChatAPI.ChatRequest.self, ChatAPI.Served.self, ChatAPI.Usage.self,
+    ChatAPI.ChatEvent.self,
+    ControlAPI.MetricsRequest.self, ControlAPI.MetricsReply.self, ControlAPI.InvokeRequest.self, ControlAPI.InvokeReply.self,
+    CredentialsAPI.Header.self, CredentialsAPI.CallRequest.self, CredentialsAPI.CallReply.self,
+    RetrievalAPI.EmbedRequest.self, RetrievalAPI.Vector.self, RetrievalAPI.EmbedReply.self,
+    RouterAPI.CompleteRequest.self, RouterAPI.CompleteReply.self, RouterAPI.EmbedRequest.self, RouterAPI.Vector.self,
+    RouterAPI.EmbedReply.self, RouterAPI.ListModelsRequest.self, RouterAPI.Model.self, RouterAPI.ListModelsReply.self,
+    SessionAPI.AdmitRequest.self, SessionAPI.StoredAnswer.self, SessionAPI.RateLimit.self, SessionAPI.AdmitReply.self,
+    SessionAPI.SettleRequest.self, SessionAPI.SettleReply.self,
+    TelemetryAPI.RequestEvent.self, TelemetryAPI.IngestRequest.self, TelemetryAPI.IngestReply.self,
+]
