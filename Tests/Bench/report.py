@@ -1,0 +1,115 @@
+"""results.json and RESULTS.md."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from measures import Figure
+
+HERE = Path(__file__).resolve().parent
+
+# Name of a figure: what it is, and the number to reach.
+REACH: dict[str, tuple[str, str, float | None]] = {
+    "ipc_unary_1k_p50_us": ("IPC, unary call of 1 KiB, p50", "≤", 15),
+    "ipc_unary_vs_raw": ("the same relative to a bare socket", "≤", 2),
+    "ipc_calls_per_s": ("IPC calls, pipelined", "≥", 60000),
+    "chat_added_p50_ms": ("chat, added by the suite, p50", "≤", 0.3),
+    "chat_added_p99_ms": ("chat, added by the suite, p99", "≤", 1.5),
+    "chat_rps": ("chat throughput", "", None),
+    "chat_rps_vs_nginx": ("the same relative to nginx", "≥", 0.25),
+    "exact_hit_p50_ms": ("exact cache hit at the client, p50", "≤", 0.4),
+    "stream_ttft_added_p99_ms": ("time to first token, added, p99", "≤", 5),
+    "embed_p50_ms": ("embedding of a query, p50", "≤", 6),
+    "pss_idle_mb": ("memory (PSS) of the idle suite", "≤", 180),
+    "ready_s": ("cold start to ready", "≤", 1.5),
+}
+
+
+def reached(figure: Figure) -> bool | None:
+    _, sign, number = REACH[figure.name]
+    if number is None:
+        return None
+    return figure.value <= number if sign == "≤" else figure.value >= number
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", "-C", str(HERE), *words], capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def commit() -> str:
+    """What was measured: with "+changes" when the sources differ from the commit."""
+    head = _git("rev-parse", "HEAD") or "unknown"
+    return head + ("+changes" if _git("status", "--porcelain", "--", "..", "../../Services", "../../Shared", "../../Protos") else "")
+
+
+def machine() -> dict[str, Any]:
+    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), platform.machine())
+    return {
+        "cpu": model, "cores": len(os.sched_getaffinity(0)), "mem": f"{psutil.virtual_memory().total / 2**30:.1f} GiB", "kernel": platform.release(),
+    }
+
+
+def document(figures: list[Figure], load: float, config_hash: str) -> dict[str, Any]:
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    return {
+        "commit": commit(), "date": now.isoformat().replace("+00:00", "Z"), "machine": machine(), "load": round(load, 2), "config_hash": config_hash,
+        "results": [dataclasses.asdict(figure) for figure in figures],
+    }
+
+
+def shown(number: float) -> str:
+    return f"{number:,.0f}".replace(",", " ") if abs(number) >= 1000 else f"{number:g}"
+
+
+UNITS = {"us": " µs", "1/s": "/s", "ratio": "×"}
+
+
+def row(figure: Figure) -> str:
+    what, sign, number = REACH[figure.name]
+    unit = UNITS.get(figure.unit, f" {figure.unit}")
+    goal = f"{sign} {shown(number)}{unit}" if number is not None else "–"
+    verdict = {True: "yes", False: "**no**", None: "–"}[reached(figure)]
+    peer = f"{figure.peer['name']}: {shown(figure.peer['value'])}{UNITS.get(figure.peer['unit'], ' ' + figure.peer['unit'])}" if figure.peer else "–"
+    return f"| {what} | `{figure.name}` | {shown(figure.value)}{unit} | {goal} | {verdict} | {peer} |"
+
+
+def page(told: dict[str, Any], figures: list[Figure]) -> str:
+    box = told["machine"]
+    lines = [
+        "# Measured",
+        "",
+        f"Commit `{told['commit'][:12]}{'+changes' if told['commit'].endswith('+changes') else ''}`, {told['date']}; {box['cpu']}, {box['cores']} cores, {box['mem']}, "
+        f"Linux {box['kernel']}; load average at the start {told['load']}; settings `{told['config_hash']}`.",
+        "Everything runs on these cores: client, provider, nginx and the six services. The settings are those of `bulkhead init`, with limits",
+        "that count but do not refuse, and with a secret injected for the demo provider.",
+        "",
+        "| what | name | measured | to reach | reached | against |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(row(figure) for figure in figures),
+        "",
+        "## Conditions",
+        "",
+        *(f"- `{figure.name}`: {figure.conditions}." for figure in figures),
+        "",
+        "## Again",
+        "",
+        "`make bench` builds, measures and writes this page and `results.json`. `bench.py --quick` and `bench.py --only NAME` print and write",
+        "nothing; `--cpus 2` keeps everything on two cores. A figure that could not be measured is absent.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def write(told: dict[str, Any], figures: list[Figure], folder: Path = HERE) -> None:
+    (folder / "results.json").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    (folder / "RESULTS.md").write_text(page(told, figures))
