@@ -37,8 +37,8 @@ struct EventPump {
             do {
                 try decoder.feed(piece, into: &events)
             } catch {
-                // What came before the fault is the caller's, unless nothing is shown yet and another target can take over.
-                if hasStarted { try await send(events) }
+                // What came before the fault is still the caller's.
+                try await send(events)
                 throw error
             }
             noteLife(piece)

@@ -62,10 +62,9 @@ extension TargetFailure {
                 message: "The provider '\(target.provider)' sent nothing for \(milliseconds) ms, the limit of this route."))
     }
 
-    /// A stream that broke after its first event reached the caller.
+    /// A stream that broke after its first event reached the caller. - Parameter what: a sentence.
     static func brokenStream(_ target: Target, _ what: String) -> CallError {
-        CallError(
-            .dataLoss, reason: "stream_broken", message: "The stream of the provider '\(target.provider)' broke off: \(what).")
+        CallError(.dataLoss, reason: "stream_broken", message: "The answer of the provider '\(target.provider)' broke off. \(what)")
     }
 
     /// The end of an exchange as the credentials service, or the link to it, tells it.
@@ -75,6 +74,9 @@ extension TargetFailure {
             return TargetFailure(.cancelled, error)
         case (_, "upstream_unreachable"), (_, "upstream_error"):
             return TargetFailure(.transient, error)
+        case (_, "stream_broken"):
+            return TargetFailure(
+                .transient, CallError(.unavailable, reason: "upstream_error", message: error.message, origin: error.origin))
         case (_, "upstream_timeout"):
             return TargetFailure(.silent, error)
         case (.deadlineExceeded, _):
@@ -82,9 +84,11 @@ extension TargetFailure {
                 .deadlineExceeded, reason: "upstream_timeout",
                 message: "The provider '\(one.target.provider)' did not answer in the time the request had.")
             return TargetFailure(.outOfTime, late, outcome: one.deadline.isRoutes ? .failure : .neutral)
-        case (.resourceExhausted, "payload_too_large"):
+        case (_, "payload_too_large"):
             return TargetFailure(.callersMistake, error)
-        case (.permissionDenied, _), (.notFound, _), (.failedPrecondition, _):
+        case (_, "rate_limited"):
+            return TargetFailure(.transient, error, outcome: .neutral)
+        case (.failedPrecondition, _), (.permissionDenied, _), (.notFound, _), (.invalidArgument, _):
             return TargetFailure(.credentials, error)
         default:
             return TargetFailure(
