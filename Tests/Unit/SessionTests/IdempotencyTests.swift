@@ -1,9 +1,8 @@
 import BulkheadAPI
 import BulkheadCore
 import NIOCore
+import SessionService
 import Testing
-
-@testable import SessionService
 
 @Suite("Idempotency")
 struct IdempotencyTests {

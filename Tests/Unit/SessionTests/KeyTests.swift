@@ -1,9 +1,8 @@
 import BulkheadAPI
 import BulkheadCore
 import GRDB
+import SessionService
 import Testing
-
-@testable import SessionService
 
 @Suite("API keys")
 struct KeyTests {
@@ -81,20 +80,25 @@ struct KeyTests {
         #expect(error?.code == .notFound && error?.message.contains(made.key) == false)
     }
 
-    @Test(
-        "What cannot be made is refused by name",
-        arguments: [
-            ("--tenant", { (asked: inout KeyCreation) in asked.tenant = "" }),
-            ("--user", { $0.user = "a\u{7}" }),
-            ("--rpm", { $0.rpm = 0 }),
-            ("--expires", { $0.expires = "soon" }),
-            ("--expires", { $0.expires = "99999999d" }),
-            ("--budget-usd", { $0.budgetUSD = -1 }),
-            ("--budget-window", { $0.budgetWindow = "1d" }),
-        ] as [(String, @Sendable (inout KeyCreation) -> Void)])
-    func invalid(option: String, change: @Sendable (inout KeyCreation) -> Void) async throws {
+    /// What is wrong, and the option that is named.
+    private static let refusals: [(option: String, asked: KeyCreation)] = {
+        func asked(_ change: (inout KeyCreation) -> Void) -> KeyCreation {
+            var asked = KeyCreation(tenant: "acme")
+            change(&asked)
+            return asked
+        }
+        return [
+            ("--tenant", KeyCreation(tenant: "")), ("--user", asked { $0.user = "a\u{7}" }), ("--rpm", asked { $0.rpm = 0 }),
+            ("--expires", asked { $0.expires = "soon" }), ("--expires", asked { $0.expires = "99999999d" }),
+            ("--budget-usd", asked { $0.budgetUSD = -1 }), ("--budget-window", asked { $0.budgetWindow = "1d" }),
+        ]
+    }()
+
+    @Test("What cannot be made is refused by the name of its option", arguments: 0 ..< 7)
+    func invalid(index: Int) async throws {
+        let (option, asked) = Self.refusals[index]
         let bench = try await SessionBench()
-        let error = await #expect(throws: CallError.self) { _ = try await bench.makeKey("acme", change) }
+        let error = await #expect(throws: CallError.self) { _ = try await bench.administration.create(asked) }
         #expect(error?.code == .invalidArgument && error?.message.hasPrefix(option) == true)
         #expect(bench.keys.count == 0)
     }

@@ -1,7 +1,6 @@
 import BulkheadCore
+import SessionService
 import Testing
-
-@testable import SessionService
 
 @Suite("Request limits")
 struct LimitTests {

@@ -1,10 +1,8 @@
 import BulkheadAPI
 import BulkheadCore
-import BulkheadObservability
 import Foundation
 import NIOCore
-
-@testable import SessionService
+import SessionService
 
 /// A session without sockets, on a real SQLite file in a folder of its own. The clock is moved by hand.
 final class SessionBench {
@@ -28,7 +26,7 @@ final class SessionBench {
         keys = KeyIndex(try await commits.commit { try KeyTable.all($0) })
         admission = Admission(
             keys: keys, limits: limits, spend: spend, commits: commits,
-            metrics: SessionMetrics(MetricsRegistry(service: "session")),
+            metrics: SessionMetrics(),
             settings: AdmissionSettings(policy: policy, idempotencyRetention: retention))
     }
 

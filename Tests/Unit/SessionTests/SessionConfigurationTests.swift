@@ -1,7 +1,6 @@
 import BulkheadConfig
+import SessionService
 import Testing
-
-@testable import SessionService
 
 @Suite("The section session")
 struct SessionConfigurationTests {

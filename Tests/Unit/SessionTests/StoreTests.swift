@@ -2,10 +2,9 @@ import BulkheadConfig
 import BulkheadCore
 import Foundation
 import GRDB
+import SessionService
 import Synchronization
 import Testing
-
-@testable import SessionService
 
 @Suite("The store")
 struct StoreTests {

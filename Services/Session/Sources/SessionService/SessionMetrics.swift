@@ -19,6 +19,9 @@ package struct SessionMetrics: Sendable {
     private let keys: Gauge
     private let subjects: Gauge
 
+    /// Instruments that nobody reads.
+    package init() { self.init(MetricsRegistry(service: "session")) }
+
     /// Registers the instruments.
     package init(_ registry: MetricsRegistry) {
         verdicts = Dictionary(

@@ -17,7 +17,7 @@ package struct LimitPolicy: Sendable, Equatable {
     }
 
     /// The key's own limit replaces that of its user; the tenant's always holds.
-    func limits(of key: KeyRecord, user: String) -> [(subject: LimitSubject, perMinute: Int)] {
+    package func limits(of key: KeyRecord, user: String) -> [(subject: LimitSubject, perMinute: Int)] {
         var limits: [(subject: LimitSubject, perMinute: Int)] = []
         if let own = key.requestsPerMinute {
             limits.append((.key(key.id), own))

@@ -50,12 +50,12 @@ package enum IdempotencyOutcome: Sendable, Equatable {
 ///
 /// ABSENT → (claim) RUNNING → (finish) DONE → (expiry) ABSENT; RUNNING → (forget) ABSENT; RUNNING → (claim after the lease)
 /// RUNNING under another admission, after which the first one's finish or forget changes nothing.
-enum IdempotencyTable {
+package enum IdempotencyTable {
     /// How long a request may run before another one with its key may. Longer than edge lets any request run (660 s by
     /// default), so that a run whose end was never reported is over for certain: until then its outcome is not known.
-    static let lease: Duration = .seconds(15 * 60)
+    package static let lease: Duration = .seconds(15 * 60)
     /// The largest body kept for replay, in bytes.
-    static let maximumBody = 4 << 20
+    package static let maximumBody = 4 << 20
     /// Rows deleted in one transaction.
     static let purgeBatch = 500
 

@@ -3,11 +3,12 @@ import Foundation
 import GRDB
 
 /// The rows of `api_key`.
-enum KeyTable {
+package enum KeyTable {
     /// Keys session holds at most, revoked ones included: all of them are in memory.
     static let capacity = 1_000_000
 
-    static func all(_ db: Database) throws -> [KeyRecord] {
+    /// Every key, revoked and expired ones included.
+    package static func all(_ db: Database) throws -> [KeyRecord] {
         try Row.fetchAll(db, sql: "SELECT * FROM api_key").map(record)
     }
 

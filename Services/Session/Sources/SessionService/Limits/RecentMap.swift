@@ -1,18 +1,19 @@
 /// A dictionary of bounded size that forgets what was not used for longest, in constant time: entries live in two
 /// generations; when the young one is full it becomes the old one, and the old one is forgotten. A use moves an entry to the
 /// young one. Holds between `capacity / 2` and `capacity` of the entries used last.
-struct RecentMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+package struct RecentMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private var young: [Key: Value] = [:]
     private var old: [Key: Value] = [:]
     private let half: Int
 
     /// - Parameter capacity: entries at most, at least 2.
-    init(capacity: Int) { half = max(1, capacity / 2) }
+    package init(capacity: Int) { half = max(1, capacity / 2) }
 
-    var count: Int { young.count + old.count }
+    /// Entries held.
+    package var count: Int { young.count + old.count }
 
     /// The value of `key`; reading is no use, writing is.
-    subscript(key: Key) -> Value? {
+    package subscript(key: Key) -> Value? {
         get { young[key] ?? old[key] }
         set {
             old.removeValue(forKey: key)

@@ -4,7 +4,8 @@ import Glibc
 
 /// `session.sqlite`: one connection, which writes, reads and checkpoints. Work reaches it through `CommitQueue`.
 package struct SessionStore: Sendable {
-    let queue: DatabaseQueue
+    /// The connection.
+    package let queue: DatabaseQueue
     let path: String
 
     /// Opens the file, makes it when absent, checks it and brings its tables up to date. Blocks.

@@ -1,0 +1,41 @@
+import BulkheadAPI
+
+/// What is true of every stored event, whatever a producer sent.
+enum EventRules {
+    /// Bytes kept of a text.
+    private static let textLimit = 256
+    /// Above any real amount; sums of a million of them still fit 64 bits.
+    private static let amountLimit = 1 << 42
+    /// The year 2262 ends what 64 bits of nanoseconds hold; 2100 is enough.
+    private static let timeLimit = 4_102_444_800_000_000_000
+
+    /// The event with amounts in range and texts of bounded length.
+    static func sane(_ event: TelemetryAPI.RequestEvent) -> TelemetryAPI.RequestEvent {
+        var sane = event
+        sane.startedUnixNS = min(max(0, event.startedUnixNS), timeLimit)
+        sane.durationUS = amount(event.durationUS)
+        sane.firstTokenUS = event.firstTokenUS.map(amount)
+        sane.overheadUS = event.overheadUS.map(amount)
+        sane.inputTokens = amount(event.inputTokens)
+        sane.outputTokens = amount(event.outputTokens)
+        sane.costNanousd = event.costNanousd.map(amount)
+        sane.attempts = min(max(0, event.attempts), 1_000_000)
+        sane.status = (0 ..< 1000).contains(event.status) ? event.status : 0
+        let texts: [WritableKeyPath<TelemetryAPI.RequestEvent, String>] = [
+            \.requestID, \.traceID, \.tenant, \.user, \.keyID, \.route, \.alias, \.provider, \.model, \.errorCode, \.cache,
+        ]
+        for path in texts where sane[keyPath: path].utf8.count > textLimit {
+            sane[keyPath: path] = String(decoding: sane[keyPath: path].utf8.prefix(textLimit), as: UTF8.self)
+        }
+        sane.degraded = event.degraded.prefix(8).map { String($0.prefix(32)) }
+        return sane
+    }
+
+    /// Whether a status counts as an error. A caller that left (499) made none.
+    static func isError(_ status: Int) -> Bool { status >= 400 && status != 499 }
+
+    /// Whether an answer came from the cache.
+    static func isCacheHit(_ cache: String) -> Bool { ["exact", "normalized", "semantic", "stale"].contains(cache) }
+
+    private static func amount(_ value: Int) -> Int { min(max(0, value), amountLimit) }
+}

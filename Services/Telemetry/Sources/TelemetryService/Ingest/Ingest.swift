@@ -1,0 +1,126 @@
+import BulkheadAPI
+import BulkheadCore
+import GRDB
+import Synchronization
+
+/// Takes batches of events in. Events, sums and the producer's cursor are stored in one transaction, so that a batch that is
+/// sent again, for whatever reason and after whatever restart, counts once.
+package final class Ingest: Sendable {
+    /// Events of one batch.
+    static let batchLimit = 10_000
+    /// Batches that may wait for the store; each producer has one on its way.
+    static let maximumWaiting = 64
+    /// What a producer may send next: about a tenth of a second's work.
+    static let credit = 1000
+
+    private let store: TelemetryStore
+    private let metrics: TelemetryMetrics
+    private let waiting = Mutex(0)
+
+    /// An intake into `store`.
+    package init(store: TelemetryStore, metrics: TelemetryMetrics) {
+        self.store = store
+        self.metrics = metrics
+    }
+
+    /// Stores a batch and returns when it is durable.
+    /// - Parameters:
+    ///   - producer: the service at the other end, as the connection knows it.
+    ///   - now: milliseconds since 1970.
+    /// - Throws: INVALID_ARGUMENT for a batch that cannot be; RESOURCE_EXHAUSTED when the store cannot take it, so that the
+    ///   producer keeps it.
+    package func take(_ request: TelemetryAPI.IngestRequest, producer: String, now: Int64) async throws -> TelemetryAPI.IngestReply {
+        try validate(request)
+        guard enter() else {
+            throw CallError(
+                .resourceExhausted, reason: "busy", message: "\(Self.maximumWaiting) batches wait for the store already",
+                retryAfter: .seconds(1), notProcessed: true)
+        }
+        defer { waiting.withLock { $0 -= 1 } }
+        let batch = Batch(request, producer: producer, now: now)
+        do {
+            let taken = try await store.write { db in try batch.store(db) }
+            metrics.ingested(batch.events.suffix(taken.new), replayed: batch.events.count - taken.new, dropped: taken.dropped)
+            return TelemetryAPI.IngestReply(acknowledged: taken.acknowledged, credit: Self.credit)
+        } catch {
+            metrics.refused(error)
+            let said = (error as? DatabaseError)?.message ?? "unexpected failure"
+            throw CallError(
+                .resourceExhausted, reason: "store_unavailable",
+                message: "telemetry cannot store events (\(said)): keep them; check the disk's free space and health",
+                retryAfter: .seconds(1), notProcessed: true)
+        }
+    }
+
+    private func enter() -> Bool {
+        waiting.withLock { waiting in
+            guard waiting < Self.maximumWaiting else { return false }
+            waiting += 1
+            return true
+        }
+    }
+
+    private func validate(_ request: TelemetryAPI.IngestRequest) throws {
+        let problem: String? =
+            if !(1 ... 64).contains(request.instance.utf8.count) {
+                "instance is \(request.instance.utf8.count) bytes long, allowed are 1 to 64"
+            } else if request.events.count > Self.batchLimit {
+                "the batch holds \(request.events.count) events, allowed are \(Self.batchLimit)"
+            } else if !(1 ... 1 << 60).contains(request.firstSequence) {
+                "first_sequence is \(request.firstSequence), allowed are 1 to 2^60"
+            } else {
+                nil
+            }
+        if let problem { throw CallError(.invalidArgument, reason: "invalid_request", message: problem) }
+    }
+}
+
+/// One batch, ready to be stored.
+private struct Batch: Sendable {
+    struct Taken: Sendable {
+        var acknowledged: Int
+        /// Events that were not stored before; they are the last of the batch.
+        var new: Int
+        /// Events the producer has dropped since it said so last.
+        var dropped: Int
+    }
+
+    let events: [TelemetryAPI.RequestEvent]
+    private let producer: String
+    private let instance: String
+    private let first: Int
+    private let dropped: Int
+    private let now: Int64
+
+    init(_ request: TelemetryAPI.IngestRequest, producer: String, now: Int64) {
+        events = request.events.map(EventRules.sane)
+        self.producer = producer
+        instance = request.instance
+        first = request.firstSequence
+        dropped = max(0, request.dropped)
+        self.now = now
+    }
+
+    func store(_ db: Database) throws -> Taken {
+        let known = try Row.fetchOne(
+            db, sql: "SELECT acknowledged, dropped FROM ingest_cursor WHERE producer = ? AND instance = ?",
+            arguments: [producer, instance])
+        let acknowledged: Int = known?["acknowledged"] ?? 0
+        let droppedBefore: Int = known?["dropped"] ?? 0
+        let replayed = min(events.count, max(0, acknowledged - first + 1))
+        var sums: [RollupKey: RollupSums] = [:]
+        for (offset, event) in events.enumerated().dropFirst(replayed) {
+            let span = EventTable.spanID(producer: producer, instance: instance, sequence: first + offset)
+            try EventTable.insert(event, spanID: span, producer: producer, db)
+            sums[RollupKey(event), default: RollupSums()].add(event)
+        }
+        for (key, sums) in sums { try RollupTable.add(sums, to: key, db) }
+        let last = max(acknowledged, first + events.count - 1)
+        try db.execute(
+            sql: """
+                INSERT OR REPLACE INTO ingest_cursor (producer, instance, acknowledged, dropped, seen_ms) VALUES (?, ?, ?, ?, ?)
+                """,
+            arguments: [producer, instance, last, max(dropped, droppedBefore), now])
+        return Taken(acknowledged: last, new: events.count - replayed, dropped: max(0, dropped - droppedBefore))
+    }
+}
