@@ -1,15 +1,18 @@
 import BulkheadCore
 
 /// The classes of errors a client can see: status, and the `type` each dialect gives it.
-enum ErrorClass: Sendable {
+package enum ErrorClass: Sendable {
+    /// 400 to 429.
     case badRequest, unauthenticated, forbidden, notFound, methodNotAllowed, conflict, tooLarge, unprocessable, rateLimited
+    /// 500 to 504.
     case `internal`, badGateway, unavailable, overloaded, timeout
 
-    var status: Int { row.status }
+    /// The HTTP status.
+    package var status: Int { row.status }
     /// OpenAI's `error.type`.
-    var openAI: String { row.openAI }
+    package var openAI: String { row.openAI }
     /// Anthropic's `error.type`.
-    var anthropic: String { row.anthropic }
+    package var anthropic: String { row.anthropic }
     /// The code when nothing says it better.
     var code: String { row.code }
 
@@ -34,21 +37,24 @@ enum ErrorClass: Sendable {
 }
 
 /// What a client is told when its request fails. Holds no secret, prompt or path of this machine.
-struct EdgeError: Error, Sendable, Equatable {
-    var kind: ErrorClass
+package struct EdgeError: Error, Sendable, Equatable {
+    /// Its class.
+    package var kind: ErrorClass
     /// Stable; documented in the manual page.
-    var code: String
-    var message: String
+    package var code: String
+    /// What was wrong, with which value, and what to do.
+    package var message: String
     /// The member of the request that is wrong, e.g. `messages[2].content`.
-    var param: String?
+    package var param: String?
     /// When a retry may succeed; answers of 429 and 503 always say something.
-    var retryAfter: Duration?
+    package var retryAfter: Duration?
     /// Whether a retry of the same request makes sense.
-    var shouldRetry: Bool
+    package var shouldRetry: Bool
     /// The methods of the route, for 405.
     var allow: String?
 
-    init(
+    /// An error; what is not given follows from its class.
+    package init(
         _ kind: ErrorClass, code: String? = nil, message: String, param: String? = nil, retryAfter: Duration? = nil,
         shouldRetry: Bool? = nil, allow: String? = nil
     ) {
@@ -61,7 +67,8 @@ struct EdgeError: Error, Sendable, Equatable {
         self.allow = allow
     }
 
-    var status: Int { kind.status }
+    /// The HTTP status.
+    package var status: Int { kind.status }
 
     /// A member of the request that is missing or wrong.
     static func field(_ param: String, _ message: String) -> EdgeError { EdgeError(.badRequest, message: message, param: param) }
@@ -98,7 +105,7 @@ extension EdgeError {
     ]
 
     /// - Parameter peer: the service that was called, for failures of the link to it.
-    init(_ error: CallError, from peer: ServiceName) {
+    package init(_ error: CallError, from peer: ServiceName) {
         if let row = Self.table[error.reason] {
             self.init(row.kind, code: row.code, message: error.message, retryAfter: error.retryAfter, shouldRetry: row.shouldRetry)
         } else {

@@ -105,6 +105,7 @@ final class Admission: Sendable {
             throw EdgeError(
                 .unauthenticated, message: "The API key is not valid: it does not exist, has expired or was revoked. Use another key.")
         case .rateLimited:
+            memory.withLock { $0.remember(digest, reply, now: .now()) }
             throw RefusedAtLimit(Self.tooMany(reply.requests), requests: reply.requests)
         case .modelRefused:
             throw EdgeError(.forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")

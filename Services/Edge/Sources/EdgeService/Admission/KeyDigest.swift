@@ -2,17 +2,17 @@ import Crypto
 import NIOCore
 
 /// SHA-256 of an API key: what edge remembers and session is told. The key itself stays in the request.
-struct KeyDigest: Hashable, Sendable {
+package struct KeyDigest: Hashable, Sendable {
     private let words: SIMD4<UInt64>
 
     /// Of a key as the client sent it.
-    init(key: String) {
+    package init(key: String) {
         var key = key
         self.init(key.withUTF8 { SHA256.hash(data: UnsafeRawBufferPointer($0)) })
     }
 
     /// Of the parts of a request, for its Idempotency-Key: another method, route or body is another request.
-    init(method: String, route: String, body: ByteBuffer) {
+    package init(method: String, route: String, body: ByteBuffer) {
         var hash = SHA256()
         for text in [method, "\n", route, "\n"] { hash.update(data: Array(text.utf8)) }
         body.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
@@ -24,7 +24,7 @@ struct KeyDigest: Hashable, Sendable {
     }
 
     /// The 32 bytes.
-    var bytes: ByteBuffer {
+    package var bytes: ByteBuffer {
         withUnsafeBytes(of: words) { ByteBuffer(bytes: $0) }
     }
 }

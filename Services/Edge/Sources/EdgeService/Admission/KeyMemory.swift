@@ -4,7 +4,7 @@ import BulkheadResilience
 
 /// The last good word of session on each key, for the time session is away. Bounded in number and age: a key that was not
 /// seen lately is not known, and a key that session refused is forgotten at once.
-struct KeyMemory: Sendable {
+package struct KeyMemory: Sendable {
     /// What is known of one key.
     struct Entry: Sendable {
         /// The admission without what belonged to its request alone.
@@ -17,26 +17,29 @@ struct KeyMemory: Sendable {
     }
 
     /// What a key that is not verified may do.
-    enum Answer: Sendable, Equatable {
+    package enum Answer: Sendable, Equatable {
+        /// By session's last word.
         case admitted(SessionAPI.AdmitReply)
+        /// The key's limit is reached.
         case limited(retryAfter: Duration)
+        /// Not seen lately.
         case unknown
     }
 
     /// How long a word of session counts.
-    static let age = Duration.seconds(900)
+    package static let age = Duration.seconds(900)
     private let capacity: Int
     private var entries: [KeyDigest: Entry] = [:]
     private var digests: [String: KeyDigest] = [:]
 
     /// - Parameter capacity: keys remembered; beyond it the tenth seen longest ago are forgotten.
-    init(capacity: Int = 10_000) { self.capacity = capacity }
+    package init(capacity: Int = 10_000) { self.capacity = capacity }
 
     /// Keys remembered.
-    var count: Int { entries.count }
+    package var count: Int { entries.count }
 
     /// Remembers an admission.
-    mutating func remember(_ digest: KeyDigest, _ reply: SessionAPI.AdmitReply, now: MonotonicTime) {
+    package mutating func remember(_ digest: KeyDigest, _ reply: SessionAPI.AdmitReply, now: MonotonicTime) {
         if entries[digest] == nil, entries.count >= capacity { makeRoom(now: now) }
         var verdict = reply
         verdict.admissionID = ""
@@ -46,17 +49,17 @@ struct KeyMemory: Sendable {
     }
 
     /// Forgets a key that session refused.
-    mutating func forget(_ digest: KeyDigest) {
+    package mutating func forget(_ digest: KeyDigest) {
         guard let entry = entries.removeValue(forKey: digest) else { return }
         if digests[entry.verdict.keyID] == digest { digests[entry.verdict.keyID] = nil }
     }
 
     /// Whether the key was seen lately.
-    func knows(_ digest: KeyDigest, now: MonotonicTime) -> Bool { entries[digest].map { now - $0.seenAt <= Self.age } ?? false }
+    package func knows(_ digest: KeyDigest, now: MonotonicTime) -> Bool { entries[digest].map { now - $0.seenAt <= Self.age } ?? false }
 
     /// Decides for a key without session.
     /// - Parameter counts: whether the request counts against the key's limit.
-    mutating func admit(_ digest: KeyDigest, counts: Bool, now: MonotonicTime) -> Answer {
+    package mutating func admit(_ digest: KeyDigest, counts: Bool, now: MonotonicTime) -> Answer {
         guard var entry = entries[digest], now - entry.seenAt <= Self.age else {
             forget(digest)
             return .unknown

@@ -3,14 +3,17 @@ import BulkheadJSON
 import NIOCore
 
 /// Anthropic's Messages.
-struct AnthropicChat: ChatDialect {
-    var errorShape: ErrorShape { .anthropic }
+package struct AnthropicChat: ChatDialect {
+    /// The dialect.
+    package init() {}
 
-    func decode(_ body: JSON) throws -> ChatCall { try AnthropicRequest.decode(body) }
+    package var errorShape: ErrorShape { .anthropic }
 
-    func stream(_ call: ChatCall, requestID: String) -> any ChatStream { AnthropicStream(requestID: requestID) }
+    package func decode(_ body: JSON) throws -> ChatCall { try AnthropicRequest.decode(body) }
 
-    func encode(_ answer: CollectedAnswer, _ facts: AnswerFacts, requestID: String) -> ByteBuffer {
+    package func stream(_ call: ChatCall, requestID: String) -> any ChatStream { AnthropicStream(requestID: requestID) }
+
+    package func encode(_ answer: CollectedAnswer, _ facts: AnswerFacts, requestID: String) -> ByteBuffer {
         let choice = answer.choices.first
         var writer = JSONWriter()
         writer.object { writer in

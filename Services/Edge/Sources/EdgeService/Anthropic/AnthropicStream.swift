@@ -7,7 +7,7 @@ import NIOCore
 ///
 /// Begins with message_start; then content blocks with contiguous indexes, one open at a time; message_delta, held back until
 /// the answer is complete because it carries the usage; message_stop.
-struct AnthropicStream: ChatStream {
+package struct AnthropicStream: ChatStream {
     private enum Block: Equatable {
         case text
         case thinking
@@ -24,9 +24,9 @@ struct AnthropicStream: ChatStream {
 
     init(requestID: String) { self.requestID = requestID }
 
-    var keepAlive: ByteBuffer { ByteBuffer(string: "event: ping\ndata: {\"type\":\"ping\"}\n\n") }
+    package var keepAlive: ByteBuffer { ByteBuffer(string: "event: ping\ndata: {\"type\":\"ping\"}\n\n") }
 
-    mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
+    package mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
         guard event.choice == 0 else { return }
         switch event.kind {
         case .start: begin(event.served ?? ChatAPI.Served(), into: &buffer)
@@ -48,7 +48,7 @@ struct AnthropicStream: ChatStream {
         }
     }
 
-    mutating func finish(_ facts: AnswerFacts, into buffer: inout ByteBuffer) throws {
+    package mutating func finish(_ facts: AnswerFacts, into buffer: inout ByteBuffer) throws {
         guard let finish else {
             throw EdgeError(.badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
         }
@@ -63,7 +63,7 @@ struct AnthropicStream: ChatStream {
         emit("message_stop", into: &buffer) { _ in }
     }
 
-    func fail(_ error: EdgeError, into buffer: inout ByteBuffer) {
+    package func fail(_ error: EdgeError, into buffer: inout ByteBuffer) {
         SSEWriter.write(name: "error", into: &buffer) { error.write(.anthropic, requestID: requestID, to: &$0) }
     }
 

@@ -3,11 +3,20 @@ import BulkheadJSON
 import HTTPTypes
 
 /// A chat request in canonical form, with what concerns edge alone.
-struct ChatCall: Sendable, Equatable {
-    var chat: ChatAPI.ChatRequest
+package struct ChatCall: Sendable, Equatable {
+    /// The request as the router gets it.
+    package var chat: ChatAPI.ChatRequest
     /// OpenAI's `stream_options.include_usage`.
-    var includesUsage = false
-    var options = BulkheadOptions()
+    package var includesUsage = false
+    /// The member `bulkhead`.
+    package var options = BulkheadOptions()
+
+    /// A call with default options.
+    package init(chat: ChatAPI.ChatRequest, includesUsage: Bool = false, options: BulkheadOptions = BulkheadOptions()) {
+        self.chat = chat
+        self.includesUsage = includesUsage
+        self.options = options
+    }
 
     /// Input and output tokens this may cost: a fourth of the body's bytes and what the client allows for the answer.
     func estimatedTokens(bodyBytes: Int) -> Int {
@@ -17,12 +26,14 @@ struct ChatCall: Sendable, Equatable {
 }
 
 /// The member `bulkhead` of a request: for edge, never forwarded.
-struct BulkheadOptions: Sendable, Equatable {
-    var cache = RouterAPI.CachePolicy.default
+package struct BulkheadOptions: Sendable, Equatable {
+    /// How caches are used.
+    package var cache = RouterAPI.CachePolicy.default
     /// The longest the request may take.
-    var timeout: Duration?
+    package var timeout: Duration?
 
-    init() {}
+    /// All defaults.
+    package init() {}
 
     /// From the body's member; absent is all defaults. What belongs to later parts is refused rather than ignored.
     init(_ body: RequestFields) throws {

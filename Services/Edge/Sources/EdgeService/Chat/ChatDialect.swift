@@ -4,19 +4,31 @@ import HTTPTypes
 import NIOCore
 
 /// What edge itself knows of an answer when it is complete: for headers, and for the member `bulkhead` at a stream's end.
-struct AnswerFacts: Sendable, Equatable {
-    var served = ChatAPI.Served()
-    var usage: ChatAPI.Usage?
+package struct AnswerFacts: Sendable, Equatable {
+    /// Who served.
+    package var served: ChatAPI.Served
+    /// What it took; nil when the router did not say.
+    package var usage: ChatAPI.Usage?
     /// Services and targets that were missing.
-    var degraded: [String] = []
+    package var degraded: [String]
     /// Time spent in edge, admission included.
-    var overheadMilliseconds = 0.0
+    package var overheadMilliseconds: Double
+
+    /// Facts of an answer; nothing is known at first.
+    package init(
+        served: ChatAPI.Served = ChatAPI.Served(), usage: ChatAPI.Usage? = nil, degraded: [String] = [], overheadMilliseconds: Double = 0
+    ) {
+        self.served = served
+        self.usage = usage
+        self.degraded = degraded
+        self.overheadMilliseconds = overheadMilliseconds
+    }
 
     /// `x-bulkhead-cost-usd`; `unknown` when the price is.
     var cost: String { usage?.costNanousd.map(Self.dollars) ?? "unknown" }
 
     /// Nano-dollars as dollars, exactly.
-    static func dollars(_ nano: Int) -> String {
+    package static func dollars(_ nano: Int) -> String {
         let fraction = String(nano.magnitude % 1_000_000_000)
         let digits = String(repeating: "0", count: 9 - fraction.count) + fraction
         let trimmed = digits.prefix(digits.lastIndex { $0 != "0" }.map { digits.distance(from: digits.startIndex, to: $0) + 1 } ?? 0)
@@ -61,7 +73,7 @@ extension ChatAPI.CacheOutcome {
 }
 
 /// Writes the events of an answer as the events of a dialect's stream.
-protocol ChatStream {
+package protocol ChatStream {
     /// Appends what `event` is in the dialect. - Throws: `EdgeError` when the dialect cannot express it.
     mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws
     /// Appends the end of a complete answer. - Throws: `EdgeError` when it is not complete.
@@ -73,7 +85,8 @@ protocol ChatStream {
 }
 
 /// A client dialect of chat.
-protocol ChatDialect: Sendable {
+package protocol ChatDialect: Sendable {
+    /// How errors are told.
     var errorShape: ErrorShape { get }
     /// The request in canonical form. - Throws: `EdgeError` 400 naming the member that is wrong.
     func decode(_ body: JSON) throws -> ChatCall

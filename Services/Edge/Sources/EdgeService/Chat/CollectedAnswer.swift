@@ -1,32 +1,42 @@
 import BulkheadAPI
 
 /// The events of an answer put together, for clients that do not stream.
-struct CollectedAnswer: Sendable, Equatable {
+package struct CollectedAnswer: Sendable, Equatable {
     /// A run of one kind of content.
-    enum Block: Sendable, Equatable {
+    package enum Block: Sendable, Equatable {
         case text(String)
         case refusal(String)
         case thinking(String, signature: String)
         case toolCall(index: Int, id: String, name: String, arguments: String)
     }
 
-    struct Choice: Sendable, Equatable {
-        var index: Int
-        var blocks: [Block] = []
+    /// One of the answers that were asked for.
+    package struct Choice: Sendable, Equatable {
+        /// Its number, from 0.
+        package var index: Int
+        /// Its content in order.
+        package var blocks: [Block] = []
         /// OpenAI's logprobs objects, one a fragment.
-        var logprobs: [String] = []
+        package var logprobs: [String] = []
         /// The event that says the choice is complete.
-        var finish: ChatAPI.ChatEvent?
+        package var finish: ChatAPI.ChatEvent?
     }
 
-    var served = ChatAPI.Served()
-    var choices: [Choice] = []
-    var usage: ChatAPI.Usage?
+    /// Who served.
+    package var served = ChatAPI.Served()
+    /// In the order of their number.
+    package var choices: [Choice] = []
+    /// What it cost; nil until told.
+    package var usage: ChatAPI.Usage?
+
+    /// No answer yet.
+    package init() {}
 
     /// Whether each of the first `count` choices came to its end.
-    func isComplete(count: Int) -> Bool { choices.count >= count && choices.allSatisfy { $0.finish != nil } }
+    package func isComplete(count: Int) -> Bool { choices.count >= count && choices.allSatisfy { $0.finish != nil } }
 
-    mutating func add(_ event: ChatAPI.ChatEvent) {
+    /// Takes in the next event.
+    package mutating func add(_ event: ChatAPI.ChatEvent) {
         switch event.kind {
         case .start: served = event.served ?? served
         case .usage: usage = event.usage ?? usage

@@ -2,9 +2,9 @@ import BulkheadJSON
 import NIOCore
 
 /// The JSON body of a request.
-enum RequestJSON {
+package enum RequestJSON {
     /// - Throws: `EdgeError` 400 that says what kind of thing is wrong; the body is not quoted.
-    static func parse(_ body: ByteBuffer) throws -> JSON {
+    package static func parse(_ body: ByteBuffer) throws -> JSON {
         do {
             return try JSON.parse(body)
         } catch {

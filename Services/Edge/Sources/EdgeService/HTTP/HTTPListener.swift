@@ -2,7 +2,6 @@ import BulkheadConfig
 import BulkheadIPC
 import BulkheadServiceKit
 import HummingbirdCore
-import Logging
 import NIOCore
 import NIOPosix
 
@@ -24,7 +23,7 @@ final class HTTPListener: Sendable {
             configuration: ServerConfiguration(address: .hostname(address.host, port: address.port), backlog: 4096),
             onServerRunning: { _ in bound.succeed() },
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
-            logger: Self.quiet(context.logger))
+            logger: context.logger)
     }
 
     /// Open connections.
@@ -57,12 +56,5 @@ final class HTTPListener: Sendable {
             context.logger.warning("the listener did not close cleanly", metadata: ["error": "\(error)"])
         }
         cutOff.cancel()
-    }
-
-    /// Hummingbird logs every client that hangs up; only its errors are worth a line.
-    private static func quiet(_ logger: Logger) -> Logger {
-        var logger = logger
-        logger.logLevel = .error
-        return logger
     }
 }

@@ -3,16 +3,19 @@ import BulkheadJSON
 import NIOCore
 
 /// OpenAI's chat completions.
-struct OpenAIChat: ChatDialect {
-    var errorShape: ErrorShape { .openAI }
+package struct OpenAIChat: ChatDialect {
+    /// The dialect.
+    package init() {}
 
-    func decode(_ body: JSON) throws -> ChatCall { try OpenAIChatRequest.decode(body) }
+    package var errorShape: ErrorShape { .openAI }
 
-    func stream(_ call: ChatCall, requestID: String) -> any ChatStream {
+    package func decode(_ body: JSON) throws -> ChatCall { try OpenAIChatRequest.decode(body) }
+
+    package func stream(_ call: ChatCall, requestID: String) -> any ChatStream {
         OpenAIChatStream(choices: call.chat.choices ?? 1, includesUsage: call.includesUsage, requestID: requestID)
     }
 
-    func encode(_ answer: CollectedAnswer, _ facts: AnswerFacts, requestID: String) -> ByteBuffer {
+    package func encode(_ answer: CollectedAnswer, _ facts: AnswerFacts, requestID: String) -> ByteBuffer {
         var writer = JSONWriter()
         writer.object { writer in
             writer.field("id", Self.id(answer.served, requestID))

@@ -7,7 +7,7 @@ import NIOCore
 ///
 /// A choice goes unopened → open (its role was sent) → finished. The finish of the last choice is held back until the answer
 /// is complete, because the last regular event carries what is only known then. `[DONE]` follows only when all are finished.
-struct OpenAIChatStream: ChatStream {
+package struct OpenAIChatStream: ChatStream {
     private let choices: Int
     private let includesUsage: Bool
     private let requestID: String
@@ -24,9 +24,9 @@ struct OpenAIChatStream: ChatStream {
         self.requestID = requestID
     }
 
-    var keepAlive: ByteBuffer { ByteBuffer(string: ": keep-alive\n\n") }
+    package var keepAlive: ByteBuffer { ByteBuffer(string: ": keep-alive\n\n") }
 
-    mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
+    package mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
         switch event.kind {
         case .keepalive, .unspecified, .signature: return
         case .usage: usage = event.usage ?? usage
@@ -45,7 +45,7 @@ struct OpenAIChatStream: ChatStream {
         }
     }
 
-    mutating func finish(_ facts: AnswerFacts, into buffer: inout ByteBuffer) throws {
+    package mutating func finish(_ facts: AnswerFacts, into buffer: inout ByteBuffer) throws {
         guard finished.count >= choices else {
             throw EdgeError(.badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
         }
@@ -56,7 +56,7 @@ struct OpenAIChatStream: ChatStream {
         buffer.writeStaticString("data: [DONE]\n\n")
     }
 
-    func fail(_ error: EdgeError, into buffer: inout ByteBuffer) {
+    package func fail(_ error: EdgeError, into buffer: inout ByteBuffer) {
         SSEWriter.write(into: &buffer) { error.write(.openAI, requestID: requestID, to: &$0) }
     }
 

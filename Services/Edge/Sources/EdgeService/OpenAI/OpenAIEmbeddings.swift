@@ -3,16 +3,17 @@ import BulkheadJSON
 import NIOCore
 
 /// OpenAI's embeddings. Source: OpenAI API reference, "Create embeddings".
-struct OpenAIEmbeddings: Sendable, Equatable {
+package struct OpenAIEmbeddings: Sendable, Equatable {
     /// Texts in one request, OpenAI's limit.
     private static let mostInputs = 2048
 
-    var request: RouterAPI.EmbedRequest
+    /// The canonical request.
+    package var request: RouterAPI.EmbedRequest
     /// The vectors are wanted as base64 of little-endian floats; most clients ask for that.
-    var wantsBase64: Bool
+    package var wantsBase64: Bool
 
     /// - Throws: `EdgeError` 400 naming the member that is wrong.
-    init(_ body: JSON) throws {
+    package init(_ body: JSON) throws {
         let fields = try RequestFields(body: body)
         let model = try fields.requiredString("model")
         if model.isEmpty { throw fields.wrong("model", "the name of a model") }
@@ -41,7 +42,7 @@ struct OpenAIEmbeddings: Sendable, Equatable {
     }
 
     /// The answer's body.
-    func encode(_ reply: RouterAPI.EmbedReply) -> ByteBuffer {
+    package func encode(_ reply: RouterAPI.EmbedReply) -> ByteBuffer {
         var writer = JSONWriter()
         writer.object { writer in
             writer.field("object", "list")

@@ -4,48 +4,67 @@ import BulkheadJSON
 import NIOCore
 
 /// What `/ready` says: how each part is, judged from the state of the links in memory. Calls nothing.
-struct ReadyDocument: Sendable {
-    enum Status: String, Sendable {
+package struct ReadyDocument: Sendable {
+    /// The whole suite.
+    package enum Status: String, Sendable {
+        /// `unavailable` is 503.
         case ready, degraded, unavailable
     }
 
-    enum PartState: String, Sendable {
+    /// One part.
+    package enum PartState: String, Sendable {
+        /// Only the first two serve.
         case ready, degraded, down, draining
     }
 
     /// One service.
-    struct Part: Sendable, Equatable {
-        var name: String
-        var state: PartState
+    package struct Part: Sendable, Equatable {
+        /// The service.
+        package var name: String
+        /// How it is.
+        package var state: PartState
         /// Seconds since 1970.
-        var since: Int
-        var reason: String
+        package var since: Int
+        /// For people; empty when ready.
+        package var reason: String
+
+        /// A part.
+        package init(name: String, state: PartState, since: Int, reason: String = "") {
+            self.name = name
+            self.state = state
+            self.since = since
+            self.reason = reason
+        }
     }
 
     /// Without these no model request can be answered.
     private static let essential: Set<String> = [ServiceName.router.rawValue, ServiceName.credentials.rawValue]
 
-    let parts: [Part]
+    /// Edge first, then its peers.
+    package let parts: [Part]
     let stores: [(kind: String, name: String)]
 
     /// - Parameters:
     ///   - own: edge itself.
     ///   - now: seconds since 1970.
-    init(own: Part, peers: [(peer: ServiceName, link: LinkSnapshot)], stores: [(kind: String, name: String)], now: Int) {
+    package init(own: Part, peers: [(peer: ServiceName, link: LinkSnapshot)], stores: [(kind: String, name: String)], now: Int) {
         parts = [own] + peers.map { Self.part($0.peer.rawValue, $0.link, now: now) }
         self.stores = stores
     }
 
-    var status: Status {
+    /// The worst that counts.
+    package var status: Status {
         let isUp: (Part) -> Bool = { $0.state == .ready || $0.state == .degraded }
         if parts.contains(where: { Self.essential.contains($0.name) && !isUp($0) }) { return .unavailable }
         if parts.contains(where: { $0.name == ServiceName.edge.rawValue && !isUp($0) }) { return .unavailable }
         return parts.allSatisfy { $0.state == .ready } ? .ready : .degraded
     }
 
-    var httpStatus: Int { status == .unavailable ? 503 : 200 }
+    /// 200 or 503.
+    package var httpStatus: Int { status == .unavailable ? 503 : 200 }
 
-    func body() -> ByteBuffer {
+    /// The JSON document.
+    package func body() -> ByteBuffer {
         var writer = JSONWriter()
         writer.object { writer in
             writer.field("status", status.rawValue)

@@ -4,8 +4,10 @@ import HTTPTypes
 import NIOCore
 
 /// The shape of error bodies.
-enum ErrorShape: String, Sendable {
+package enum ErrorShape: String, Sendable {
+    /// `{"error": {message, type, param, code}}`.
     case openAI = "openai"
+    /// `{"type": "error", "error": {type, message}, "request_id"}`.
     case anthropic
     /// RFC 9457.
     case problem
@@ -20,7 +22,7 @@ extension EdgeError {
     }
 
     /// The body alone; on a stream, the data of the error event.
-    func body(_ shape: ErrorShape, requestID: String) -> ByteBuffer {
+    package func body(_ shape: ErrorShape, requestID: String) -> ByteBuffer {
         var writer = JSONWriter()
         write(shape, requestID: requestID, to: &writer)
         return writer.buffer
@@ -67,15 +69,20 @@ extension EdgeError {
         }
     }
 
-    /// When and whether to retry: on 429 and 503 always, else when it is known.
+    /// `retry-after` in seconds, `retry-after-ms`: on 429 and 503 always, else when it is known.
+    package var retryHint: (seconds: Int, milliseconds: Int)? {
+        guard status == 429 || status == 503 || retryAfter != nil else { return nil }
+        let milliseconds = max(1, Int((retryAfter ?? .seconds(1)).milliseconds.rounded(.up)))
+        return (max(1, (milliseconds + 999) / 1000), milliseconds)
+    }
+
     private var fields: HTTPFields {
         var fields = HTTPFields()
         if let allow { fields[.allow] = allow }
         if kind == .unauthenticated { fields[.wwwAuthenticate] = "Bearer" }
-        guard status == 429 || status == 503 || retryAfter != nil else { return fields }
-        let milliseconds = max(1, Int((retryAfter ?? .seconds(1)).milliseconds.rounded(.up)))
-        fields[.retryAfter] = String(max(1, (milliseconds + 999) / 1000))
-        fields[.retryAfterMilliseconds] = String(milliseconds)
+        guard let hint = retryHint else { return fields }
+        fields[.retryAfter] = String(hint.seconds)
+        fields[.retryAfterMilliseconds] = String(hint.milliseconds)
         fields[.shouldRetry] = shouldRetry ? "true" : "false"
         return fields
     }

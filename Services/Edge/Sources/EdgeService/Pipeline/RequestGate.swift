@@ -3,7 +3,7 @@ import NIOCore
 import Synchronization
 
 /// Lets so many requests run at once; more wait in line, first come first served, for a while; more than that are refused.
-final class RequestGate: Sendable {
+package final class RequestGate: Sendable {
     private struct Waiter {
         let id: UInt64
         let continuation: CheckedContinuation<Void, any Error>
@@ -28,7 +28,7 @@ final class RequestGate: Sendable {
     /// - Parameters:
     ///   - limit: requests that run at once.
     ///   - depth: requests that wait at once.
-    init(limit: Int, depth: Int, maxWait: Duration, eventLoop: any EventLoop) {
+    package init(limit: Int, depth: Int, maxWait: Duration, eventLoop: any EventLoop) {
         self.limit = limit
         self.depth = depth
         self.maxWait = maxWait
@@ -36,13 +36,13 @@ final class RequestGate: Sendable {
     }
 
     /// Requests that run.
-    var running: Int { state.withLock { $0.running } }
+    package var running: Int { state.withLock { $0.running } }
     /// Requests that wait.
-    var waiting: Int { state.withLock { $0.line.count - $0.head } }
+    package var waiting: Int { state.withLock { $0.line.count - $0.head } }
 
     /// Takes a place, waiting for one if needed; `leave` gives it back.
     /// - Throws: `EdgeError` 503 when the line is full or the wait too long; `CancellationError`.
-    func enter() async throws {
+    package func enter() async throws {
         let entered = try state.withLock { state -> Bool in
             if state.running < limit {
                 state.running += 1
@@ -55,7 +55,7 @@ final class RequestGate: Sendable {
     }
 
     /// Gives the place to the first in line, or frees it.
-    func leave() {
+    package func leave() {
         let next = state.withLock { state -> Waiter? in
             guard state.head < state.line.count else {
                 state.running -= 1

@@ -2,7 +2,7 @@ import BulkheadCore
 import HTTPTypes
 
 /// What identifies one request: its id, its trace, its start.
-struct RequestScope: Sendable {
+package struct RequestScope: Sendable {
     let id: String
     let trace: TraceContext
     let traceID: String
@@ -16,7 +16,7 @@ struct RequestScope: Sendable {
     }
 
     /// A client's id if it is sane: at most 128 letters, digits and `._:-`; nothing that could break a log or a page.
-    static func kept(_ text: String?) -> String? {
+    package static func kept(_ text: String?) -> String? {
         guard let text, (1 ... 128).contains(text.utf8.count), text.utf8.allSatisfy(isSane) else { return nil }
         return text
     }

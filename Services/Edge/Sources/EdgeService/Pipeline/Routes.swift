@@ -1,10 +1,12 @@
 /// What edge serves.
-enum Endpoint: String, Sendable, CaseIterable {
+package enum Endpoint: String, Sendable, CaseIterable {
+    /// Model routes.
     case chat = "/v1/chat/completions"
     case messages = "/v1/messages"
     case embeddings = "/v1/embeddings"
     case models = "/v1/models"
     case model = "/v1/models/{id}"
+    /// Operators' routes.
     case health = "/health"
     case ready = "/ready"
     case metrics = "/metrics"
@@ -35,14 +37,21 @@ enum Endpoint: String, Sendable, CaseIterable {
 }
 
 /// A request's target, matched.
-struct RouteMatch: Sendable, Equatable {
-    var endpoint: Endpoint
+package struct RouteMatch: Sendable, Equatable {
+    /// The route.
+    package var endpoint: Endpoint
     /// What stands in the route's `{…}`, decoded.
-    var argument = ""
+    package var argument = ""
+
+    /// A match.
+    package init(endpoint: Endpoint, argument: String = "") {
+        self.endpoint = endpoint
+        self.argument = argument
+    }
 }
 
 /// Finds what a path names.
-enum Routes {
+package enum Routes {
     private static let aliases: [String: Endpoint] = [
         "/livez": .health, "/healthz": .health, "/readyz": .ready,
     ]
@@ -53,7 +62,7 @@ enum Routes {
     private static let modelPrefix = "/v1/models/"
 
     /// - Parameter path: without the query. One trailing slash is accepted. Names of models may hold slashes, raw or escaped.
-    static func match(_ path: Substring) -> RouteMatch? {
+    package static func match(_ path: Substring) -> RouteMatch? {
         let path = path.count > 1 && path.last == "/" ? path.dropLast() : path
         if let endpoint = exact[String(path)] { return RouteMatch(endpoint: endpoint) }
         guard path.hasPrefix(modelPrefix), let name = percentDecoded(path.dropFirst(modelPrefix.count)), !name.isEmpty else { return nil }
@@ -61,10 +70,10 @@ enum Routes {
     }
 
     /// The path of a request's target, without its query.
-    static func path(of target: String) -> Substring { target.prefix { $0 != "?" && $0 != "#" } }
+    package static func path(of target: String) -> Substring { target.prefix { $0 != "?" && $0 != "#" } }
 
     /// The shape in which errors on this path are told.
-    static func errorShape(_ path: Substring, isAnthropicClient: Bool) -> ErrorShape {
+    package static func errorShape(_ path: Substring, isAnthropicClient: Bool) -> ErrorShape {
         if path == Endpoint.messages.rawValue || path.hasPrefix("/v1/messages/") { return .anthropic }
         if path.hasPrefix("/v1/models"), isAnthropicClient { return .anthropic }
         return path == "/v1" || path.hasPrefix("/v1/") ? .openAI : .problem

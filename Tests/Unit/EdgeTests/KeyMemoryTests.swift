@@ -1,0 +1,70 @@
+import BulkheadAPI
+import BulkheadCore
+import EdgeService
+import Testing
+
+@Suite("Key memory")
+struct KeyMemoryTests {
+    private let start = MonotonicTime(nanoseconds: 1_000_000_000_000)
+
+    private func reply(_ id: String, limit: Int = 0, remaining: Int = 0) -> SessionAPI.AdmitReply {
+        SessionAPI.AdmitReply(
+            verdict: .admitted, admissionID: "adm", keyID: id, tenant: "t", requests: SessionAPI.RateLimit(limit: limit, remaining: remaining))
+    }
+
+    @Test("A key is known for 15 minutes after session's last word, and not a moment longer")
+    func age() {
+        var memory = KeyMemory()
+        let key = KeyDigest(key: "bh_a")
+        memory.remember(key, reply("k"), now: start)
+        guard case .admitted(let verdict) = memory.admit(key, counts: true, now: start + KeyMemory.age) else {
+            return #expect(Bool(false), "it should be known")
+        }
+        #expect(verdict.tenant == "t" && verdict.admissionID.isEmpty)
+        #expect(memory.admit(key, counts: true, now: start + KeyMemory.age + .nanoseconds(1)) == .unknown)
+        #expect(memory.count == 0)
+    }
+
+    @Test("A key session refused is forgotten, one it never saw is unknown")
+    func refused() {
+        var memory = KeyMemory()
+        let key = KeyDigest(key: "bh_a")
+        memory.remember(key, reply("k"), now: start)
+        memory.forget(key)
+        #expect(memory.admit(key, counts: true, now: start) == .unknown)
+        #expect(memory.admit(KeyDigest(key: "bh_b"), counts: true, now: start) == .unknown)
+    }
+
+    @Test("Without session a key has what remained to it, refilled at its rate")
+    func limits() {
+        var memory = KeyMemory()
+        let key = KeyDigest(key: "bh_a")
+        memory.remember(key, reply("k", limit: 3, remaining: 2), now: start)
+        #expect(isAdmitted(memory.admit(key, counts: true, now: start)))
+        #expect(isAdmitted(memory.admit(key, counts: true, now: start)))
+        guard case .limited(let wait) = memory.admit(key, counts: true, now: start) else { return #expect(Bool(false), "it should be limited") }
+        #expect(wait == .seconds(20))
+        #expect(isAdmitted(memory.admit(key, counts: false, now: start)))
+        #expect(isAdmitted(memory.admit(key, counts: true, now: start + .seconds(20))))
+    }
+
+    @Test("At its bound the keys seen longest ago are forgotten")
+    func bound() {
+        var memory = KeyMemory(capacity: 20)
+        for number in 0 ..< 25 { memory.remember(KeyDigest(key: "\(number)"), reply("k\(number)"), now: start + .seconds(number)) }
+        #expect(memory.count <= 20)
+        #expect(!memory.knows(KeyDigest(key: "0"), now: start + .seconds(25)))
+        #expect(memory.knows(KeyDigest(key: "24"), now: start + .seconds(25)))
+    }
+
+    @Test("Another method, route or body is another request")
+    func digests() {
+        let one = KeyDigest(method: "POST", route: "/a", body: .init(string: "x"))
+        #expect(one == KeyDigest(method: "POST", route: "/a", body: .init(string: "x")) && one.bytes.readableBytes == 32)
+        #expect(one != KeyDigest(method: "PUT", route: "/a", body: .init(string: "x")))
+        #expect(one != KeyDigest(method: "POST", route: "/b", body: .init(string: "x")))
+        #expect(one != KeyDigest(method: "POST", route: "/a", body: .init(string: "y")))
+    }
+
+    private func isAdmitted(_ answer: KeyMemory.Answer) -> Bool { if case .admitted = answer { true } else { false } }
+}
