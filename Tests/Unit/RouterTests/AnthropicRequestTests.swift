@@ -1,9 +1,8 @@
 import BulkheadAPI
 import BulkheadCore
 import BulkheadJSON
+import RouterService
 import Testing
-
-@testable import RouterService
 
 struct AnthropicRequestTests {
     private func body(_ chat: ChatAPI.ChatRequest) throws -> JSON {
@@ -17,7 +16,10 @@ struct AnthropicRequestTests {
     @Test("system stands on top, turns of one side are merged, the limit is never missing")
     func turns() throws {
         let chat = ChatAPI.ChatRequest(
-            messages: [says("Be brief.", .system), says("one"), says("two"), says("three", .assistant), says("And kind.", .developer), says("four")],
+            messages: [
+                says("Be brief.", .system), says("one"), says("two"), says("three", .assistant), says("And kind.", .developer),
+                says("four"),
+            ],
             temperature: 0, stop: ["x"], endUser: "anna", dialect: .openaiChat)
         #expect(
             try body(chat).text()
@@ -86,7 +88,8 @@ struct AnthropicRequestTests {
     @Test("images become sources by URL or by data")
     func images() throws {
         func source(_ part: ChatAPI.Part) throws -> JSON? {
-            try body(.init(messages: [.init(role: .user, parts: [part])], dialect: .openaiChat))["messages"]?[0]?["content"]?[0]?["source"]
+            try body(.init(messages: [.init(role: .user, parts: [part])], dialect: .openaiChat))["messages"]?[0]?["content"]?[0]?[
+                "source"]
         }
         #expect(try source(.init(kind: .image, url: "https://x/y.png")) == ["type": "url", "url": "https://x/y.png"])
         let data: JSON = ["type": "base64", "media_type": "image/jpeg", "data": "AAAA"]

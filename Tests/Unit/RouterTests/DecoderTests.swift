@@ -1,8 +1,7 @@
 import BulkheadAPI
 import NIOCore
+import RouterService
 import Testing
-
-@testable import RouterService
 
 /// Feeds events to a decoder as a stream of one line of data each.
 private func decode(_ decoder: inout AnswerDecoder, _ lines: [String]) throws -> [ChatAPI.ChatEvent] {
@@ -20,7 +19,8 @@ struct OpenAIDecoderTests {
         let events = try decode(
             &decoder,
             [
-                #"{"id":"c1","created":7,"choices":[],"prompt_filter_results":[]}"#, chunk(#"{"index":0,"delta":{"role":"assistant","content":""}}"#),
+                #"{"id":"c1","created":7,"choices":[],"prompt_filter_results":[]}"#,
+                chunk(#"{"index":0,"delta":{"role":"assistant","content":""}}"#),
                 chunk(#"{"index":0,"delta":{"reasoning_content":"hm"}}"#),
                 chunk(#"{"index":0,"delta":{"content":"Hello"},"logprobs":{"content":[{"token":"Hello"}]}}"#),
                 chunk(#"{"index":0,"delta":{"refusal":"No."}}"#), chunk(#"{"index":0,"delta":{},"finish_reason":"stop"}"#),
@@ -28,7 +28,11 @@ struct OpenAIDecoderTests {
         #expect(events.map(\.kind) == [.thinking, .text, .logprobs, .refusal, .finish])
         #expect(events[2].json == #"{"content":[{"token":"Hello"}]}"#)
         #expect(decoder.isComplete && !decoder.isOver)
-        _ = try decode(&decoder, [#"{"id":"c1","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":2}}}"#])
+        _ = try decode(
+            &decoder,
+            [
+                #"{"id":"c1","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":2}}}"#
+            ])
         #expect(decoder.isOver)
         #expect(decoder.meta.usage == .init(inputTokens: 9, outputTokens: 3, cachedInputTokens: 4, reasoningTokens: 2))
         #expect(decoder.meta.id == "c1" && decoder.meta.created == 7)
@@ -74,7 +78,10 @@ struct OpenAIDecoderTests {
 
     @Test("broken JSON, foreign indexes and error events are faults")
     func faults() {
-        for line in [#"{"choices":[{"#, chunk(#"{"index":-1,"delta":{}}"#), chunk(#"{"index":4096,"delta":{}}"#), #"{"error":{"message":"x"}}"#] {
+        for line in [
+            #"{"choices":[{"#, chunk(#"{"index":-1,"delta":{}}"#), chunk(#"{"index":4096,"delta":{}}"#),
+            #"{"error":{"message":"x"}}"#,
+        ] {
             var decoder = AnswerDecoder(.openai, choices: 1)
             #expect(throws: DecodeFault.self) { try decode(&decoder, [line]) }
         }
@@ -94,7 +101,11 @@ struct OpenAIDecoderTests {
         #expect(decoder.isOver && decoder.meta.usage?.outputTokens == 2)
     }
 
-    @Test("a 200 that is no answer is a fault", arguments: ["", "<html>", "{}", #"{"choices":[]}"#, #"{"choices":[{"message":{"content":"x"}}]}"#, #"{"error":{"message":"x"}}"#])
+    @Test(
+        "a 200 that is no answer is a fault",
+        arguments: [
+            "", "<html>", "{}", #"{"choices":[]}"#, #"{"choices":[{"message":{"content":"x"}}]}"#, #"{"error":{"message":"x"}}"#,
+        ])
     func noAnswer(body: String) {
         var decoder = AnswerDecoder(.openai, choices: 1)
         #expect(throws: DecodeFault.self) { _ = try decoder.takeWhole(ByteBuffer(string: body)) }
@@ -114,7 +125,8 @@ struct AnthropicDecoderTests {
                 #"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"sig"}}"#,
                 #"{"type":"content_block_stop","index":0}"#, #"{"type":"ping"}"#,
                 #"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
-                #"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Hello"}}"#, #"{"type":"content_block_stop","index":1}"#,
+                #"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Hello"}}"#,
+                #"{"type":"content_block_stop","index":1}"#,
                 #"{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"a","name":"f","input":{}}}"#,
                 #"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"x\":1}"}}"#,
                 #"{"type":"content_block_stop","index":2}"#,
@@ -144,7 +156,8 @@ struct AnthropicDecoderTests {
         ])
     func reasons(raw: String, finish: ChatAPI.FinishReason) throws {
         var decoder = AnswerDecoder(.anthropic)
-        let events = try decode(&decoder, [#"{"type":"message_delta","delta":{"stop_reason":"\#(raw)","stop_sequence":"END"},"usage":{}}"#])
+        let events = try decode(
+            &decoder, [#"{"type":"message_delta","delta":{"stop_reason":"\#(raw)","stop_sequence":"END"},"usage":{}}"#])
         #expect(events == [.init(kind: .finish, finish: finish, rawFinish: raw, stopSequence: "END")])
     }
 
@@ -158,7 +171,10 @@ struct AnthropicDecoderTests {
     @Test("an overloaded event is the provider's error")
     func errorEvent() {
         var decoder = AnswerDecoder(.anthropic)
-        #expect(throws: DecodeFault.provider(ProviderError(inStream: ["error": ["type": "overloaded_error", "message": "Overloaded"]]))) {
+        #expect(
+            throws: DecodeFault.provider(
+                ProviderError(inStream: ["error": ["type": "overloaded_error", "message": "Overloaded"]]))
+        ) {
             try decode(&decoder, [#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#])
         }
     }
@@ -177,7 +193,9 @@ struct AnthropicDecoderTests {
         #expect(decoder.isOver && decoder.meta.usage == .init(inputTokens: 4, outputTokens: 5))
     }
 
-    @Test("a 200 that is no answer is a fault", arguments: ["", "{}", #"{"content":[]}"#, #"{"type":"error","error":{"message":"x"}}"#])
+    @Test(
+        "a 200 that is no answer is a fault",
+        arguments: ["", "{}", #"{"content":[]}"#, #"{"type":"error","error":{"message":"x"}}"#])
     func noAnswer(body: String) {
         var decoder = AnswerDecoder(.anthropic)
         #expect(throws: DecodeFault.self) { _ = try decoder.takeWhole(ByteBuffer(string: body)) }
@@ -194,7 +212,10 @@ struct EmbeddingDecoderTests {
 
     @Test(
         "missing, foreign or empty vectors are faults",
-        arguments: [#"{"data":[]}"#, #"{"data":[{"index":2,"embedding":[1]}]}"#, #"{"data":[{"index":0,"embedding":[]}]}"#, #"{"data":[{"index":0,"embedding":["x"]}]}"#, "no"])
+        arguments: [
+            #"{"data":[]}"#, #"{"data":[{"index":2,"embedding":[1]}]}"#, #"{"data":[{"index":0,"embedding":[]}]}"#,
+            #"{"data":[{"index":0,"embedding":["x"]}]}"#, "no",
+        ])
     func faults(body: String) {
         #expect(throws: DecodeFault.self) { _ = try OpenAIEmbeddings.decode(ByteBuffer(string: body), count: 1) }
     }

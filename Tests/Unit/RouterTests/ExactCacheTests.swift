@@ -1,8 +1,7 @@
 import BulkheadAPI
 import BulkheadCore
+import RouterService
 import Testing
-
-@testable import RouterService
 
 struct ExactCacheTests {
     private let start = MonotonicTime(nanoseconds: 1_000_000_000)
@@ -13,14 +12,18 @@ struct ExactCacheTests {
             dialect: .openaiChat)
     }
 
-    private func key(_ chat: ChatAPI.ChatRequest, alias: String = "m", tenant: String = "t", user: String = "u") throws -> CacheKey {
+    private func key(_ chat: ChatAPI.ChatRequest, alias: String = "m", tenant: String = "t", user: String = "u") throws
+        -> CacheKey
+    {
         try CacheKey(chat, alias: alias, metadata: CallMetadata(tenant: tenant, user: user))
     }
 
     private func answer(_ text: String) -> [ChatAPI.ChatEvent] {
         [
-            .init(kind: .start, served: .init(provider: "p", model: "m", attempts: 3, cache: .miss)), .init(kind: .text, text: text),
-            .init(kind: .finish, finish: .stop), .init(kind: .usage, usage: .init(inputTokens: 5, outputTokens: 6, costNanousd: 7)),
+            .init(kind: .start, served: .init(provider: "p", model: "m", attempts: 3, cache: .miss)),
+            .init(kind: .text, text: text),
+            .init(kind: .finish, finish: .stop),
+            .init(kind: .usage, usage: .init(inputTokens: 5, outputTokens: 6, costNanousd: 7)),
         ]
     }
 
@@ -36,9 +39,11 @@ struct ExactCacheTests {
     func otherKey() throws {
         let changes: [(inout ChatAPI.ChatRequest) -> Void] = [
             { $0.messages[0].parts[0].text += "!" }, { $0.messages[0].role = .system }, { $0.messages[0].name = "anna" },
-            { $0.messages.insert(.init(role: .system), at: 0) }, { $0.temperature = 0.1 }, { $0.temperature = nil }, { $0.topP = 0.5 },
+            { $0.messages.insert(.init(role: .system), at: 0) }, { $0.temperature = 0.1 }, { $0.temperature = nil },
+            { $0.topP = 0.5 },
             { $0.maxTokens = 7 }, { $0.seed = 7 }, { $0.stop = ["x"] }, { $0.choices = 2 }, { $0.logprobs = true },
-            { $0.presencePenalty = 0.5 }, { $0.responseFormatJson = "{}" }, { $0.endUser = "anna" }, { $0.reasoningEffort = "low" },
+            { $0.presencePenalty = 0.5 }, { $0.responseFormatJson = "{}" }, { $0.endUser = "anna" },
+            { $0.reasoningEffort = "low" },
             { $0.extraJson = #"{"x":1}"# }, { $0.dialect = .anthropicMessages },
         ]
         var keys = [try key(chat()), try key(chat(), alias: "n")]
@@ -52,7 +57,9 @@ struct ExactCacheTests {
 
     @Test("tenants and users never share a key, however their names run together")
     func partitions() throws {
-        let keys = [("t", "u"), ("t2", "u"), ("t", "u2"), ("tu", ""), ("", "tu")].map { try? key(chat(), tenant: $0.0, user: $0.1) }
+        let keys = [("t", "u"), ("t2", "u"), ("t", "u2"), ("tu", ""), ("", "tu")].map {
+            try? key(chat(), tenant: $0.0, user: $0.1)
+        }
         #expect(Set(keys).count == 5)
     }
 
@@ -64,7 +71,9 @@ struct ExactCacheTests {
         warm.temperature = 0.7
         var seeded = warm
         seeded.seed = 1
-        func covers(_ when: ExactCacheScope, _ chat: ChatAPI.ChatRequest) -> Bool { AnswerCacheConfiguration.Exact(when: when).covers(chat) }
+        func covers(_ when: ExactCacheScope, _ chat: ChatAPI.ChatRequest) -> Bool {
+            AnswerCacheConfiguration.Exact(when: when).covers(chat)
+        }
         #expect(covers(.always, warm) && !covers(.always, tools) && !covers(.off, chat()))
         #expect(covers(.deterministic, chat()) && covers(.deterministic, seeded) && !covers(.deterministic, warm))
     }
@@ -136,6 +145,8 @@ struct ExactCacheTests {
     func whole() {
         let whole = answer("x")
         #expect(CachedAnswer.isWhole(whole))
-        #expect(!CachedAnswer.isWhole([]) && !CachedAnswer.isWhole(Array(whole.dropLast())) && !CachedAnswer.isWhole(whole.filter { $0.kind != .finish }))
+        #expect(
+            !CachedAnswer.isWhole([]) && !CachedAnswer.isWhole(Array(whole.dropLast()))
+                && !CachedAnswer.isWhole(whole.filter { $0.kind != .finish }))
     }
 }

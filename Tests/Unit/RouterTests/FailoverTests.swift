@@ -2,9 +2,8 @@ import BulkheadAPI
 import BulkheadCore
 import BulkheadResilience
 import NIOCore
+import RouterService
 import Testing
-
-@testable import RouterService
 
 struct FailoverTests {
     private let loop = ImmediateLoop()
@@ -17,11 +16,14 @@ struct FailoverTests {
     private func route(_ targets: [Target], tries: Int = 2, fallbacks: [Fallback] = [.target], answer: String? = nil) -> Route {
         Route(
             alias: "assistant", targets: targets,
-            retry: RetryConfiguration(triesPerTarget: tries, maxTries: 4, base: .milliseconds(10), max: .seconds(2)), fallbacks: fallbacks,
+            retry: RetryConfiguration(triesPerTarget: tries, maxTries: 4, base: .milliseconds(10), max: .seconds(2)),
+            fallbacks: fallbacks,
             fallbackAnswer: answer)
     }
 
-    private func fails(_ kind: TargetFailure.Kind, retryAfter: Duration? = nil, reason: String = "upstream_error") -> TryOutcome<String> {
+    private func fails(_ kind: TargetFailure.Kind, retryAfter: Duration? = nil, reason: String = "upstream_error") -> TryOutcome<
+        String
+    > {
         .failed(TargetFailure(kind, CallError(.unavailable, reason: reason, message: "failed", retryAfter: retryAfter)))
     }
 
@@ -61,7 +63,9 @@ struct FailoverTests {
     func once() async {
         let silent = await run(route([first, second])) { $0.target.provider == "a" ? fails(.silent) : .answered("yes") }
         #expect(silent.tried == ["a1", "b2"])
-        let busy = await run(route([first, second])) { $0.target.provider == "a" ? fails(.transient, retryAfter: .seconds(60)) : .answered("yes") }
+        let busy = await run(route([first, second])) {
+            $0.target.provider == "a" ? fails(.transient, retryAfter: .seconds(60)) : .answered("yes")
+        }
         #expect(busy.tried == ["a1", "b2"])
         #expect(loop.asked.isEmpty)
     }
@@ -116,7 +120,9 @@ struct FailoverTests {
         #expect(failed.tries == 0 && failed.missing == ["credentials"])
         let events = try #require(FallbackAnswer.events(route, failed))
         #expect(events.map(\.kind) == [.start, .text, .finish, .usage])
-        #expect(events[0].served?.degraded == ["credentials"] && events[0].served?.model == "assistant" && events[0].served?.provider == "bulkhead")
+        #expect(
+            events[0].served?.degraded == ["credentials"] && events[0].served?.model == "assistant"
+                && events[0].served?.provider == "bulkhead")
         #expect(events[1].text == "later" && events[3].usage?.costNanousd == 0)
     }
 

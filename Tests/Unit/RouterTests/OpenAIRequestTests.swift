@@ -1,9 +1,8 @@
 import BulkheadAPI
 import BulkheadCore
 import BulkheadJSON
+import RouterService
 import Testing
-
-@testable import RouterService
 
 struct OpenAIRequestTests {
     private func body(_ chat: ChatAPI.ChatRequest, model: String = "gpt-5-mini") throws -> JSON {
@@ -28,7 +27,8 @@ struct OpenAIRequestTests {
         #expect(
             try body(chat).text()
                 == #"{"model":"gpt-5-mini","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"hello"}],"#
-                + #""temperature":0,"top_p":0.5,"stop":["x"],"seed":42,"n":2,"max_tokens":77,"response_format":{"type":"json_object"},"user":"anna"}"#)
+                + #""temperature":0,"top_p":0.5,"stop":["x"],"seed":42,"n":2,"max_tokens":77,"response_format":{"type":"json_object"},"user":"anna"}"#
+        )
     }
 
     @Test("a stream always asks for usage and keeps the client's other stream options")
@@ -68,7 +68,8 @@ struct OpenAIRequestTests {
     @Test("text and images keep their members")
     func images() throws {
         let image = ChatAPI.Part(kind: .image, url: "data:image/png;base64,iVBORw0KGgo=", extraJson: #"{"detail":"low"}"#)
-        let content = try body(chat([.init(role: .user, parts: [.init(kind: .text, text: "what?"), image])]))["messages"]?[0]?["content"]
+        let content = try body(chat([.init(role: .user, parts: [.init(kind: .text, text: "what?"), image])]))["messages"]?[0]?[
+            "content"]
         #expect(
             content == [
                 ["type": "text", "text": "what?"],
@@ -87,12 +88,17 @@ struct OpenAIRequestTests {
         #expect(
             sent["messages"]?[1] == [
                 "role": "assistant", "content": nil,
-                "tool_calls": [["id": "call_1", "type": "function", "function": ["name": "weather", "arguments": #"{"city":"Oslo"}"#]]],
+                "tool_calls": [
+                    ["id": "call_1", "type": "function", "function": ["name": "weather", "arguments": #"{"city":"Oslo"}"#]]
+                ],
             ])
         #expect(sent["messages"]?[2] == ["role": "tool", "tool_call_id": "call_1", "content": "rain"])
         #expect(
             sent["tools"] == [
-                ["type": "function", "function": ["name": "weather", "description": "Tells.", "parameters": ["type": "object"], "strict": true]]
+                [
+                    "type": "function",
+                    "function": ["name": "weather", "description": "Tells.", "parameters": ["type": "object"], "strict": true],
+                ]
             ])
         #expect(sent["tool_choice"] == ["type": "function", "function": ["name": "weather"]])
         #expect(sent["parallel_tool_calls"] == false)
@@ -108,7 +114,8 @@ struct OpenAIRequestTests {
         let sent = try body(chat([.init(role: .user, parts: parts)], dialect: .anthropicMessages))
         #expect(
             sent["messages"] == [
-                ["role": "tool", "tool_call_id": "a", "content": "rain"], ["role": "tool", "tool_call_id": "b", "content": "one\ntwo"],
+                ["role": "tool", "tool_call_id": "a", "content": "rain"],
+                ["role": "tool", "tool_call_id": "b", "content": "one\ntwo"],
                 ["role": "user", "content": "and now?"],
             ])
     }

@@ -1,7 +1,6 @@
 import BulkheadAPI
+import RouterService
 import Testing
-
-@testable import RouterService
 
 struct PriceTableTests {
     @Test(

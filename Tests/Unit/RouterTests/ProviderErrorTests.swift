@@ -1,9 +1,8 @@
 import BulkheadAPI
 import BulkheadCore
 import NIOCore
+import RouterService
 import Testing
-
-@testable import RouterService
 
 struct ProviderErrorTests {
     private let target = Target(provider: "p", destination: "d", dialect: .openai, model: "m")
@@ -16,14 +15,30 @@ struct ProviderErrorTests {
         "every status has its class, reason and code",
         arguments: [
             (400, "{}", TargetFailure.Kind.callersMistake, StatusCode.invalidArgument, "invalid_request"),
-            (400, #"{"error":{"message":"x","code":"context_length_exceeded"}}"#, .callersMistake, .invalidArgument, "context_length_exceeded"),
-            (400, #"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens"}}"#, .callersMistake, .invalidArgument, "context_length_exceeded"),
-            (400, #"{"error":{"message":"x","code":"content_policy_violation"}}"#, .callersMistake, .invalidArgument, "content_policy_violation"),
-            (400, #"{"error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#, .refused, .resourceExhausted, "insufficient_quota"),
-            (401, "{}", .refused, .failedPrecondition, "upstream_auth"), (402, "{}", .refused, .resourceExhausted, "insufficient_quota"),
-            (403, "{}", .refused, .failedPrecondition, "upstream_auth"), (404, "{}", .callersMistake, .notFound, "upstream_not_found"),
-            (408, "{}", .transient, .deadlineExceeded, "upstream_timeout"), (409, "{}", .transient, .unavailable, "upstream_error"),
-            (413, "{}", .callersMistake, .resourceExhausted, "payload_too_large"), (422, "{}", .callersMistake, .invalidArgument, "unprocessable"),
+            (
+                400, #"{"error":{"message":"x","code":"context_length_exceeded"}}"#, .callersMistake, .invalidArgument,
+                "context_length_exceeded"
+            ),
+            (
+                400, #"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens"}}"#,
+                .callersMistake, .invalidArgument, "context_length_exceeded"
+            ),
+            (
+                400, #"{"error":{"message":"x","code":"content_policy_violation"}}"#, .callersMistake, .invalidArgument,
+                "content_policy_violation"
+            ),
+            (
+                400, #"{"error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#, .refused,
+                .resourceExhausted, "insufficient_quota"
+            ),
+            (401, "{}", .refused, .failedPrecondition, "upstream_auth"),
+            (402, "{}", .refused, .resourceExhausted, "insufficient_quota"),
+            (403, "{}", .refused, .failedPrecondition, "upstream_auth"),
+            (404, "{}", .callersMistake, .notFound, "upstream_not_found"),
+            (408, "{}", .transient, .deadlineExceeded, "upstream_timeout"),
+            (409, "{}", .transient, .unavailable, "upstream_error"),
+            (413, "{}", .callersMistake, .resourceExhausted, "payload_too_large"),
+            (422, "{}", .callersMistake, .invalidArgument, "unprocessable"),
             (429, "{}", .transient, .resourceExhausted, "rate_limited"),
             (429, #"{"error":{"code":"insufficient_quota"}}"#, .refused, .resourceExhausted, "insufficient_quota"),
             (500, "<html>", .transient, .unavailable, "upstream_error"), (503, "", .transient, .unavailable, "upstream_error"),
@@ -39,7 +54,9 @@ struct ProviderErrorTests {
 
     @Test("the provider's words reach the caller on one line and cut")
     func message() {
-        #expect(failure(400, #"{"error":{"message":"temperature must\nbe at most 2"}}"#).error.message == "temperature must be at most 2")
+        #expect(
+            failure(400, #"{"error":{"message":"temperature must\nbe at most 2"}}"#).error.message
+                == "temperature must be at most 2")
         let long = failure(400, #"{"error":{"message":"\#(String(repeating: "x", count: 9000))"}}"#).error.message
         #expect(long.count == ProviderError.maxMessage + 1)
         #expect(!failure(503, "<html>upstream connect error</html>").error.message.contains("html"))
@@ -61,8 +78,10 @@ struct ProviderErrorTests {
     @Test(
         "Retry-After is read in milliseconds first, then seconds, then as a date",
         arguments: [
-            ([("Retry-After-Ms", "700"), ("retry-after", "30")], Duration.milliseconds(700)), ([("retry-after", "1.5")], .milliseconds(1500)),
-            ([("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")], .seconds(37)), ([("retry-after", "Sun, 06 Nov 1994 08:48:00 GMT")], .zero),
+            ([("Retry-After-Ms", "700"), ("retry-after", "30")], Duration.milliseconds(700)),
+            ([("retry-after", "1.5")], .milliseconds(1500)),
+            ([("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")], .seconds(37)),
+            ([("retry-after", "Sun, 06 Nov 1994 08:48:00 GMT")], .zero),
             ([("retry-after", "soon")], nil), ([("retry-after", "-1")], nil), ([], nil),
         ] as [([(String, String)], Duration?)])
     func retryAfter(headers: [(String, String)], wait: Duration?) {
@@ -72,7 +91,9 @@ struct ProviderErrorTests {
 
     @Test("errors inside a stream have the class of the status they would have had")
     func inStream() throws {
-        let overloaded = ProviderError(inStream: ["type": "error", "error": ["type": "overloaded_error", "message": "Overloaded"]])
+        let overloaded = ProviderError(inStream: [
+            "type": "error", "error": ["type": "overloaded_error", "message": "Overloaded"],
+        ])
         #expect(overloaded.failure(target).kind == .transient)
         let unknown = ProviderError(inStream: ["error": ["message": "x", "type": "server_error"]])
         #expect(unknown.failure(target).error.reason == "upstream_error")

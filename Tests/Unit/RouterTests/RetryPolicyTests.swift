@@ -1,7 +1,6 @@
 import BulkheadCore
+import RouterService
 import Testing
-
-@testable import RouterService
 
 struct RetryPolicyTests {
     private let now = MonotonicTime(nanoseconds: 1_000_000_000_000)
@@ -26,7 +25,8 @@ struct RetryPolicyTests {
     @Test("the backoff doubles and is bounded")
     func backoff() {
         let policy = RetryPolicy(
-            RetryConfiguration(triesPerTarget: 20, maxTries: 100, base: .milliseconds(100), max: .seconds(2)), targets: 1, clientRetries: 0)
+            RetryConfiguration(triesPerTarget: 20, maxTries: 100, base: .milliseconds(100), max: .seconds(2)), targets: 1,
+            clientRetries: 0)
         let failure = TargetFailure(.transient, CallError(.unavailable, message: ""))
         let waits = (1 ... 8).map { policy.step(after: failure, tries: ($0, $0), now: now, deadline: .never, jitter: 0.5) }
         let expected = [50, 100, 200, 400, 800, 1000, 1000, 1000].map { RetryPolicy.Step.again(after: .milliseconds($0)) }
@@ -47,7 +47,9 @@ struct RetryPolicyTests {
         #expect(step(.silent, tries: (1, 4)) == .giveUp)
     }
 
-    @Test("what would cost the same again, or cannot help, goes to the next target", arguments: [TargetFailure.Kind.silent, .broken, .refused, .unsupported, .credentials])
+    @Test(
+        "what would cost the same again, or cannot help, goes to the next target",
+        arguments: [TargetFailure.Kind.silent, .broken, .refused, .unsupported, .credentials])
     func next(kind: TargetFailure.Kind) {
         #expect(step(kind) == .nextTarget)
     }

@@ -1,7 +1,6 @@
 import BulkheadConfig
+import RouterService
 import Testing
-
-@testable import RouterService
 
 struct RouterConfigurationTests {
     private func problems(_ text: String) -> [ConfigProblem] {

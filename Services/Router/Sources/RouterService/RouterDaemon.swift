@@ -7,12 +7,12 @@ import Glibc
 import Synchronization
 
 /// What a configuration comes to while it is in force.
-struct RouterSettings: Sendable {
-    let configuration: RouterConfiguration
-    let table: RoutingTable
-    var cache: AnswerCacheConfiguration { configuration.cache }
+package struct RouterSettings: Sendable {
+    package let configuration: RouterConfiguration
+    package let table: RoutingTable
+    package var cache: AnswerCacheConfiguration { configuration.cache }
 
-    init(_ configuration: RouterConfiguration) {
+    package init(_ configuration: RouterConfiguration) {
         self.configuration = configuration
         table = RoutingTable(configuration)
     }
@@ -76,7 +76,8 @@ extension RouterDaemon {
         try await embeddings.run(request, current, call)
     }
 
-    package func listModels(_ request: RouterAPI.ListModelsRequest, _ call: ServerCall) async throws -> RouterAPI.ListModelsReply {
+    package func listModels(_ request: RouterAPI.ListModelsRequest, _ call: ServerCall) async throws -> RouterAPI.ListModelsReply
+    {
         let models = current.table.listed().map { RouterAPI.Model(name: $0.name, provider: $0.provider, created: started) }
         return RouterAPI.ListModelsReply(models: models)
     }
@@ -99,13 +100,17 @@ extension RouterDaemon {
     package func forceBreaker(_ name: String, open: Bool?) -> Bool {
         guard name.hasPrefix(Self.breakerPrefix) else { return false }
         let label = String(name.dropFirst(Self.breakerPrefix.count))
-        let known = breakerBook.all().contains { $0.name == label } || RouterVerbs.configuredTargets(current).contains { $0.label == label }
+        let known =
+            breakerBook.all().contains { $0.name == label }
+            || RouterVerbs.configuredTargets(current).contains { $0.label == label }
         if known { breakerBook.force(label, open: open, now: .now()) }
         return known
     }
 
     package func collectMetrics() {
-        let breakers = breakerBook.all().map { (name: $0.name, isOpen: $0.breaker.state == .open || $0.breaker.state == .forcedOpen) }
+        let breakers = breakerBook.all().map {
+            (name: $0.name, isOpen: $0.breaker.state == .open || $0.breaker.state == .forcedOpen)
+        }
         metrics.collect(cache: cache.statistics, breakers: breakers)
     }
 }

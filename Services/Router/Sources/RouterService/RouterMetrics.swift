@@ -3,13 +3,13 @@ import BulkheadObservability
 import Synchronization
 
 /// The router's instruments.
-final class RouterMetrics: Sendable {
-    let retries: Counter
+package final class RouterMetrics: Sendable {
+    package let retries: Counter
     /// Targets asked after another one had failed.
-    let fallbacks: Counter
-    let fallbackAnswers: Counter
-    let cacheHits: Counter
-    let cacheMisses: Counter
+    package let fallbacks: Counter
+    package let fallbackAnswers: Counter
+    package let cacheHits: Counter
+    package let cacheMisses: Counter
     private let cacheEntries: Gauge
     private let cacheBytes: Gauge
     private let registry: MetricsRegistry
@@ -21,11 +21,12 @@ final class RouterMetrics: Sendable {
         var latencies: [String: Timing] = [:]
     }
 
-    init(_ registry: MetricsRegistry = MetricsRegistry(service: "router")) {
+    package init(_ registry: MetricsRegistry = MetricsRegistry(service: "router")) {
         self.registry = registry
         retries = registry.counter("router_retries", help: "Tries at a target that had failed before in the same request.")
         fallbacks = registry.counter("router_fallbacks", help: "Targets asked after another target of the route.")
-        fallbackAnswers = registry.counter("router_fallback_answers", help: "Requests answered with the configured fallback answer.")
+        fallbackAnswers = registry.counter(
+            "router_fallback_answers", help: "Requests answered with the configured fallback answer.")
         cacheHits = registry.counter("router_cache_hits", help: "Requests answered from the exact cache.")
         cacheMisses = registry.counter("router_cache_misses", help: "Requests looked up in the exact cache in vain.")
         cacheEntries = registry.gauge("router_cache_entries", help: "Answers in the exact cache.")
@@ -33,7 +34,7 @@ final class RouterMetrics: Sendable {
     }
 
     /// Counts one try.
-    func attempt<Value>(_ target: Target, _ outcome: TryOutcome<Value>, took: Duration) {
+    package func attempt<Value>(_ target: Target, _ outcome: TryOutcome<Value>, took: Duration) {
         let word: String =
             switch outcome {
             case .answered: "answered"
@@ -53,7 +54,7 @@ final class RouterMetrics: Sendable {
     }
 
     /// Brings gauges up to date.
-    func collect(cache: ExactCache.Statistics, breakers: [(name: String, isOpen: Bool)]) {
+    package func collect(cache: ExactCache.Statistics, breakers: [(name: String, isOpen: Bool)]) {
         cacheEntries.set(cache.entries)
         cacheBytes.set(cache.bytes)
         for (name, isOpen) in breakers {
@@ -65,7 +66,8 @@ final class RouterMetrics: Sendable {
 
     private func made(_ provider: String, _ outcome: String) -> Counter {
         registry.counter(
-            "router_attempts", help: "Tries by provider and how they ended.", labels: [("provider", provider), ("outcome", outcome)])
+            "router_attempts", help: "Tries by provider and how they ended.",
+            labels: [("provider", provider), ("outcome", outcome)])
     }
 
     private func latency(_ provider: String) -> Timing {

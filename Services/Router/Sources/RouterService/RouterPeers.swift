@@ -3,11 +3,11 @@ import BulkheadCore
 import BulkheadServiceKit
 
 /// Every link the router opens.
-enum RouterPeers {
+package enum RouterPeers {
     /// The builtin embedder answers in milliseconds; ten seconds cover a large batch on a busy machine.
-    static let retrievalDeadline = Duration.seconds(10)
+    package static let retrievalDeadline = Duration.seconds(10)
 
-    static let all: [PeerDeclaration] = [
+    package static let all: [PeerDeclaration] = [
         // As long as the longest request: every route has limits of its own.
         PeerDeclaration(
             .credentials, schemas: [CredentialsMethods.schema], deadline: .seconds(600),

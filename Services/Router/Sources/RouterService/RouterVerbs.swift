@@ -72,12 +72,12 @@ package struct PurgedCache: Codable, Sendable {
 }
 
 /// The router's own admin verbs.
-struct RouterVerbs: Sendable {
-    let settings: @Sendable () -> RouterSettings
-    let breakers: TargetBreakers
-    let cache: ExactCache
+package struct RouterVerbs: Sendable {
+    package let settings: @Sendable () -> RouterSettings
+    package let breakers: TargetBreakers
+    package let cache: ExactCache
 
-    var all: [AdminVerb] {
+    package var all: [AdminVerb] {
         [
             AdminVerb("models") { (_: NoValue) in models() },
             AdminVerb("providers") { (_: NoValue) in providers() },
@@ -88,9 +88,11 @@ struct RouterVerbs: Sendable {
     }
 
     /// Every target the configuration names, once.
-    static func configuredTargets(_ settings: RouterSettings) -> [Target] {
+    package static func configuredTargets(_ settings: RouterSettings) -> [Target] {
         var seen: Set<String> = []
-        return settings.table.names.flatMap { (try? settings.table.route($0).targets) ?? [] }.filter { seen.insert($0.label).inserted }
+        return settings.table.names.flatMap { (try? settings.table.route($0).targets) ?? [] }.filter {
+            seen.insert($0.label).inserted
+        }
     }
 
     private func models() -> [ModelRow] {
@@ -133,8 +135,8 @@ struct RouterVerbs: Sendable {
 }
 
 /// The retry policy of a route in words.
-enum RouteRules {
-    static func of(_ route: Route) -> [RouteExplanation.Rule] {
+package enum RouteRules {
+    package static func of(_ route: Route) -> [RouteExplanation.Rule] {
         let next = route.fallbacks.contains(.target) && route.targets.count > 1 ? "the next target" : "no other target"
         let retry = route.retry
         let again = "up to \(retry.triesPerTarget) tries of the target (\(retry.maxTries) in all), then \(next)"

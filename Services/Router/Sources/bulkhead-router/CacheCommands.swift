@@ -21,7 +21,9 @@ struct CacheStats: AsyncParsableCommand {
         try show(told, shared) { stats in
             table([
                 ["ENTRIES", "BYTES", "HITS", "MISSES", "STORED", "EVICTED", "EXPIRED"],
-                [stats.entries, stats.bytes, stats.hits, stats.misses, stats.stored, stats.evicted, stats.expired].map { "\($0)" },
+                [stats.entries, stats.bytes, stats.hits, stats.misses, stats.stored, stats.evicted, stats.expired].map {
+                    "\($0)"
+                },
             ])
         }
     }

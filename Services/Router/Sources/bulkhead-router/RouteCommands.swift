@@ -13,9 +13,11 @@ struct Models: AsyncParsableCommand {
     func run() async throws {
         let rows = try await AdminConnection(.router, shared).invoke("models", NoValue(), as: [ModelRow].self)
         try show(rows, shared) { rows in
-            table([["MODEL", "TARGETS", "STRATEGY", "FALLBACKS"]] + rows.map {
-                [$0.name, $0.targets.joined(separator: ", "), $0.strategy, $0.fallbacks.joined(separator: ", ")]
-            })
+            table(
+                [["MODEL", "TARGETS", "STRATEGY", "FALLBACKS"]]
+                    + rows.map {
+                        [$0.name, $0.targets.joined(separator: ", "), $0.strategy, $0.fallbacks.joined(separator: ", ")]
+                    })
         }
     }
 }
@@ -30,14 +32,16 @@ struct Providers: AsyncParsableCommand {
     func run() async throws {
         let rows = try await AdminConnection(.router, shared).invoke("providers", NoValue(), as: [ProviderRow].self)
         try show(rows, shared) { rows in
-            table([["PROVIDER", "DIALECT", "DESTINATION", "SERVES"]] + rows.map { [$0.name, $0.dialect, $0.destination, $0.serve] })
+            table(
+                [["PROVIDER", "DIALECT", "DESTINATION", "SERVES"]] + rows.map { [$0.name, $0.dialect, $0.destination, $0.serve] })
         }
     }
 }
 
 struct Explain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "explain", abstract: "Tells where a request for a model would go, and what follows from each class of error.",
+        commandName: "explain",
+        abstract: "Tells where a request for a model would go, and what follows from each class of error.",
         discussion: "Nothing is sent.\n\nExample:\n  bulkhead-router explain --model assistant")
 
     @OptionGroup var shared: SharedOptions

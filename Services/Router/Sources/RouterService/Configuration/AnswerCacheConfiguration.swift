@@ -39,7 +39,7 @@ package struct AnswerCacheConfiguration: Sendable, Equatable {
     package var exact: Exact
     package var semantic: Semantic
 
-    init(section: ConfigSection) {
+    package init(section: ConfigSection) {
         let exact = section.section("exact")
         self.exact = Exact(
             when: exact.choice("when", default: .always),

@@ -51,13 +51,23 @@ package struct RouteTimeouts: Sendable, Equatable {
 /// How often and how fast a route tries again.
 package struct RetryConfiguration: Sendable, Equatable {
     /// Tries of one target, the first included.
-    package var triesPerTarget = 2
+    package var triesPerTarget: Int
     /// Tries over all targets, the first included.
-    package var maxTries = 4
+    package var maxTries: Int
     /// Upper limit of the first random wait; doubles with every further one.
-    package var base: Duration = .milliseconds(250)
+    package var base: Duration
     /// Upper limit of every wait, a Retry-After included.
-    package var max: Duration = .seconds(10)
+    package var max: Duration
+
+    /// The documented defaults, with what is given changed.
+    package init(
+        triesPerTarget: Int = 2, maxTries: Int = 4, base: Duration = .milliseconds(250), max: Duration = .seconds(10)
+    ) {
+        self.triesPerTarget = triesPerTarget
+        self.maxTries = maxTries
+        self.base = base
+        self.max = max
+    }
 }
 
 /// One entry of `router.models`.
@@ -78,7 +88,7 @@ package struct ModelConfiguration: Sendable, Equatable {
     /// The limit sent to providers that insist on one.
     package static let defaultMaxTokens = 4096
 
-    init(section: ConfigSection, providers: [String], builtin: Set<String>) {
+    package init(section: ConfigSection, providers: [String], builtin: Set<String>) {
         name = section.requiredString("name")
         strategy = section.choice("strategy", default: .ordered)
         let isPattern = name.contains("*")
@@ -94,7 +104,8 @@ package struct ModelConfiguration: Sendable, Equatable {
 
     private func check(_ section: ConfigSection, builtin: Set<String>) {
         if targets.isEmpty {
-            section.report("targets", found: "nothing", expected: "at least one target, e.g. [{ provider: openai, model: gpt-5-mini }]")
+            section.report(
+                "targets", found: "nothing", expected: "at least one target, e.g. [{ provider: openai, model: gpt-5-mini }]")
         }
         if name.utf8.count > 128 || name.unicodeScalars.contains(where: { $0.value < 0x21 || $0.value == 0x7f }) {
             section.report("name", found: name, expected: "at most 128 bytes without spaces and control characters")
@@ -104,7 +115,9 @@ package struct ModelConfiguration: Sendable, Equatable {
         }
         let kinds = Set(targets.filter { !$0.provider.isEmpty }.map { builtin.contains($0.provider) })
         if kinds.count > 1 {
-            section.report("targets", found: "the builtin embedder beside other providers", expected: "one kind: its vectors are of another space")
+            section.report(
+                "targets", found: "the builtin embedder beside other providers",
+                expected: "one kind: its vectors are of another space")
         }
     }
 
@@ -112,7 +125,8 @@ package struct ModelConfiguration: Sendable, Equatable {
         let provider = section.requiredString("provider")
         section.reference("provider", provider, among: providers, what: "a provider")
         let model = isPattern ? section.string("model", default: "") : section.requiredString("model")
-        return TargetConfiguration(provider: provider, model: model, weight: section.int("weight", default: 1, in: 1 ... 1_000_000))
+        return TargetConfiguration(
+            provider: provider, model: model, weight: section.int("weight", default: 1, in: 1 ... 1_000_000))
     }
 
     private static func timeouts(_ section: ConfigSection) -> RouteTimeouts {
@@ -148,7 +162,8 @@ package struct ModelConfiguration: Sendable, Equatable {
                 continue
             }
             if listed.contains(fallback) {
-                section.report("fallbacks", found: "\(name) twice", expected: "each of \(names.joined(separator: ", ")) at most once")
+                section.report(
+                    "fallbacks", found: "\(name) twice", expected: "each of \(names.joined(separator: ", ")) at most once")
             }
             listed.append(fallback)
         }

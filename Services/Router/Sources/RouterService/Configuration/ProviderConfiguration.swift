@@ -28,16 +28,19 @@ package struct ProviderConfiguration: Sendable, Equatable {
     package var dialect: ProviderDialect
     package var serve: ServedNames
 
-    init(section: ConfigSection) {
+    package init(section: ConfigSection) {
         name = section.requiredString("name")
         dialect = section.choice("dialect", default: .openai)
         destination = section.string("destination", default: "")
         serve = section.choice("serve", default: .listed)
         if !section.contains("dialect") {
-            section.report("dialect", found: "nothing", expected: "one of: \(ProviderDialect.allCases.map(\.rawValue).joined(separator: ", "))")
+            section.report(
+                "dialect", found: "nothing",
+                expected: "one of: \(ProviderDialect.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         if !name.isEmpty, !Self.isLabel(name) {
-            section.report("name", found: name, expected: "at most 64 letters, digits, \".\", \"_\" or \"-\": it is sent in a header")
+            section.report(
+                "name", found: name, expected: "at most 64 letters, digits, \".\", \"_\" or \"-\": it is sent in a header")
         }
         checkDestination(section)
     }

@@ -3,12 +3,12 @@ import BulkheadCore
 import Crypto
 
 /// Says that two requests are the very same: a SHA-256 over everything that may change the answer, and over whose it is.
-struct CacheKey: Hashable, Sendable {
+package struct CacheKey: Hashable, Sendable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 
     /// The key of a request for `alias`. Tenant and user are part of it: an answer never crosses from one to another.
     /// - Throws: `WireError` for a request too large to be written down.
-    init(_ chat: ChatAPI.ChatRequest, alias: String, metadata: CallMetadata) throws {
+    package init(_ chat: ChatAPI.ChatRequest, alias: String, metadata: CallMetadata) throws {
         var canonical = chat
         canonical.model = alias
         canonical.stream = false
@@ -26,13 +26,13 @@ struct CacheKey: Hashable, Sendable {
         }
     }
 
-    static func == (left: Self, right: Self) -> Bool { left.words == right.words }
-    func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+    package static func == (left: Self, right: Self) -> Bool { left.words == right.words }
+    package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }
 
 extension AnswerCacheConfiguration.Exact {
     /// Whether the answer to `chat` may come from the cache and go there. Never where tools are offered: their calls act.
-    func covers(_ chat: ChatAPI.ChatRequest) -> Bool {
+    package func covers(_ chat: ChatAPI.ChatRequest) -> Bool {
         guard chat.tools.isEmpty else { return false }
         switch when {
         case .off: return false

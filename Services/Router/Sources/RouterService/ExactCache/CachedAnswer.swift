@@ -1,17 +1,17 @@
 import BulkheadAPI
 
 /// Between an answer as it was served and as it is given again.
-enum CachedAnswer {
+package enum CachedAnswer {
     /// Characters of one text event of a replay: streams come in pieces, as clients expect.
     private static let piece = 48
 
     /// Whether the events are a whole answer: only those are kept.
-    static func isWhole(_ events: [ChatAPI.ChatEvent]) -> Bool {
+    package static func isWhole(_ events: [ChatAPI.ChatEvent]) -> Bool {
         events.first?.kind == .start && events.last?.kind == .usage && events.contains { $0.kind == .finish }
     }
 
     /// The answer from the cache: it made no try and costs nothing. Usage stays, so that clients see what the answer holds.
-    static func replay(_ events: [ChatAPI.ChatEvent], streaming: Bool) -> [ChatAPI.ChatEvent] {
+    package static func replay(_ events: [ChatAPI.ChatEvent], streaming: Bool) -> [ChatAPI.ChatEvent] {
         events.flatMap { event -> [ChatAPI.ChatEvent] in
             var event = event
             switch event.kind {

@@ -4,17 +4,17 @@ import Synchronization
 
 /// Whole answers in memory, by the very same request. Bounded in entries, bytes and time; at the bounds the least recently used
 /// answer goes.
-final class ExactCache: Sendable {
+package final class ExactCache: Sendable {
     /// What `cache stats` shows.
-    struct Statistics: Sendable, Equatable {
-        var entries = 0
-        var bytes = 0
-        var hits = 0
-        var misses = 0
-        var stored = 0
+    package struct Statistics: Sendable, Equatable {
+        package var entries = 0
+        package var bytes = 0
+        package var hits = 0
+        package var misses = 0
+        package var stored = 0
         /// Answers that went because of a bound.
-        var evicted = 0
-        var expired = 0
+        package var evicted = 0
+        package var expired = 0
     }
 
     fileprivate struct Entry {
@@ -35,15 +35,15 @@ final class ExactCache: Sendable {
     }
 
     /// Memory of all answers together, estimated.
-    static let maxBytes = 64 << 20
+    package static let maxBytes = 64 << 20
     private static let bytesPerEvent = 400
 
     private let state: Mutex<State>
 
-    init(_ configuration: AnswerCacheConfiguration.Exact) { state = Mutex(State(configuration: configuration)) }
+    package init(_ configuration: AnswerCacheConfiguration.Exact) { state = Mutex(State(configuration: configuration)) }
 
     /// Answers kept so far stay, as far as the new bounds allow.
-    func reconfigure(_ configuration: AnswerCacheConfiguration.Exact) {
+    package func reconfigure(_ configuration: AnswerCacheConfiguration.Exact) {
         state.withLock { state in
             state.configuration = configuration
             state.shrink()
@@ -51,7 +51,7 @@ final class ExactCache: Sendable {
     }
 
     /// The events of the answer, START to USAGE; nil when there is none, or its time is over.
-    func lookup(_ key: CacheKey, now: MonotonicTime) -> [ChatAPI.ChatEvent]? {
+    package func lookup(_ key: CacheKey, now: MonotonicTime) -> [ChatAPI.ChatEvent]? {
         state.withLock { state in
             guard let entry = state.entries[key] else {
                 state.statistics.misses += 1
@@ -71,7 +71,7 @@ final class ExactCache: Sendable {
     }
 
     /// Keeps an answer; replaces an older one to the same request.
-    func store(_ key: CacheKey, _ events: [ChatAPI.ChatEvent], now: MonotonicTime) {
+    package func store(_ key: CacheKey, _ events: [ChatAPI.ChatEvent], now: MonotonicTime) {
         let bytes = events.reduce(0) { sum, event in
             sum + Self.bytesPerEvent + event.text.utf8.count + (event.json?.utf8.count ?? 0) + (event.signature?.utf8.count ?? 0)
         }
@@ -88,7 +88,7 @@ final class ExactCache: Sendable {
     }
 
     /// Forgets everything. - Returns: how many answers there were.
-    func purge() -> Int {
+    package func purge() -> Int {
         state.withLock { state in
             let count = state.entries.count
             state.entries = [:]
@@ -98,7 +98,7 @@ final class ExactCache: Sendable {
         }
     }
 
-    var statistics: Statistics {
+    package var statistics: Statistics {
         state.withLock { state in
             var statistics = state.statistics
             statistics.entries = state.entries.count

@@ -1,22 +1,22 @@
 import BulkheadAPI
 
 /// Keeps an answer's events while they pass, for the cache and for estimating usage. Neighbouring fragments become one.
-struct AnswerCollector: Sendable {
+package struct AnswerCollector: Sendable {
     /// START first, then content and FINISH; USAGE last.
-    private(set) var events: [ChatAPI.ChatEvent] = []
+    package private(set) var events: [ChatAPI.ChatEvent] = []
     /// The answer grew beyond `limit`: it is passed on but not kept.
-    private(set) var isTooLarge = false
+    package private(set) var isTooLarge = false
     /// Bytes of text in the answer.
-    private(set) var bytes = 0
+    package private(set) var bytes = 0
     private let keeps: Bool
 
     /// Bytes of text of an answer that is kept.
-    static let limit = 1 << 20
+    package static let limit = 1 << 20
 
     /// - Parameter keeps: whether events are wanted; bytes are counted in any case.
-    init(keeps: Bool) { self.keeps = keeps }
+    package init(keeps: Bool) { self.keeps = keeps }
 
-    mutating func take(_ new: [ChatAPI.ChatEvent]) {
+    package mutating func take(_ new: [ChatAPI.ChatEvent]) {
         for event in new where event.kind != .keepalive {
             bytes += event.text.utf8.count
             if bytes > Self.limit, !isTooLarge {
@@ -36,11 +36,11 @@ struct AnswerCollector: Sendable {
 }
 
 /// Usage of a provider that reports none.
-enum EstimatedUsage {
+package enum EstimatedUsage {
     /// About four bytes of English are a token.
     private static let bytesPerToken = 4
 
-    static func of(_ chat: ChatAPI.ChatRequest, answerBytes: Int) -> ChatAPI.Usage {
+    package static func of(_ chat: ChatAPI.ChatRequest, answerBytes: Int) -> ChatAPI.Usage {
         let input = chat.messages.reduce(0) { sum, message in
             sum + message.parts.reduce(0) { $0 + $1.text.utf8.count + ($1.json?.utf8.count ?? 0) }
         }

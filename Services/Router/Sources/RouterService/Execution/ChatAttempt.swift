@@ -4,31 +4,31 @@ import BulkheadIPC
 import NIOCore
 
 /// A whole answer that went to the caller, START to USAGE.
-struct ServedAnswer: Sendable {
+package struct ServedAnswer: Sendable {
     /// Empty when the answer was not kept.
-    let events: [ChatAPI.ChatEvent]
+    package let events: [ChatAPI.ChatEvent]
     /// The provider went away between the end of the answer and its usage: whoever runs the try sends this.
-    let unsentUsage: ChatAPI.Usage?
+    package let unsentUsage: ChatAPI.Usage?
 }
 
 /// One try of a chat at one target: request, answer, events to the caller.
-struct ChatAttempt: Sendable {
-    let exchange: UpstreamExchange
-    let chat: ChatAPI.ChatRequest
-    let metadata: CallMetadata
-    let replies: TypedWriter<RouterAPI.CompleteReply>
-    let eventLoop: any EventLoop
+package struct ChatAttempt: Sendable {
+    package let exchange: UpstreamExchange
+    package let chat: ChatAPI.ChatRequest
+    package let metadata: CallMetadata
+    package let replies: TypedWriter<RouterAPI.CompleteReply>
+    package let eventLoop: any EventLoop
     /// What START says of the cache.
-    let cache: ChatAPI.CacheOutcome
+    package let cache: ChatAPI.CacheOutcome
     /// The answer is wanted for the cache.
-    let keeps: Bool
+    package let keeps: Bool
 
     /// The largest whole answer and the largest error body that are read.
     private static let maxAnswer = 32 << 20
     private static let maxError = 64 << 10
 
     /// Never throws: every end of a try is an outcome.
-    func run(_ one: Try) async -> TryOutcome<ServedAnswer> {
+    package func run(_ one: Try) async -> TryOutcome<ServedAnswer> {
         let request: UpstreamRequest
         do {
             request = try ChatEncoding.request(chat, for: one.target, defaultMaxTokens: one.route.defaultMaxTokens)
@@ -60,12 +60,13 @@ struct ChatAttempt: Sendable {
         }
     }
 
-    private static func refusal(_ head: ResponseHead, _ body: inout ResponseBody, _ target: Target) async throws -> TargetFailure {
+    private static func refusal(_ head: ResponseHead, _ body: inout ResponseBody, _ target: Target) async throws -> TargetFailure
+    {
         let bytes = try await body.whole(limit: maxError) ?? ByteBuffer()
         return ProviderError(status: head.status, headers: head.headers, body: bytes).failure(target)
     }
 
-    static func callError(_ error: any Error) -> CallError {
+    package static func callError(_ error: any Error) -> CallError {
         (error as? CallError) ?? CallError(.internal, message: "the router failed: \(type(of: error))")
     }
 }

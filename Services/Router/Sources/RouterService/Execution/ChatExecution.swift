@@ -5,14 +5,14 @@ import Glibc
 import NIOCore
 
 /// Answers chats: cache, then targets, then the configured answer.
-struct ChatExecution: Sendable {
-    let exchange: UpstreamExchange
-    let failover: Failover
-    let cache: ExactCache
-    let metrics: RouterMetrics
+package struct ChatExecution: Sendable {
+    package let exchange: UpstreamExchange
+    package let failover: Failover
+    package let cache: ExactCache
+    package let metrics: RouterMetrics
 
     /// Writes the answer's events to `replies`. - Throws: `CallError` when there is no answer, or it broke off.
-    func run(
+    package func run(
         _ request: RouterAPI.CompleteRequest, _ settings: RouterSettings, _ call: ServerCall,
         _ replies: TypedWriter<RouterAPI.CompleteReply>
     ) async throws {
@@ -60,15 +60,15 @@ struct ChatExecution: Sendable {
 }
 
 /// What a request may do with the cache.
-struct CacheUse: Sendable, Equatable {
-    let looks: Bool
-    let keeps: Bool
+package struct CacheUse: Sendable, Equatable {
+    package let looks: Bool
+    package let keeps: Bool
     /// What is told of it when the answer comes from a provider.
-    let outcome: ChatAPI.CacheOutcome
+    package let outcome: ChatAPI.CacheOutcome
 
     /// `no-store` neither keeps the answer nor takes a kept one: who says so wants this request to leave no trace in the cache,
     /// hits included.
-    init(_ policy: RouterAPI.CachePolicy, _ configuration: AnswerCacheConfiguration.Exact, _ chat: ChatAPI.ChatRequest) {
+    package init(_ policy: RouterAPI.CachePolicy, _ configuration: AnswerCacheConfiguration.Exact, _ chat: ChatAPI.ChatRequest) {
         let covers = configuration.covers(chat) && policy != .off
         looks = covers && (policy == .default || policy == .unspecified)
         keeps = covers && policy != .noStore
@@ -77,9 +77,9 @@ struct CacheUse: Sendable, Equatable {
 }
 
 /// The answer a route gives when nobody else does.
-enum FallbackAnswer {
+package enum FallbackAnswer {
     /// nil when the route has none, or when the failure is the caller's own.
-    static func events(_ route: Route, _ all: AllFailed) -> [ChatAPI.ChatEvent]? {
+    package static func events(_ route: Route, _ all: AllFailed) -> [ChatAPI.ChatEvent]? {
         let isCallers = all.failure.kind == .callersMistake || all.failure.kind == .cancelled || all.failure.kind == .unsupported
         guard !isCallers, route.fallbacks.contains(.answer), let text = route.fallbackAnswer else { return nil }
         let served = ChatAPI.Served(

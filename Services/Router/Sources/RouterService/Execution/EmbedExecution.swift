@@ -5,16 +5,18 @@ import Glibc
 import NIOCore
 
 /// Makes embeddings: at a provider, or with the embedder of the retrieval service.
-struct EmbedExecution: Sendable {
-    let exchange: UpstreamExchange
-    let retrieval: RetrievalClient
-    let failover: Failover
+package struct EmbedExecution: Sendable {
+    package let exchange: UpstreamExchange
+    package let retrieval: RetrievalClient
+    package let failover: Failover
 
     /// Inputs of one request, and the largest answer that is read.
-    static let maxInputs = 2048
+    package static let maxInputs = 2048
     private static let maxAnswer = 64 << 20
 
-    func run(_ request: RouterAPI.EmbedRequest, _ settings: RouterSettings, _ call: ServerCall) async throws -> RouterAPI.EmbedReply {
+    package func run(_ request: RouterAPI.EmbedRequest, _ settings: RouterSettings, _ call: ServerCall) async throws
+        -> RouterAPI.EmbedReply
+    {
         guard (1 ... Self.maxInputs).contains(request.inputs.count) else {
             throw CallError(
                 .invalidArgument, reason: "invalid_request",
@@ -47,10 +49,13 @@ struct EmbedExecution: Sendable {
         }
     }
 
-    private func remote(_ request: RouterAPI.EmbedRequest, _ one: Try, _ metadata: CallMetadata) async throws -> RouterAPI.EmbedReply {
+    private func remote(_ request: RouterAPI.EmbedRequest, _ one: Try, _ metadata: CallMetadata) async throws
+        -> RouterAPI.EmbedReply
+    {
         let upstream = OpenAIEmbeddings.request(request, model: one.target.model)
         let options = CallOptions(deadline: one.deadline.time, metadata: metadata)
-        return try await exchange.perform(upstream, one.target, connectTimeout: one.route.timeouts.connect, options) { head, body in
+        return try await exchange.perform(upstream, one.target, connectTimeout: one.route.timeouts.connect, options) {
+            head, body in
             guard let bytes = try await body.whole(limit: Self.maxAnswer) else {
                 throw TargetFailure.broken(one.target, "sent an answer larger than \(Self.maxAnswer >> 20) MiB")
             }
@@ -62,7 +67,9 @@ struct EmbedExecution: Sendable {
         }
     }
 
-    private func builtin(_ request: RouterAPI.EmbedRequest, _ one: Try, _ metadata: CallMetadata) async throws -> RouterAPI.EmbedReply {
+    private func builtin(_ request: RouterAPI.EmbedRequest, _ one: Try, _ metadata: CallMetadata) async throws
+        -> RouterAPI.EmbedReply
+    {
         let deadline = min(one.deadline.time, .now() + RouterPeers.retrievalDeadline)
         let answer: RetrievalAPI.EmbedReply
         do {
@@ -73,7 +80,8 @@ struct EmbedExecution: Sendable {
             throw TargetFailure(
                 .unsupported,
                 CallError(
-                    .unavailable, reason: error.reason, message: "The builtin embedder cannot be reached: see bulkhead-router links.",
+                    .unavailable, reason: error.reason,
+                    message: "The builtin embedder cannot be reached: see bulkhead-router links.",
                     retryAfter: error.retryAfter, origin: error.origin))
         }
         return Self.reply(answer.vectors.map { .init(values: $0.values) }, answer.inputTokens, one)
@@ -105,6 +113,7 @@ struct EmbedExecution: Sendable {
             .unsupported,
             CallError(
                 .invalidArgument, reason: "invalid_request",
-                message: "The provider '\(target.provider)' (dialect anthropic) makes no embeddings: name a model of another one."))
+                message: "The provider '\(target.provider)' (dialect anthropic) makes no embeddings: name a model of another one."
+            ))
     }
 }

@@ -8,7 +8,7 @@ import NIOCore
 // longer matters). USAGE follows completion as soon as the provider tells it, or when it is clear that it will not.
 
 /// Takes a provider's answer apart and sends its events on, in batches as they arrive.
-struct EventPump {
+package struct EventPump {
     private let attempt: ChatAttempt
     private let one: Try
     private let watchdog: Watchdog
@@ -22,7 +22,7 @@ struct EventPump {
     /// How long a complete answer waits for usage, or for the end of the body that lets the connection be used again.
     private static let afterglow = Duration.milliseconds(500)
 
-    init(attempt: ChatAttempt, one: Try, watchdog: Watchdog) {
+    package init(attempt: ChatAttempt, one: Try, watchdog: Watchdog) {
         self.attempt = attempt
         self.one = one
         self.watchdog = watchdog
@@ -31,7 +31,7 @@ struct EventPump {
     }
 
     /// Reads a stream to its end. - Throws: why the answer is not complete.
-    mutating func stream(_ body: inout ResponseBody) async throws {
+    package mutating func stream(_ body: inout ResponseBody) async throws {
         while let piece = try await body.next() {
             var events: [ChatAPI.ChatEvent] = []
             do {
@@ -48,20 +48,20 @@ struct EventPump {
     }
 
     /// Takes an answer that is one document.
-    mutating func whole(_ body: ByteBuffer) async throws {
+    package mutating func whole(_ body: ByteBuffer) async throws {
         let events = try decoder.takeWhole(body)
         try await send(events + usageEvents(after: events))
     }
 
     /// The body has ended.
-    mutating func end() async throws -> TryOutcome<ServedAnswer> {
+    package mutating func end() async throws -> TryOutcome<ServedAnswer> {
         guard decoder.isComplete else { throw TargetFailure.broken(one.target, "ended its answer before the end") }
         try await send(usageEvents(after: []))
         return .answered(ServedAnswer(events: collector.isTooLarge ? [] : collector.events, unsentUsage: nil))
     }
 
     /// What the try came to when it ended with an error.
-    mutating func outcome(of error: any Error) -> TryOutcome<ServedAnswer> {
+    package mutating func outcome(of error: any Error) -> TryOutcome<ServedAnswer> {
         if let callersError { return .brokenOff(callersError, .neutral) }
         let failure = failure(of: error)
         guard hasStarted else { return .failed(failure) }

@@ -5,32 +5,32 @@ import Glibc
 import NIOCore
 
 /// When a request is over, and whose wish that is.
-struct RequestDeadline: Sendable, Equatable {
-    let time: MonotonicTime
+package struct RequestDeadline: Sendable, Equatable {
+    package let time: MonotonicTime
     /// The route's own limit; otherwise the caller gave less time, and running out of it says nothing about a provider.
-    let isRoutes: Bool
+    package let isRoutes: Bool
 
     /// The nearer of the caller's deadline and the route's total.
-    init(caller: MonotonicTime, total: Duration, now: MonotonicTime) {
+    package init(caller: MonotonicTime, total: Duration, now: MonotonicTime) {
         isRoutes = now + total <= caller
         time = min(caller, now + total)
     }
 }
 
 /// One try at one target.
-struct Try: Sendable {
-    let route: Route
-    let target: Target
+package struct Try: Sendable {
+    package let route: Route
+    package let target: Target
     /// This try's number over all targets, from 1.
-    let number: Int
+    package let number: Int
     /// When the whole request is over.
-    let deadline: RequestDeadline
+    package let deadline: RequestDeadline
     /// Services that were missing on the way here.
-    let degraded: [String]
+    package let degraded: [String]
 }
 
 /// How one try ended.
-enum TryOutcome<Value: Sendable>: Sendable {
+package enum TryOutcome<Value: Sendable>: Sendable {
     case answered(Value)
     /// Nothing reached the caller: something else may be tried.
     case failed(TargetFailure)
@@ -39,26 +39,32 @@ enum TryOutcome<Value: Sendable>: Sendable {
 }
 
 /// No target gave an answer.
-struct AllFailed: Error, Sendable {
+package struct AllFailed: Error, Sendable {
     /// What to tell the caller.
-    let failure: TargetFailure
+    package let failure: TargetFailure
     /// Upstream tries made.
-    let tries: Int
+    package let tries: Int
     /// What was missing: `credentials`, or the providers that failed.
-    let missing: [String]
+    package let missing: [String]
 }
 
 /// Tries the targets of a route in order until one answers, within one deadline and one budget of tries.
-struct Failover: Sendable {
-    let breakers: TargetBreakers
-    let metrics: RouterMetrics
-    let eventLoop: any EventLoop
+package struct Failover: Sendable {
+    package let breakers: TargetBreakers
+    package let metrics: RouterMetrics
+    package let eventLoop: any EventLoop
+
+    package init(breakers: TargetBreakers, metrics: RouterMetrics, eventLoop: any EventLoop) {
+        self.breakers = breakers
+        self.metrics = metrics
+        self.eventLoop = eventLoop
+    }
 
     /// Longest Retry-After while breakers are open.
-    static let longestBreakerWait = Duration.seconds(60)
+    package static let longestBreakerWait = Duration.seconds(60)
 
     /// - Throws: `AllFailed`; `CallError` when a try broke off after its first event.
-    func run<Value: Sendable>(
+    package func run<Value: Sendable>(
         _ route: Route, deadline: RequestDeadline, clientRetries: Int, _ attempt: (Try) async -> TryOutcome<Value>
     ) async throws -> Value {
         let policy = RetryPolicy(route.retry, targets: route.targets.count, clientRetries: clientRetries)
@@ -133,7 +139,8 @@ struct Failover: Sendable {
                 if failure.kind == .credentials || failure.kind == .unsupported { progress.tries -= 1 }
                 progress.note(failure, target)
                 let step = policy.step(
-                    after: failure, tries: (triesOfTarget, progress.tries), now: now, deadline: deadline.time, jitter: .random(in: 0 ..< 1))
+                    after: failure, tries: (triesOfTarget, progress.tries), now: now, deadline: deadline.time,
+                    jitter: .random(in: 0 ..< 1))
                 guard case .again(let wait) = step else {
                     progress.isOver = step == .giveUp || !route.fallbacks.contains(.target)
                     return nil

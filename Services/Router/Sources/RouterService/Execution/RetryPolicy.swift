@@ -2,9 +2,9 @@ import BulkheadCore
 import BulkheadResilience
 
 /// Decides what comes after a failed try. Pure: time and randomness come from outside.
-struct RetryPolicy: Sendable, Equatable {
+package struct RetryPolicy: Sendable, Equatable {
     /// What to do next.
-    enum Step: Sendable, Equatable {
+    package enum Step: Sendable, Equatable {
         /// The same target, after a wait.
         case again(after: Duration)
         case nextTarget
@@ -13,16 +13,16 @@ struct RetryPolicy: Sendable, Equatable {
     }
 
     /// Tries of one target, the first included.
-    let triesPerTarget: Int
+    package let triesPerTarget: Int
     /// Tries over all targets.
-    let maxTries: Int
+    package let maxTries: Int
     private let base: Duration
     private let limit: Duration
 
     /// - Parameters:
     ///   - targets: how many the route has; every one of them may be tried at least once.
     ///   - clientRetries: how often the client's SDK has tried before. Its retries and ours must not multiply.
-    init(_ configuration: RetryConfiguration, targets: Int, clientRetries: Int) {
+    package init(_ configuration: RetryConfiguration, targets: Int, clientRetries: Int) {
         let spent = max(0, clientRetries)
         triesPerTarget = max(1, configuration.triesPerTarget - spent)
         maxTries = spent == 0 ? configuration.maxTries : max(min(targets, configuration.maxTries), configuration.maxTries - spent)
@@ -33,8 +33,9 @@ struct RetryPolicy: Sendable, Equatable {
     /// - Parameters:
     ///   - tries: tries made so far, of this target and in all.
     ///   - jitter: a random number in 0..<1.
-    func step(
-        after failure: TargetFailure, tries: (ofTarget: Int, inAll: Int), now: MonotonicTime, deadline: MonotonicTime, jitter: Double
+    package func step(
+        after failure: TargetFailure, tries: (ofTarget: Int, inAll: Int), now: MonotonicTime, deadline: MonotonicTime,
+        jitter: Double
     ) -> Step {
         switch failure.kind {
         case .callersMistake, .outOfTime, .cancelled: return .giveUp

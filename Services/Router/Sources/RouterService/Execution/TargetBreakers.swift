@@ -3,7 +3,7 @@ import BulkheadResilience
 import Synchronization
 
 /// One circuit breaker per target, made when the target is first used.
-final class TargetBreakers: Sendable {
+package final class TargetBreakers: Sendable {
     private struct State {
         var configuration: CircuitBreaker.Configuration
         var breakers: [String: CircuitBreaker] = [:]
@@ -24,35 +24,36 @@ final class TargetBreakers: Sendable {
     }
 
     /// Providers that serve all of their names make targets of what clients send; beyond this many they share one breaker.
-    static let capacity = 4096
+    package static let capacity = 4096
     private static let shared = "other targets"
 
     private let state: Mutex<State>
 
-    init(_ configuration: CircuitBreaker.Configuration) { state = Mutex(State(configuration: configuration)) }
+    package init(_ configuration: CircuitBreaker.Configuration) { state = Mutex(State(configuration: configuration)) }
 
     /// Another shape of breakers begins with all of them closed; the same shape keeps what is known.
-    func reconfigure(_ configuration: CircuitBreaker.Configuration) {
+    package func reconfigure(_ configuration: CircuitBreaker.Configuration) {
         state.withLock { state in
             if state.configuration != configuration { state = State(configuration: configuration) }
         }
     }
 
     /// May a try be made? A permit must be recorded once.
-    func admit(_ target: Target, now: MonotonicTime) -> CircuitBreaker.Admission {
+    package func admit(_ target: Target, now: MonotonicTime) -> CircuitBreaker.Admission {
         state.withLock { state in
             state.breaker(of: target) { $0.admit(now: now) }
         }
     }
 
-    func record(_ target: Target, _ permit: CircuitBreaker.Permit, _ outcome: CircuitBreaker.Outcome, now: MonotonicTime) {
+    package func record(_ target: Target, _ permit: CircuitBreaker.Permit, _ outcome: CircuitBreaker.Outcome, now: MonotonicTime)
+    {
         state.withLock { state in
             state.breaker(of: target) { $0.record(permit, outcome: outcome, now: now) }
         }
     }
 
     /// The state of a target's breaker, and when it lets the next probe through.
-    func look(_ target: Target) -> (state: CircuitBreaker.State, probe: MonotonicTime?) {
+    package func look(_ target: Target) -> (state: CircuitBreaker.State, probe: MonotonicTime?) {
         state.withLock { state in
             let breaker = state.breakers[state.name(of: target)]
             return (breaker?.state ?? .closed, breaker?.probeTime)
@@ -60,12 +61,12 @@ final class TargetBreakers: Sendable {
     }
 
     /// All breakers by target, in order of name.
-    func all() -> [(name: String, breaker: CircuitBreaker)] {
+    package func all() -> [(name: String, breaker: CircuitBreaker)] {
         state.withLock { state in state.breakers.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
     }
 
     /// Forces the breaker of `label` (`provider/model`), made if it is not there yet.
-    func force(_ label: String, open: Bool?, now: MonotonicTime) {
+    package func force(_ label: String, open: Bool?, now: MonotonicTime) {
         state.withLock { state in
             let override: CircuitBreaker.Override = open.map { $0 ? .open : .closed } ?? .automatic
             state.breaker(called: label) { $0.force(override, now: now) }

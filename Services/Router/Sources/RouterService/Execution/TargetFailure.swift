@@ -2,9 +2,9 @@ import BulkheadCore
 import BulkheadResilience
 
 /// Why a try at a target did not give an answer, and what follows from it.
-struct TargetFailure: Error, Sendable, Equatable {
+package struct TargetFailure: Error, Sendable, Equatable {
     /// What the execution does with it; see `RetryPolicy`.
-    enum Kind: String, Sendable, CaseIterable {
+    package enum Kind: String, Sendable, CaseIterable {
         /// The request is wrong, whoever is asked.
         case callersMistake = "callers-mistake"
         /// This target cannot do it (dialect, unknown model there); another one may.
@@ -25,13 +25,13 @@ struct TargetFailure: Error, Sendable, Equatable {
         case cancelled
     }
 
-    var kind: Kind
+    package var kind: Kind
     /// What the caller is told when nothing else helps.
-    var error: CallError
+    package var error: CallError
     /// What it says about the target's health.
-    var outcome: CircuitBreaker.Outcome
+    package var outcome: CircuitBreaker.Outcome
 
-    init(_ kind: Kind, _ error: CallError, outcome: CircuitBreaker.Outcome? = nil) {
+    package init(_ kind: Kind, _ error: CallError, outcome: CircuitBreaker.Outcome? = nil) {
         self.kind = kind
         self.error = error
         self.outcome = outcome ?? Self.outcome(of: kind)
@@ -48,12 +48,12 @@ struct TargetFailure: Error, Sendable, Equatable {
 
 extension TargetFailure {
     /// An answer the router could not use.
-    static func broken(_ target: Target, _ what: String) -> TargetFailure {
+    package static func broken(_ target: Target, _ what: String) -> TargetFailure {
         TargetFailure(
             .broken, CallError(.unavailable, reason: "upstream_error", message: "The provider '\(target.provider)' \(what)."))
     }
 
-    static func silent(_ target: Target, after limit: Duration) -> TargetFailure {
+    package static func silent(_ target: Target, after limit: Duration) -> TargetFailure {
         let milliseconds = Int(limit.milliseconds)
         return TargetFailure(
             .silent,
@@ -63,12 +63,13 @@ extension TargetFailure {
     }
 
     /// A stream that broke after its first event reached the caller. - Parameter what: a sentence.
-    static func brokenStream(_ target: Target, _ what: String) -> CallError {
-        CallError(.dataLoss, reason: "stream_broken", message: "The answer of the provider '\(target.provider)' broke off. \(what)")
+    package static func brokenStream(_ target: Target, _ what: String) -> CallError {
+        CallError(
+            .dataLoss, reason: "stream_broken", message: "The answer of the provider '\(target.provider)' broke off. \(what)")
     }
 
     /// The end of an exchange as the credentials service, or the link to it, tells it.
-    static func exchange(_ error: CallError, _ one: Try) -> TargetFailure {
+    package static func exchange(_ error: CallError, _ one: Try) -> TargetFailure {
         switch (error.code, error.reason) {
         case (.cancelled, _):
             return TargetFailure(.cancelled, error)

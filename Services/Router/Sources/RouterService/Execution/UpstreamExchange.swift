@@ -4,25 +4,25 @@ import BulkheadIPC
 import NIOCore
 
 /// The head of a provider's answer.
-struct ResponseHead: Sendable {
-    var status: Int
-    var headers: [CredentialsAPI.Header]
+package struct ResponseHead: Sendable {
+    package var status: Int
+    package var headers: [CredentialsAPI.Header]
 
-    var isSuccess: Bool { (200 ..< 300).contains(status) }
+    package var isSuccess: Bool { (200 ..< 300).contains(status) }
 
     /// The body is events; everything else is taken as one document.
-    var isEventStream: Bool {
+    package var isEventStream: Bool {
         headers.contains { $0.name.lowercased() == "content-type" && $0.value.lowercased().contains("text/event-stream") }
     }
 }
 
 /// The body of a provider's answer, piece by piece.
-struct ResponseBody {
+package struct ResponseBody {
     fileprivate var first: ByteBuffer?
     fileprivate let reader: TypedReader<CredentialsAPI.CallReply>
 
     /// The next piece, never empty; nil at the end of a body that ended well.
-    mutating func next() async throws -> ByteBuffer? {
+    package mutating func next() async throws -> ByteBuffer? {
         if let first = first.take(), first.readableBytes > 0 { return first }
         while let reply = try await reader.next() {
             if let body = reply.body, body.readableBytes > 0 { return body }
@@ -31,7 +31,7 @@ struct ResponseBody {
     }
 
     /// All of it. - Returns: nil when there is more than `limit` bytes.
-    mutating func whole(limit: Int) async throws -> ByteBuffer? {
+    package mutating func whole(limit: Int) async throws -> ByteBuffer? {
         var all = ByteBuffer()
         while let piece = try await next() {
             guard all.readableBytes + piece.readableBytes <= limit else { return nil }
@@ -42,15 +42,15 @@ struct ResponseBody {
 }
 
 /// HTTP with providers, by way of the credentials service: the only way out.
-struct UpstreamExchange: Sendable {
-    let client: CredentialsClient
+package struct UpstreamExchange: Sendable {
+    package let client: CredentialsClient
 
     /// Bodies above this travel in pieces.
     private static let pieceBytes = 1 << 20
 
     /// Sends `request` and hands head and body of the answer to `use`. Leaving `use` early closes the provider's connection.
     /// - Throws: `CallError` of the exchange, or what `use` throws.
-    func perform<Value: Sendable>(
+    package func perform<Value: Sendable>(
         _ request: UpstreamRequest, _ target: Target, connectTimeout: Duration, _ options: CallOptions,
         _ use: (ResponseHead, inout ResponseBody) async throws -> Value
     ) async throws -> Value {
@@ -58,7 +58,8 @@ struct UpstreamExchange: Sendable {
             let refusal = await Self.send(request, target, connectTimeout, writer)
             // A provider may answer before it has taken all of the body; its answer says more than the failed write.
             guard let reply = try await Self.head(reader, unlessFailed: refusal), let status = reply.status else {
-                throw CallError(.unavailable, reason: "upstream_error", message: "The provider '\(target.provider)' sent no answer.")
+                throw CallError(
+                    .unavailable, reason: "upstream_error", message: "The provider '\(target.provider)' sent no answer.")
             }
             var body = ResponseBody(first: reply.body, reader: reader)
             return try await use(ResponseHead(status: status, headers: reply.headers), &body)

@@ -8,7 +8,7 @@ import Synchronization
 /// Ends a piece of work that shows no life for too long, by cancelling the task it runs in.
 ///
 /// One child task and one timer for all of an exchange, nothing per message.
-final class Watchdog: Sendable {
+package final class Watchdog: Sendable {
     private enum Phase: Equatable {
         case idle
         case watching
@@ -29,19 +29,19 @@ final class Watchdog: Sendable {
     private let state: Mutex<State>
 
     /// - Parameter limit: the longest time without a sign of life, from now.
-    init(eventLoop: any EventLoop, limit: Duration) {
+    package init(eventLoop: any EventLoop, limit: Duration) {
         self.eventLoop = eventLoop
         state = Mutex(State(limit: limit, due: .now() + limit))
     }
 
     /// The time ran out, and the work was cancelled for it.
-    var hasExpired: Bool { state.withLock { $0.phase == .expired } }
+    package var hasExpired: Bool { state.withLock { $0.phase == .expired } }
 
     /// The limit that holds now.
-    var limit: Duration { state.withLock { $0.limit } }
+    package var limit: Duration { state.withLock { $0.limit } }
 
     /// A sign of life; from here on `limit` holds, if given.
-    func touch(limit: Duration? = nil) {
+    package func touch(limit: Duration? = nil) {
         let shorter = state.withLock { state in
             let before = state.due
             if let limit { state.limit = limit }
@@ -53,16 +53,16 @@ final class Watchdog: Sendable {
     }
 
     /// What happens while paused takes no time: waiting for a slow caller is not the provider's silence.
-    func pause() { state.withLock { $0.isPaused = true } }
+    package func pause() { state.withLock { $0.isPaused = true } }
 
     /// Ends a pause; counts as a sign of life.
-    func resume() {
+    package func resume() {
         state.withLock { $0.isPaused = false }
         touch()
     }
 
     /// Runs `body` in a child task, which is cancelled when the time runs out. Ends only after `body` has.
-    func guarding<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value {
+    package func guarding<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value {
         await withTaskGroup(of: Value.self) { group in
             group.addTask {
                 let value = await body()

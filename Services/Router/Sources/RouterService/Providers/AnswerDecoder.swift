@@ -4,16 +4,16 @@ import BulkheadJSON
 import NIOCore
 
 /// What a provider's answer carries besides its events.
-struct AnswerMeta: Sendable, Equatable {
+package struct AnswerMeta: Sendable, Equatable {
     /// The provider's id of the answer.
-    var id = ""
+    package var id = ""
     /// Seconds since 1970; 0 when the provider does not say.
-    var created = 0
-    var usage: ChatAPI.Usage?
+    package var created = 0
+    package var usage: ChatAPI.Usage?
 }
 
 /// Why bytes of a provider are no answer.
-enum DecodeFault: Error, Sendable, Equatable {
+package enum DecodeFault: Error, Sendable, Equatable {
     /// The provider reported an error inside its answer.
     case provider(ProviderError)
     /// Not what the dialect says. The text continues "The provider …"; it never quotes the bytes.
@@ -21,7 +21,7 @@ enum DecodeFault: Error, Sendable, Equatable {
 }
 
 /// Decodes a stream of one dialect.
-protocol EventDecoder: Sendable {
+package protocol EventDecoder: Sendable {
     var meta: AnswerMeta { get }
     /// The proof of completion was seen for all of the answer.
     var isComplete: Bool { get }
@@ -35,7 +35,7 @@ protocol EventDecoder: Sendable {
 
 extension EventDecoder {
     /// The JSON of an event or answer.
-    func json(_ bytes: ByteBuffer) throws(DecodeFault) -> JSON {
+    package func json(_ bytes: ByteBuffer) throws(DecodeFault) -> JSON {
         do throws(JSONError) {
             return try JSON.parse(bytes)
         } catch {
@@ -45,21 +45,21 @@ extension EventDecoder {
 }
 
 /// An answer on its way in: bytes to server-sent events to canonical events.
-struct AnswerDecoder: Sendable {
+package struct AnswerDecoder: Sendable {
     private var parser = SSEParser()
     private var decoder: any EventDecoder
 
     /// - Parameter choices: how many the client asked for.
-    init(_ dialect: ProviderDialect, choices: Int = 1) {
+    package init(_ dialect: ProviderDialect, choices: Int = 1) {
         decoder = dialect == .anthropic ? AnthropicDecoder() : OpenAIDecoder(choices: choices)
     }
 
-    var meta: AnswerMeta { decoder.meta }
-    var isComplete: Bool { decoder.isComplete }
-    var isOver: Bool { decoder.isOver }
+    package var meta: AnswerMeta { decoder.meta }
+    package var isComplete: Bool { decoder.isComplete }
+    package var isOver: Bool { decoder.isOver }
 
     /// Takes the next bytes of a stream. What was decoded before a fault is in `events`.
-    mutating func feed(_ piece: ByteBuffer, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+    package mutating func feed(_ piece: ByteBuffer, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         let arrived: [SSEEvent]
         do throws(SSEError) {
             arrived = try parser.feed(piece)
@@ -70,5 +70,5 @@ struct AnswerDecoder: Sendable {
     }
 
     /// Takes a whole answer.
-    mutating func takeWhole(_ body: ByteBuffer) throws(DecodeFault) -> [ChatAPI.ChatEvent] { try decoder.takeWhole(body) }
+    package mutating func takeWhole(_ body: ByteBuffer) throws(DecodeFault) -> [ChatAPI.ChatEvent] { try decoder.takeWhole(body) }
 }

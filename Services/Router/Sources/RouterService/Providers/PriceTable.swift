@@ -9,7 +9,7 @@ package struct TokenPrice: Sendable, Equatable {
     /// Input tokens written to it (Anthropic, five minutes).
     package var cacheCreation: Int
 
-    init(_ input: Int, _ output: Int, cached: Int? = nil, creation: Int? = nil) {
+    package init(_ input: Int, _ output: Int, cached: Int? = nil, creation: Int? = nil) {
         self.input = input
         self.output = output
         cachedInput = cached ?? input

@@ -4,37 +4,38 @@ import BulkheadJSON
 import NIOCore
 
 /// A provider's error answer, read: both dialects and what compatible servers make of them.
-struct ProviderError: Sendable, Equatable {
+package struct ProviderError: Sendable, Equatable {
     /// HTTP status; for an error inside a stream the one it would have had.
-    var status: Int
+    package var status: Int
     /// The provider's own words, cleaned and cut; empty when there were none.
-    var message: String
+    package var message: String
     /// `error.code`, else `error.type`; empty when there is none.
-    var code: String
+    package var code: String
     /// `error.type`; empty when there is none.
-    var type: String
-    var retryAfter: Duration?
+    package var type: String
+    package var retryAfter: Duration?
 
     /// Characters of a provider's message that are passed on.
-    static let maxMessage = 500
+    package static let maxMessage = 500
 
     /// - Parameter body: as much of the body as was read; anything but an error object counts as no body.
-    init(status: Int, headers: [CredentialsAPI.Header], body: ByteBuffer) {
+    package init(status: Int, headers: [CredentialsAPI.Header], body: ByteBuffer) {
         self.init(status: status, json: (try? JSON.parse(body)) ?? .null)
         retryAfter = RetryAfter.parse(headers)
     }
 
     /// - Parameter json: the document with the member `error`, or one that is the error itself.
-    init(status: Int, json: JSON) {
+    package init(status: Int, json: JSON) {
         let error = json["error"] ?? json
         self.status = status
-        message = Self.cleaned(error["message"]?.string ?? error.string ?? json["message"]?.string ?? json["detail"]?.string ?? "")
+        message = Self.cleaned(
+            error["message"]?.string ?? error.string ?? json["message"]?.string ?? json["detail"]?.string ?? "")
         type = error["type"]?.string ?? ""
         code = error["code"]?.string ?? type
     }
 
     /// An error event inside a stream that began well.
-    init(inStream json: JSON) {
+    package init(inStream json: JSON) {
         self.init(status: 500, json: json)
         status =
             switch type {
@@ -46,19 +47,25 @@ struct ProviderError: Sendable, Equatable {
     }
 
     /// What the error means for the execution and for the caller.
-    func failure(_ target: Target) -> TargetFailure {
+    package func failure(_ target: Target) -> TargetFailure {
         switch status {
         case 401, 403: return refused(target)
         case 402: return outOfQuota(target)
         case 404:
             return mistake(.notFound, "upstream_not_found", "The provider '\(target.provider)' knows no model '\(target.model)'.")
         case 408, 504:
-            return TargetFailure(.transient, CallError(.deadlineExceeded, reason: "upstream_timeout", message: told(target), retryAfter: retryAfter))
-        case 413: return mistake(.resourceExhausted, "payload_too_large", "The request is too large for the provider '\(target.provider)'.")
-        case 422: return mistake(.invalidArgument, "unprocessable", "The provider '\(target.provider)' cannot process the request.")
+            return TargetFailure(
+                .transient,
+                CallError(.deadlineExceeded, reason: "upstream_timeout", message: told(target), retryAfter: retryAfter))
+        case 413:
+            return mistake(
+                .resourceExhausted, "payload_too_large", "The request is too large for the provider '\(target.provider)'.")
+        case 422:
+            return mistake(.invalidArgument, "unprocessable", "The provider '\(target.provider)' cannot process the request.")
         case 429: return isQuota ? outOfQuota(target) : rateLimited(target)
         case 409, 500...:
-            return TargetFailure(.transient, CallError(.unavailable, reason: "upstream_error", message: told(target), retryAfter: retryAfter))
+            return TargetFailure(
+                .transient, CallError(.unavailable, reason: "upstream_error", message: told(target), retryAfter: retryAfter))
         case 400 ..< 500: return badRequest(target)
         default: return .broken(target, "answered \(status), which is neither an answer nor an error")
         }
@@ -98,7 +105,8 @@ struct ProviderError: Sendable, Equatable {
     private func outOfQuota(_ target: Target) -> TargetFailure {
         TargetFailure(
             .refused,
-            CallError(.resourceExhausted, reason: "insufficient_quota", message: told(target), retryAfter: retryAfter), outcome: .failure)
+            CallError(.resourceExhausted, reason: "insufficient_quota", message: told(target), retryAfter: retryAfter),
+            outcome: .failure)
     }
 
     private var isQuota: Bool {

@@ -3,12 +3,12 @@ import BulkheadCore
 import Glibc
 
 /// When a provider says to come again: `retry-after-ms`, else `retry-after` in seconds or as an HTTP date (RFC 9110, 10.2.3).
-enum RetryAfter {
+package enum RetryAfter {
     /// Longer waits are as good as never and are cut to this.
     private static let longest: Double = 7 * 86_400
 
     /// - Parameter now: seconds since 1970, for dates.
-    static func parse(_ headers: [CredentialsAPI.Header], now: Int = time(nil)) -> Duration? {
+    package static func parse(_ headers: [CredentialsAPI.Header], now: Int = time(nil)) -> Duration? {
         if let text = value("retry-after-ms", headers), let milliseconds = Double(text), let wait = wait(milliseconds / 1000) {
             return wait
         }

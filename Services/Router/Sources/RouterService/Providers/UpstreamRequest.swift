@@ -4,17 +4,17 @@ import BulkheadJSON
 import NIOCore
 
 /// One HTTP request to a provider. The credentials service adds host and secret.
-struct UpstreamRequest: Sendable {
+package struct UpstreamRequest: Sendable {
     /// Absolute path below the destination's base URL.
-    var path: String
+    package var path: String
     /// Headers besides those every request has.
-    var headers: [CredentialsAPI.Header] = []
-    var body: ByteBuffer
+    package var headers: [CredentialsAPI.Header] = []
+    package var body: ByteBuffer
     /// The answer is expected as server-sent events.
-    var expectsStream: Bool
+    package var expectsStream: Bool
 
     /// The first message of the exchange, without the body.
-    func head(_ target: Target, connectTimeout: Duration) -> CredentialsAPI.CallRequest {
+    package func head(_ target: Target, connectTimeout: Duration) -> CredentialsAPI.CallRequest {
         let accept = expectsStream ? "text/event-stream" : "application/json"
         return CredentialsAPI.CallRequest(
             destination: target.destination, method: "POST", path: path,
@@ -27,9 +27,10 @@ struct UpstreamRequest: Sendable {
 }
 
 /// Makes a provider's chat request from the canonical one.
-enum ChatEncoding {
+package enum ChatEncoding {
     /// - Throws: `CallError` when the provider's dialect cannot express the request (INVALID_ARGUMENT), or is not built (UNIMPLEMENTED).
-    static func request(_ chat: ChatAPI.ChatRequest, for target: Target, defaultMaxTokens: Int) throws -> UpstreamRequest {
+    package static func request(_ chat: ChatAPI.ChatRequest, for target: Target, defaultMaxTokens: Int) throws -> UpstreamRequest
+    {
         switch target.dialect {
         case .openai:
             return UpstreamRequest(
@@ -49,25 +50,26 @@ enum ChatEncoding {
         }
     }
 
-    static func notBuilt(_ target: Target) -> CallError {
+    package static func notBuilt(_ target: Target) -> CallError {
         CallError(
             .unimplemented, reason: "dialect_not_supported",
-            message: "The provider '\(target.provider)' is configured with the dialect \(target.dialect.rawValue), which this version "
+            message:
+                "The provider '\(target.provider)' is configured with the dialect \(target.dialect.rawValue), which this version "
                 + "cannot speak yet: use a provider with the dialect openai or anthropic.")
     }
 }
 
 /// Why a request cannot be put into a provider's dialect.
-enum NotExpressible {
+package enum NotExpressible {
     /// - Parameter what: what the client asked for, e.g. `n=2`.
-    static func error(_ what: String, in dialect: String) -> CallError {
+    package static func error(_ what: String, in dialect: String) -> CallError {
         CallError(
             .invalidArgument, reason: "invalid_request",
             message: "\(what) cannot be sent to this model: its provider speaks the \(dialect) dialect, which has no such thing.")
     }
 
     /// JSON that travels inside the canonical request as text.
-    static func parse(_ text: String, what: String) throws -> JSON {
+    package static func parse(_ text: String, what: String) throws -> JSON {
         do {
             return try JSON.parse(text)
         } catch {
@@ -78,27 +80,27 @@ enum NotExpressible {
 
 extension JSONObject {
     /// Adds the members of `extra` that are not there yet. What the canonical form models always wins.
-    mutating func merge(_ extra: String?, what: String) throws {
+    package mutating func merge(_ extra: String?, what: String) throws {
         guard let extra, !extra.isEmpty else { return }
         guard let members = try NotExpressible.parse(extra, what: what).object else { return }
         for (name, value) in members where self[name] == nil { append(name, value) }
     }
 
     /// Appends the member if there is a value.
-    mutating func add(_ name: String, _ value: JSON?) {
+    package mutating func add(_ name: String, _ value: JSON?) {
         if let value { append(name, value) }
     }
 }
 
 extension JSON {
     /// A whole number; nil stays nil.
-    static func number(_ value: Int?) -> JSON? { value.map { .int(Int64($0)) } }
+    package static func number(_ value: Int?) -> JSON? { value.map { .int(Int64($0)) } }
 
     /// A number, written without fraction when it has none (a temperature of `0` stays `0`); nil stays nil.
-    static func number(_ value: Double?) -> JSON? {
+    package static func number(_ value: Double?) -> JSON? {
         value.map { value in Int64(exactly: value).map { .int($0) } ?? .double(value) }
     }
 
-    static func text(_ value: String?) -> JSON? { value.map { .string($0) } }
-    static func flag(_ value: Bool?) -> JSON? { value.map { .bool($0) } }
+    package static func text(_ value: String?) -> JSON? { value.map { .string($0) } }
+    package static func flag(_ value: Bool?) -> JSON? { value.map { .bool($0) } }
 }

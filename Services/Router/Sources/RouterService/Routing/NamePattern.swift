@@ -28,7 +28,8 @@ package struct NamePattern: Sendable, Equatable {
 
     private static func end(of piece: [UInt8], in text: ArraySlice<UInt8>) -> Int? {
         guard text.count >= piece.count else { return nil }
-        for start in text.startIndex ... (text.endIndex - piece.count) where text[start ..< start + piece.count].elementsEqual(piece) {
+        for start in text.startIndex ... (text.endIndex - piece.count)
+        where text[start ..< start + piece.count].elementsEqual(piece) {
             return start + piece.count
         }
         return nil

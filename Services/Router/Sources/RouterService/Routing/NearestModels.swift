@@ -1,13 +1,13 @@
 /// Suggestions for a model name that leads nowhere. Unlike a misspelt key, a wrong model name is often a relative of the right
 /// one (another version, another size), so names are ranked by what they share, and some are always given.
-enum NearestModels {
-    static let count = 3
+package enum NearestModels {
+    package static let count = 3
     /// Names and lengths looked at; more would be work for a stranger's typo.
     private static let maxNames = 2000
     private static let maxBytes = 128
 
     /// The most similar names first (Dice coefficient over pairs of neighbouring bytes), equally similar ones in given order.
-    static func of(_ name: String, among names: [String]) -> [String] {
+    package static func of(_ name: String, among names: [String]) -> [String] {
         let wanted = pairs(name)
         let ranked = names.prefix(maxNames).enumerated().map { index, candidate in
             (index: index, name: candidate, score: similarity(wanted, pairs(candidate)))

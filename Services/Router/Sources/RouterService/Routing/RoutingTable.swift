@@ -46,7 +46,9 @@ package struct RoutingTable: Sendable {
 
     private func route(_ model: ModelConfiguration, requested: String) -> Route {
         let targets = model.targets.compactMap { target in
-            byName[target.provider].map { Self.target($0, target.model.isEmpty ? requested : target.model, weight: target.weight) }
+            byName[target.provider].map {
+                Self.target($0, target.model.isEmpty ? requested : target.model, weight: target.weight)
+            }
         }
         return Route(
             alias: model.name.contains("*") ? requested : model.name, strategy: model.strategy, targets: targets,
@@ -56,7 +58,8 @@ package struct RoutingTable: Sendable {
 
     private static func target(_ provider: ProviderConfiguration, _ model: String, weight: Int = 1) -> Target {
         let name = provider.dialect == .builtin ? builtinModel : model
-        return Target(provider: provider.name, destination: provider.destination, dialect: provider.dialect, model: name, weight: weight)
+        return Target(
+            provider: provider.name, destination: provider.destination, dialect: provider.dialect, model: name, weight: weight)
     }
 
     /// Whether a provider takes a name that no alias configures.

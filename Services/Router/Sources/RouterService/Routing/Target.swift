@@ -38,7 +38,8 @@ package struct Route: Sendable, Equatable {
     package init(
         alias: String, strategy: RoutingStrategy = .ordered, targets: [Target], timeouts: RouteTimeouts = RouteTimeouts(),
         retry: RetryConfiguration = RetryConfiguration(), onStreamBreak: StreamBreakPolicy = .error,
-        defaultMaxTokens: Int = ModelConfiguration.defaultMaxTokens, fallbacks: [Fallback] = [.target], fallbackAnswer: String? = nil
+        defaultMaxTokens: Int = ModelConfiguration.defaultMaxTokens, fallbacks: [Fallback] = [.target],
+        fallbackAnswer: String? = nil
     ) {
         self.alias = alias
         self.strategy = strategy

@@ -7,15 +7,15 @@ import NIOCore
 ///
 /// message_start → content blocks (start, deltas, stop) → message_delta with the stop reason → message_stop. The stop reason
 /// completes the answer; message_stop is the end of it.
-struct AnthropicDecoder: EventDecoder {
-    private(set) var meta = AnswerMeta()
-    private(set) var isComplete = false
-    private(set) var isOver = false
+package struct AnthropicDecoder: EventDecoder {
+    package private(set) var meta = AnswerMeta()
+    package private(set) var isComplete = false
+    package private(set) var isOver = false
     /// Block index → our tool index, and whether arguments were seen.
     private var tools: [Int: (index: Int, hasArguments: Bool)] = [:]
     private var toolCount = 0
 
-    mutating func take(_ event: SSEEvent, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+    package mutating func take(_ event: SSEEvent, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         let document = try json(event.data)
         switch document["type"]?.string {
         case "message_start":
@@ -39,7 +39,7 @@ struct AnthropicDecoder: EventDecoder {
         }
     }
 
-    mutating func takeWhole(_ body: ByteBuffer) throws(DecodeFault) -> [ChatAPI.ChatEvent] {
+    package mutating func takeWhole(_ body: ByteBuffer) throws(DecodeFault) -> [ChatAPI.ChatEvent] {
         let answer = try json(body)
         if answer["type"]?.string == "error" { throw .provider(ProviderError(inStream: answer)) }
         guard let blocks = answer["content"]?.array else { throw .malformed("answered 200 without an answer") }
@@ -66,7 +66,10 @@ struct AnthropicDecoder: EventDecoder {
         case "tool_use":
             let tool = toolCount
             toolCount += 1
-            events.append(.init(kind: .toolCall, toolIndex: tool, id: block["id"]?.string ?? "toolu_\(tool)", name: block["name"]?.string ?? ""))
+            events.append(
+                .init(
+                    kind: .toolCall, toolIndex: tool, id: block["id"]?.string ?? "toolu_\(tool)",
+                    name: block["name"]?.string ?? ""))
             var hasArguments = false
             if let input = block["input"], input.object?.isEmpty == false {
                 hasArguments = true

@@ -2,9 +2,9 @@ import BulkheadAPI
 import BulkheadJSON
 
 /// Canonical messages as Anthropic's `system` and `messages`.
-enum AnthropicMessages {
+package enum AnthropicMessages {
     /// All system and developer messages as one text, or as blocks where a block carries more than text (`cache_control`).
-    static func system(_ messages: [ChatAPI.Message], isNative: Bool) throws -> JSON? {
+    package static func system(_ messages: [ChatAPI.Message], isNative: Bool) throws -> JSON? {
         let parts = messages.flatMap(\.parts)
         if parts.isEmpty { return nil }
         guard parts.allSatisfy({ $0.kind == .text || ($0.kind == .raw && isNative) }) else {
@@ -16,7 +16,7 @@ enum AnthropicMessages {
     }
 
     /// Turns alternate: consecutive messages of one side become one. A tool's result is the user's side.
-    static func turns(_ messages: [ChatAPI.Message], isNative: Bool) throws -> [JSON] {
+    package static func turns(_ messages: [ChatAPI.Message], isNative: Bool) throws -> [JSON] {
         var turns: [(role: String, blocks: [JSON])] = []
         for message in messages {
             let role = message.role == .assistant ? "assistant" : "user"
@@ -68,7 +68,9 @@ enum AnthropicMessages {
     private static func input(_ arguments: String?) throws -> JSON {
         guard let arguments, !arguments.isEmpty else { return [:] }
         let input = try NotExpressible.parse(arguments, what: "the arguments of a tool call")
-        guard input.object != nil else { throw NotExpressible.error("Tool arguments that are no JSON object", in: AnthropicRequest.dialect) }
+        guard input.object != nil else {
+            throw NotExpressible.error("Tool arguments that are no JSON object", in: AnthropicRequest.dialect)
+        }
         return input
     }
 

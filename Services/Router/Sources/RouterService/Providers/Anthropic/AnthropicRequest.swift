@@ -5,11 +5,11 @@ import BulkheadJSON
 ///
 /// Sampling parameters that Anthropic does not have (seed, penalties, logprobs, reasoning_effort) are left out: they are
 /// wishes about how the answer is made. What changes the answer's form (n, JSON mode, foreign parts and tools) is refused.
-enum AnthropicRequest {
-    static let dialect = "Anthropic Messages"
+package enum AnthropicRequest {
+    package static let dialect = "Anthropic Messages"
 
     /// - Throws: `CallError` INVALID_ARGUMENT for what the dialect cannot express.
-    static func body(_ chat: ChatAPI.ChatRequest, model: String, defaultMaxTokens: Int) throws -> JSONObject {
+    package static func body(_ chat: ChatAPI.ChatRequest, model: String, defaultMaxTokens: Int) throws -> JSONObject {
         let isNative = chat.dialect == .anthropicMessages
         if let choices = chat.choices, choices > 1 { throw NotExpressible.error("n=\(choices)", in: dialect) }
         var body: JSONObject = ["model": .string(model)]
@@ -53,7 +53,9 @@ enum AnthropicRequest {
         guard !chat.tools.isEmpty else { return }
         body.append("tools", .array(try chat.tools.map { try tool($0, isNative: isNative) }))
         guard var choice = choice(chat) else { return }
-        if let parallel = chat.parallelToolCalls, chat.toolMode != .none { choice.append("disable_parallel_tool_use", .bool(!parallel)) }
+        if let parallel = chat.parallelToolCalls, chat.toolMode != .none {
+            choice.append("disable_parallel_tool_use", .bool(!parallel))
+        }
         body.append("tool_choice", .object(choice))
     }
 

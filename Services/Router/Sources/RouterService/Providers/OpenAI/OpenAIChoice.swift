@@ -2,17 +2,17 @@ import BulkheadAPI
 import BulkheadJSON
 
 /// One choice of an answer while it is decoded, streamed or whole.
-struct OpenAIChoice: Sendable {
-    let index: Int
-    private(set) var isFinished = false
+package struct OpenAIChoice: Sendable {
+    package let index: Int
+    package private(set) var isFinished = false
     /// The provider's tool index → ours, which have no gaps.
     private var tools: [Int: Int] = [:]
     private var lastTool = -1
 
-    init(index: Int) { self.index = index }
+    package init(index: Int) { self.index = index }
 
     /// The events of one `delta`, or of a whole `message`.
-    mutating func decode(_ delta: JSON, into events: inout [ChatAPI.ChatEvent]) {
+    package mutating func decode(_ delta: JSON, into events: inout [ChatAPI.ChatEvent]) {
         for name in ["reasoning_content", "reasoning"] {
             guard let text = delta[name]?.string, !text.isEmpty else { continue }
             events.append(.init(kind: .thinking, choice: index, text: text))
@@ -24,13 +24,13 @@ struct OpenAIChoice: Sendable {
     }
 
     /// The logprobs object beside a delta or message.
-    func decode(logprobs: JSON?, into events: inout [ChatAPI.ChatEvent]) {
+    package func decode(logprobs: JSON?, into events: inout [ChatAPI.ChatEvent]) {
         guard let logprobs, logprobs.object != nil else { return }
         events.append(.init(kind: .logprobs, choice: index, json: logprobs.text()))
     }
 
     /// The provider's `finish_reason`. An answer with tool calls ends with tool_calls, whatever the provider calls it.
-    mutating func finish(_ reason: String, into events: inout [ChatAPI.ChatEvent]) {
+    package mutating func finish(_ reason: String, into events: inout [ChatAPI.ChatEvent]) {
         guard !isFinished else { return }
         isFinished = true
         let finish: ChatAPI.FinishReason =
@@ -67,9 +67,9 @@ struct OpenAIChoice: Sendable {
 }
 
 /// OpenAI's `usage`.
-enum OpenAIUsage {
+package enum OpenAIUsage {
     /// nil when `json` is absent, null or no usage object.
-    static func decode(_ json: JSON?) -> ChatAPI.Usage? {
+    package static func decode(_ json: JSON?) -> ChatAPI.Usage? {
         guard let json, let input = json["prompt_tokens"]?.int else { return nil }
         return ChatAPI.Usage(
             inputTokens: max(0, input), outputTokens: max(0, json["completion_tokens"]?.int ?? 0),

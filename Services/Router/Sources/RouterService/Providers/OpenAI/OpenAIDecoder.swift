@@ -7,8 +7,8 @@ import NIOCore
 ///
 /// A choice goes from open to finished with its `finish_reason`. The answer is complete when as many choices as asked for are
 /// finished, or all there are when the stream ends; `[DONE]` is not needed. It is over with `[DONE]`, or complete with usage.
-struct OpenAIDecoder: EventDecoder {
-    private(set) var meta = AnswerMeta()
+package struct OpenAIDecoder: EventDecoder {
+    package private(set) var meta = AnswerMeta()
     private let expected: Int
     private var choices: [Int: OpenAIChoice] = [:]
     private var isDone = false
@@ -16,16 +16,16 @@ struct OpenAIDecoder: EventDecoder {
     /// More choices than this in one answer are not believed.
     private static let maxChoices = 128
 
-    init(choices: Int) { expected = max(1, choices) }
+    package init(choices: Int) { expected = max(1, choices) }
 
-    var isComplete: Bool {
+    package var isComplete: Bool {
         let finished = choices.values.filter(\.isFinished).count
         return finished > 0 && finished == choices.count && (finished >= expected || isDone)
     }
 
-    var isOver: Bool { isDone || (isComplete && meta.usage != nil) }
+    package var isOver: Bool { isDone || (isComplete && meta.usage != nil) }
 
-    mutating func take(_ event: SSEEvent, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+    package mutating func take(_ event: SSEEvent, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         if event.data.readableBytesView.starts(with: "[DONE]".utf8) { return isDone = true }
         let chunk = try json(event.data)
         if let error = chunk["error"], !error.isNull { throw .provider(ProviderError(inStream: chunk)) }
@@ -33,7 +33,7 @@ struct OpenAIDecoder: EventDecoder {
         for choice in chunk["choices"]?.array ?? [] { try take(choice, content: choice["delta"], into: &events) }
     }
 
-    mutating func takeWhole(_ body: ByteBuffer) throws(DecodeFault) -> [ChatAPI.ChatEvent] {
+    package mutating func takeWhole(_ body: ByteBuffer) throws(DecodeFault) -> [ChatAPI.ChatEvent] {
         let answer = try json(body)
         if let error = answer["error"], !error.isNull { throw .provider(ProviderError(inStream: answer)) }
         note(answer)

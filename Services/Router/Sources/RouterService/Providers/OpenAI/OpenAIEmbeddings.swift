@@ -4,9 +4,9 @@ import BulkheadJSON
 import NIOCore
 
 /// `POST /v1/embeddings`.
-enum OpenAIEmbeddings {
+package enum OpenAIEmbeddings {
     /// Numbers are asked for as text (`float`): every compatible server has it.
-    static func request(_ request: RouterAPI.EmbedRequest, model: String) -> UpstreamRequest {
+    package static func request(_ request: RouterAPI.EmbedRequest, model: String) -> UpstreamRequest {
         var body: JSONObject = [
             "model": .string(model), "input": .array(request.inputs.map { .string($0) }), "encoding_format": "float",
         ]
@@ -16,7 +16,9 @@ enum OpenAIEmbeddings {
     }
 
     /// The vectors in the order of the inputs.
-    static func decode(_ bytes: ByteBuffer, count: Int) throws(DecodeFault) -> (vectors: [RouterAPI.Vector], inputTokens: Int) {
+    package static func decode(_ bytes: ByteBuffer, count: Int) throws(DecodeFault) -> (
+        vectors: [RouterAPI.Vector], inputTokens: Int
+    ) {
         guard let answer = try? JSON.parse(bytes), let rows = answer["data"]?.array else {
             throw .malformed("answered 200 without embeddings")
         }
@@ -27,7 +29,9 @@ enum OpenAIEmbeddings {
                 throw .malformed("sent an embedding that belongs to no input")
             }
             let values = numbers.compactMap { $0.double.map { Float($0) } }
-            guard values.count == numbers.count, !values.isEmpty else { throw .malformed("sent an embedding that is no list of numbers") }
+            guard values.count == numbers.count, !values.isEmpty else {
+                throw .malformed("sent an embedding that is no list of numbers")
+            }
             vectors[index] = RouterAPI.Vector(values: values)
         }
         let complete = vectors.compactMap { $0 }

@@ -2,11 +2,11 @@ import BulkheadAPI
 import BulkheadJSON
 
 /// Canonical messages as members of OpenAI's `messages`.
-enum OpenAIMessages {
+package enum OpenAIMessages {
     private static let dialect = "OpenAI chat"
 
     /// One message becomes several when it holds tool results: each of them is a message of its own, before the rest.
-    static func encode(_ message: ChatAPI.Message, isNative: Bool) throws -> [JSON] {
+    package static func encode(_ message: ChatAPI.Message, isNative: Bool) throws -> [JSON] {
         var encoded = try message.parts.filter { $0.kind == .toolResult }.map { try toolResult($0, message, isNative: isNative) }
         let rest = message.parts.filter { $0.kind != .toolResult }
         guard encoded.isEmpty || !rest.isEmpty else { return encoded }

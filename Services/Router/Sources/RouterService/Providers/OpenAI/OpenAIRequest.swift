@@ -2,11 +2,11 @@ import BulkheadAPI
 import BulkheadJSON
 
 /// The canonical request as a body of `POST /v1/chat/completions`.
-enum OpenAIRequest {
+package enum OpenAIRequest {
     private static let dialect = "OpenAI chat"
 
     /// - Throws: `CallError` INVALID_ARGUMENT for what the dialect cannot express.
-    static func body(_ chat: ChatAPI.ChatRequest, model: String) throws -> JSONObject {
+    package static func body(_ chat: ChatAPI.ChatRequest, model: String) throws -> JSONObject {
         let isNative = chat.dialect == .openaiChat
         var body: JSONObject = ["model": .string(model)]
         body.append("messages", .array(try chat.messages.flatMap { try OpenAIMessages.encode($0, isNative: isNative) }))
@@ -87,7 +87,8 @@ enum OpenAIRequest {
         var function: JSONObject = ["name": .string(tool.name)]
         function.add("description", .text(tool.description))
         if !tool.schemaJson.isEmpty {
-            function.append("parameters", try NotExpressible.parse(tool.schemaJson, what: "the schema of the tool '\(tool.name)'"))
+            function.append(
+                "parameters", try NotExpressible.parse(tool.schemaJson, what: "the schema of the tool '\(tool.name)'"))
         }
         function.add("strict", .flag(tool.strict))
         if isNative { try function.merge(tool.extraJson, what: "the tool '\(tool.name)'") }
