@@ -131,7 +131,10 @@ final class Supervisor: Sendable {
                 state.children[name] = child
                 return (.none, waiter)
             }
-            if case .code(let code) = exit, code != 0, !state.wasReady { return (.fail(code), waiter) }
+            if case .code(let code) = exit, code != 0, !state.wasReady {
+                state.children[name] = child
+                return (.fail(code), waiter)
+            }
             if .now() - child.startedAt >= Self.steady { child.pause = Self.firstPause }
             let pause = child.pause
             child.pause = min(pause * 2, Self.longestPause)
