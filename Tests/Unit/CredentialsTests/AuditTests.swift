@@ -6,7 +6,9 @@ import Testing
 private func trail(_ count: Int) throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
     let trail = try AuditTrail(folder: folder.path)
-    for index in 0 ..< count { try trail.record(AuditEvent("call", "allow", peer: "edge", destination: "d\(index)", method: "GET")) }
+    for index in 0 ..< count {
+        try trail.record(AuditEvent("call", "allow", peer: "edge", destination: "d\(index)", method: "GET"))
+    }
     trail.flush()
     return folder
 }
@@ -17,7 +19,9 @@ private func lines(_ folder: TemporaryFolder) throws -> [String] {
     String(decoding: try folder.read("audit.log"), as: UTF8.self).split(separator: "\n").map { "\($0)\n" }
 }
 
-private func replace(_ folder: TemporaryFolder, _ lines: [String]) throws { try folder.write("audit.log", Array(lines.joined().utf8)) }
+private func replace(_ folder: TemporaryFolder, _ lines: [String]) throws {
+    try folder.write("audit.log", Array(lines.joined().utf8))
+}
 
 @Test("an untouched trail is in order, also after it was continued by another process")
 func untouched() throws {
@@ -46,7 +50,9 @@ func changed() throws {
     }
 }
 
-@Test("removed, swapped and repeated records are found", arguments: [[0, 2, 3], [1, 2, 3], [0, 2, 1, 3], [0, 0, 1, 2, 3], [0, 1, 1, 2, 3]])
+@Test(
+    "removed, swapped and repeated records are found",
+    arguments: [[0, 2, 3], [1, 2, 3], [0, 2, 1, 3], [0, 0, 1, 2, 3], [0, 1, 1, 2, 3]])
 func rearranged(_ order: [Int]) throws {
     let folder = try trail(4)
     let running = try AuditTrail(folder: folder.path)
@@ -77,7 +83,9 @@ func incomplete() throws {
 func hostile() throws {
     let folder = try TemporaryFolder()
     let trail = try AuditTrail(folder: folder.path)
-    try trail.record(AuditEvent("call", "deny", peer: "edge", destination: "\"},\n{\"seq\":9", request: "\u{1F600}\\\0", tenant: "\",\"hash\":\"x"))
+    try trail.record(
+        AuditEvent(
+            "call", "deny", peer: "edge", destination: "\"},\n{\"seq\":9", request: "\u{1F600}\\\0", tenant: "\",\"hash\":\"x"))
     try trail.record(AuditEvent("call", "allow", peer: "edge"))
     #expect(trail.verify() == AuditVerification(records: 2, problem: nil))
     let record = try JSONDecoder().decode(AuditRecord.self, from: Data(try trail.tail(2)[0].utf8))

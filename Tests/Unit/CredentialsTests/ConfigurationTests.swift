@@ -54,16 +54,21 @@ func fine(_ text: String) { #expect(problems(of: text) == []) }
         "base_url: \"https://169.254.169.254\", private_network: true",
         "base_url: \"http://127.0.0.1:9000\", private_network: true, secret: A_KEY",
         "base_url: \"http://api.example.com\", allow_plain_http: true, secret: A_KEY",
-        "base_url: \"https://user:pass@api.example.com\"", "base_url: \"https://api.example.com/?a=b\"", "base_url: \"https://api.example.com/../x\"",
-        "base_url: \"ftp://api.example.com\"", "base_url: \"https://a\", methods: [TRACE]", "base_url: \"https://a\", methods: [get]",
-        "base_url: \"https://a\", paths: [\"/a/**/b\"]", "base_url: \"https://a\", callers: [edgy]", "base_url: \"https://a\", preset: header, secret: A",
-        "base_url: \"https://a\", preset: header, header: Host, secret: A", "base_url: \"https://a\", secret: lower", "secret: A_KEY",
+        "base_url: \"https://user:pass@api.example.com\"", "base_url: \"https://api.example.com/?a=b\"",
+        "base_url: \"https://api.example.com/../x\"",
+        "base_url: \"ftp://api.example.com\"", "base_url: \"https://a\", methods: [TRACE]",
+        "base_url: \"https://a\", methods: [get]",
+        "base_url: \"https://a\", paths: [\"/a/**/b\"]", "base_url: \"https://a\", callers: [edgy]",
+        "base_url: \"https://a\", preset: header, secret: A",
+        "base_url: \"https://a\", preset: header, header: Host, secret: A", "base_url: \"https://a\", secret: lower",
+        "secret: A_KEY",
     ])
 func refused(_ text: String) { #expect(problems(of: text).count == 1) }
 
 @Test("in production no secret goes over plain http, whatever else is said")
 func production() {
-    let staging = "base_url: \"http://127.0.0.1:9000\", private_network: true, allow_plain_http: true, secret: A_KEY, preset: bearer"
+    let staging =
+        "base_url: \"http://127.0.0.1:9000\", private_network: true, allow_plain_http: true, secret: A_KEY, preset: bearer"
     #expect(problems(of: staging, environment: "production").count == 1)
     #expect(problems(of: staging.replacing("secret: A_KEY, ", with: ""), environment: "production") == [])
 }

@@ -28,12 +28,14 @@ private struct Rig {
         let loop = client.eventLoopGroup.any()
         link = try await InProcessTransport.connect(
             service: "credentials", methods: CredentialsMethods.serve(service), schemas: [CredentialsMethods.schema],
-            link: LinkConfiguration(peer: "credentials", caller: "edge", socketPath: "", schemas: [CredentialsMethods.schema]), eventLoop: loop)
+            link: LinkConfiguration(peer: "credentials", caller: "edge", socketPath: "", schemas: [CredentialsMethods.schema]),
+            eventLoop: loop)
     }
 
     /// One call, its request in one message unless there is more of the body.
     func call(
-        _ method: String = "GET", _ path: String = "/x", query: String? = nil, headers: [(String, String)] = [], body: [String] = []
+        _ method: String = "GET", _ path: String = "/x", query: String? = nil, headers: [(String, String)] = [],
+        body: [String] = []
     ) async throws -> Answer {
         try await CredentialsClient(link: link).call(CallOptions(deadline: .now() + .seconds(20))) { writer, reader in
             var first = CredentialsAPI.CallRequest(destination: "up", method: method, path: path, query: query)
@@ -76,7 +78,10 @@ func injected() async throws {
         while let head = connection.head() { connection.answer("200 OK", ["X-Kept: yes"], head) }
     }
     let rig = try await Rig(port: upstream.port)
-    let headers = [("Authorization", "Bearer mine"), ("X-Api-Key", "mine"), ("Host", "evil.example"), ("Connection", "authorization"), ("X-Custom", "kept")]
+    let headers = [
+        ("Authorization", "Bearer mine"), ("X-Api-Key", "mine"), ("Host", "evil.example"), ("Connection", "authorization"),
+        ("X-Custom", "kept"),
+    ]
     let answer = try await rig.call("GET", "/x/echo", query: "b=2&a=1%20x", headers: headers)
     #expect(answer.status == 200 && answer.headers["x-kept"] == "yes")
     #expect(answer.body.hasPrefix("GET /x/echo?b=2&a=1%20x HTTP/1.1\r\n"))
@@ -91,7 +96,8 @@ func plain() async throws {
     let upstream = try ScriptedUpstream { connection in
         while let head = connection.head() { connection.answer("201 Created", [], head) }
     }
-    let answer = try await Rig(port: upstream.port, secret: nil).call("POST", headers: [("Authorization", "Bearer mine")], body: ["{}"])
+    let answer = try await Rig(port: upstream.port, secret: nil).call(
+        "POST", headers: [("Authorization", "Bearer mine")], body: ["{}"])
     #expect(answer.status == 201 && !answer.body.lowercased().contains("authorization"))
     #expect(answer.headers["content-length"] == "\(answer.body.utf8.count)")
 }
@@ -111,7 +117,8 @@ func streamed() async throws {
     let seen = DispatchSemaphore(value: 0)
     let upstream = try ScriptedUpstream { connection in
         guard connection.head() != nil else { return }
-        connection.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Echo: \(secret)\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.write(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Echo: \(secret)\r\nTransfer-Encoding: chunked\r\n\r\n")
         connection.chunk("data: one\n\n")
         seen.wait()
         connection.chunk("data: \(secret.prefix(9))")
@@ -240,7 +247,8 @@ func refusedCalls() async throws {
     let upstream = try ScriptedUpstream { _ in Issue.record("a connection was made") }
     let rig = try await Rig(port: upstream.port, ", methods: [GET], paths: [\"/x\"], limits: { max_request: 4B }")
     for (method, path, reason) in [
-        ("POST", "/x", "destination_denied"), ("GET", "/y", "destination_denied"), ("GET", "/x/../y", "invalid_request"), ("G T", "/x", "invalid_request"),
+        ("POST", "/x", "destination_denied"), ("GET", "/y", "destination_denied"), ("GET", "/x/../y", "invalid_request"),
+        ("G T", "/x", "invalid_request"),
     ] {
         #expect(await rig.failure(method, path)?.reason == reason)
     }

@@ -5,7 +5,9 @@ import Testing
 
 private let value = "Zq7-Pw9+Xx28=End"
 
-private func injected(_ preset: Preset, field: String = "", value: String = value, into headers: OutgoingHeaders = [:]) -> OutgoingHeaders {
+private func injected(_ preset: Preset, field: String = "", value: String = value, into headers: OutgoingHeaders = [:])
+    -> OutgoingHeaders
+{
     var headers = headers
     Injection(preset: preset, field: field, value: SecretBytes(Array(value.utf8))).apply(to: &headers)
     return headers
@@ -14,8 +16,10 @@ private func injected(_ preset: Preset, field: String = "", value: String = valu
 @Test(
     "each preset puts the secret where its upstream looks for it",
     arguments: [
-        (Preset.openai, "authorization", "Bearer \(value)"), (.bearer, "authorization", "Bearer \(value)"), (.cohere, "authorization", "Bearer \(value)"),
-        (.mistral, "authorization", "Bearer \(value)"), (.anthropic, "x-api-key", value), (.gemini, "x-goog-api-key", value), (.azure, "api-key", value),
+        (Preset.openai, "authorization", "Bearer \(value)"), (.bearer, "authorization", "Bearer \(value)"),
+        (.cohere, "authorization", "Bearer \(value)"),
+        (.mistral, "authorization", "Bearer \(value)"), (.anthropic, "x-api-key", value), (.gemini, "x-goog-api-key", value),
+        (.azure, "api-key", value),
         (.header, "x-token", value),
     ])
 func presets(_ preset: Preset, _ header: String, _ expected: String) {
@@ -44,28 +48,35 @@ func query() throws {
 }
 
 private func outgoing(_ headers: [(String, String)], own: String? = nil) throws -> [String] {
-    try HeaderHygiene.outgoing(headers.map { CredentialsAPI.Header(name: $0.0, value: $0.1) }, own: own).map { "\($0.name): \($0.value)" }
+    try HeaderHygiene.outgoing(headers.map { CredentialsAPI.Header(name: $0.0, value: $0.1) }, own: own).map {
+        "\($0.name): \($0.value)"
+    }
 }
 
 @Test(
     "headers that carry credentials, framing, routing or belong to one connection are dropped",
     arguments: [
-        "Authorization", "authorization", "X-Api-Key", "api-key", "x-goog-api-key", "Cookie", "Proxy-Authorization", "Proxy-Connection", "Host", "Connection",
-        "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Expect", "Accept-Encoding", "X-HTTP-Method-Override",
+        "Authorization", "authorization", "X-Api-Key", "api-key", "x-goog-api-key", "Cookie", "Proxy-Authorization",
+        "Proxy-Connection", "Host", "Connection",
+        "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Expect", "Accept-Encoding",
+        "X-HTTP-Method-Override",
         "X-Original-URL", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host",
     ])
 func dropped(_ name: String) throws { #expect(try outgoing([(name, "x")]) == ["accept-encoding: identity"]) }
 
 @Test("other headers pass unchanged; what `Connection` lists and the secret's own header do not")
 func kept() throws {
-    let headers = [("X-Custom", "kept"), ("Idempotency-Key", "k"), ("Connection", "close, X-Gone"), ("X-Gone", "1"), ("X-Token", "mine")]
+    let headers = [
+        ("X-Custom", "kept"), ("Idempotency-Key", "k"), ("Connection", "close, X-Gone"), ("X-Gone", "1"), ("X-Token", "mine"),
+    ]
     #expect(try outgoing(headers, own: "x-token") == ["X-Custom: kept", "Idempotency-Key: k", "accept-encoding: identity"])
 }
 
 @Test(
     "a header that could smuggle another one in is refused",
     arguments: [
-        ("X-Plain", "1\r\nX-Injected: 1"), ("X-Plain", "1\nX"), ("X-Plain", "1\0"), ("X-Plain: 1\r\nX-Injected", "1"), ("X Plain", "1"), ("X-Plain ", "1"),
+        ("X-Plain", "1\r\nX-Injected: 1"), ("X-Plain", "1\nX"), ("X-Plain", "1\0"), ("X-Plain: 1\r\nX-Injected", "1"),
+        ("X Plain", "1"), ("X-Plain ", "1"),
         ("", "1"), ("X-Plain", "\u{7f}"), ("X-Plain", "\u{1b}[0m"), ("Ünicode", "1"),
     ])
 func smuggled(_ name: String, _ value: String) { #expect(throws: CallError.self) { try outgoing([(name, value)]) } }
@@ -76,12 +87,16 @@ func length() {
         HeaderHygiene.contentLength(values.map { CredentialsAPI.Header(name: "Content-Length", value: $0) })
     }
     #expect(length(["12"]) == 12)
-    for bad in [[], ["12", "12"], ["+1"], ["1 "], ["0x1"], ["99999999999999999999"], ["-1"]] { #expect(length(bad) == nil, "\(bad)") }
+    for bad in [[], ["12", "12"], ["+1"], ["1 "], ["0x1"], ["99999999999999999999"], ["-1"]] {
+        #expect(length(bad) == nil, "\(bad)")
+    }
 }
 
 @Test("of an answer's headers those of the connection are dropped, and the length where the body may change")
 func incoming() {
-    let headers: OutgoingHeaders = ["Content-Type": "text/plain", "Content-Length": "3", "Connection": "close", "Transfer-Encoding": "chunked"]
+    let headers: OutgoingHeaders = [
+        "Content-Type": "text/plain", "Content-Length": "3", "Connection": "close", "Transfer-Encoding": "chunked",
+    ]
     #expect(HeaderHygiene.incoming(headers, keepsLength: true).map(\.name) == ["content-type", "content-length"])
     #expect(HeaderHygiene.incoming(headers, keepsLength: false).map(\.name) == ["content-type"])
 }

@@ -18,7 +18,8 @@ func destination(_ yaml: String, isProvider: Bool = false) throws -> Destination
     arguments: [
         ("/v1/balance", "/v1/balance", true), ("/v1/balance", "/v1/balance/", false), ("/v1/balance", "/v1/balances", false),
         ("/v1/balance", "/V1/balance", false), ("/v1/balance", "/v1/%62alance", false), ("/v1/*/items", "/v1/7/items", true),
-        ("/v1/*/items", "/v1//items", false), ("/v1/*/items", "/v1/7/8/items", false), ("/v1/*", "/v1/7", true), ("/v1/*", "/v1/", false),
+        ("/v1/*/items", "/v1//items", false), ("/v1/*/items", "/v1/7/8/items", false), ("/v1/*", "/v1/7", true),
+        ("/v1/*", "/v1/", false),
         ("/v1/**", "/v1/7", true), ("/v1/**", "/v1/7/8/9", true), ("/v1/**", "/v1", false), ("/**", "/anything/at/all", true),
         ("/", "/", true), ("/", "/x", false),
     ])
@@ -26,19 +27,28 @@ func patterns(_ pattern: String, _ path: String, _ matches: Bool) throws {
     #expect(try #require(PathPattern(pattern)).matches(path) == matches)
 }
 
-@Test("texts that are no patterns are refused", arguments: ["", "v1", "/v1/**/x", "/v1/a*", "/v1/../x", "/v1/%2e%2e", "/v1//x", "/a?b"])
+@Test(
+    "texts that are no patterns are refused",
+    arguments: ["", "v1", "/v1/**/x", "/v1/a*", "/v1/../x", "/v1/%2e%2e", "/v1//x", "/a?b"])
 func noPatterns(_ text: String) { #expect(PathPattern(text) == nil) }
 
 @Test(
     "a path that could be read two ways is refused",
     arguments: [
-        "", "x/ping", "//x/ping", "/x/../ping", "/x/./ping", "/x/%2e%2e/ping", "/x/%2E%2E%2Fping", "/x%2fping", "/x%5cping", "/x\\ping", "/x/..;/ping",
-        "/x/..;a=b/ping", "/x%00", "/x%0d%0aX:1", "/x ping", "/x#f", "/x?y", "/x%", "/x%2", "/x%zz", "/x\r\ny", "/x\u{7f}", "/ä", "/x%25%32%65", "/x//y",
+        "", "x/ping", "//x/ping", "/x/../ping", "/x/./ping", "/x/%2e%2e/ping", "/x/%2E%2E%2Fping", "/x%2fping", "/x%5cping",
+        "/x\\ping", "/x/..;/ping",
+        "/x/..;a=b/ping", "/x%00", "/x%0d%0aX:1", "/x ping", "/x#f", "/x?y", "/x%", "/x%2", "/x%zz", "/x\r\ny", "/x\u{7f}", "/ä",
+        "/x%25%32%65", "/x//y",
         "/x%23/..", "/x%3fy",
     ])
 func crookedPaths(_ path: String) { #expect(TargetSyntax.pathProblem(path) != nil) }
 
-@Test("ordinary paths pass", arguments: ["/", "/v1/models", "/v1/models/", "/v1beta/models/gemini:generateContent", "/a%20b", "/~me/@x,y;v=1", "/.well-known/x", "/..."])
+@Test(
+    "ordinary paths pass",
+    arguments: [
+        "/", "/v1/models", "/v1/models/", "/v1beta/models/gemini:generateContent", "/a%20b", "/~me/@x,y;v=1", "/.well-known/x",
+        "/...",
+    ])
 func straightPaths(_ path: String) { #expect(TargetSyntax.pathProblem(path) == nil) }
 
 @Test("queries are passed on raw, with the characters encoded that people leave as they are")
@@ -60,7 +70,8 @@ private func reason(_ destination: Destination, _ method: String, _ path: String
 
 @Test("a destination lets through its callers, methods and paths, and nothing else")
 func narrow() throws {
-    let narrow = try destination("base_url: \"https://api.example.com\", methods: [GET], paths: [\"/v1/balance\"], callers: [edge]")
+    let narrow = try destination(
+        "base_url: \"https://api.example.com\", methods: [GET], paths: [\"/v1/balance\"], callers: [edge]")
     #expect(reason(narrow, "GET", "/v1/balance") == nil)
     #expect(reason(narrow, "POST", "/v1/balance") == "destination_denied")
     #expect(reason(narrow, "GET", "/v1/charges") == "destination_denied")
@@ -90,10 +101,14 @@ func target() throws {
 @Test(
     "hosts are known for what they are",
     arguments: [
-        ("127.0.0.1", NetworkKind.inside), ("localhost", .inside), ("x.localhost", .inside), ("localhost.", .inside), ("10.1.2.3", .inside),
-        ("172.16.0.1", .inside), ("172.32.0.1", .outside), ("192.168.1.1", .inside), ("100.64.0.1", .inside), ("::1", .inside), ("fd00::1", .inside),
-        ("::ffff:127.0.0.1", .inside), ("64:ff9b::a9fe:a9fe", .forbidden), ("169.254.169.254", .forbidden), ("0.0.0.0", .forbidden), ("::", .forbidden),
-        ("fe80::1", .forbidden), ("224.0.0.1", .forbidden), ("255.255.255.255", .forbidden), ("8.8.8.8", .outside), ("api.openai.com", .outside),
+        ("127.0.0.1", NetworkKind.inside), ("localhost", .inside), ("x.localhost", .inside), ("localhost.", .inside),
+        ("10.1.2.3", .inside),
+        ("172.16.0.1", .inside), ("172.32.0.1", .outside), ("192.168.1.1", .inside), ("100.64.0.1", .inside), ("::1", .inside),
+        ("fd00::1", .inside),
+        ("::ffff:127.0.0.1", .inside), ("64:ff9b::a9fe:a9fe", .forbidden), ("169.254.169.254", .forbidden),
+        ("0.0.0.0", .forbidden), ("::", .forbidden),
+        ("fe80::1", .forbidden), ("224.0.0.1", .forbidden), ("255.255.255.255", .forbidden), ("8.8.8.8", .outside),
+        ("api.openai.com", .outside),
         ("2606:4700::1", .outside),
     ])
 func networks(_ host: String, _ kind: NetworkKind) { #expect(NetworkKind(host: host) == kind) }

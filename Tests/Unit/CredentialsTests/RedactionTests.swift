@@ -15,7 +15,9 @@ private func redact(_ pieces: [[UInt8]], _ needles: SecretNeedles) -> (text: Str
 
 private func percentEncoded(_ bytes: [UInt8]) -> String {
     bytes.map { byte in
-        let isPlain = byte < 128 && (Character(UnicodeScalar(byte)).isLetter || Character(UnicodeScalar(byte)).isNumber || "-._~".utf8.contains(byte))
+        let isPlain =
+            byte < 128
+            && (Character(UnicodeScalar(byte)).isLetter || Character(UnicodeScalar(byte)).isNumber || "-._~".utf8.contains(byte))
         return isPlain ? String(UnicodeScalar(byte)) : String(format: "%%%02X", byte)
     }.joined()
 }
@@ -33,7 +35,9 @@ func everySplit() {
         for split in 0 ... body.count {
             let (text, count) = redact([Array(body[..<split]), Array(body[split...])], needles)
             #expect(count == 2, "\(form) split at \(split)")
-            #expect(!text.contains(form) && text.hasPrefix("data: before [redacted]") && text.hasSuffix(" after"), "split at \(split)")
+            #expect(
+                !text.contains(form) && text.hasPrefix("data: before [redacted]") && text.hasSuffix(" after"), "split at \(split)"
+            )
         }
     }
 }
@@ -85,5 +89,7 @@ func harmless() {
 @Test("of a user and password the password alone is found as well")
 func pair() {
     let needles = SecretNeedles(Array("someone:correct-horse-battery".utf8), isPair: true)
-    #expect(redact([Array("p=correct-horse-battery; u=someone:correct-horse-battery.".utf8)], needles).text == "p=[redacted]; u=[redacted].")
+    #expect(
+        redact([Array("p=correct-horse-battery; u=someone:correct-horse-battery.".utf8)], needles).text
+            == "p=[redacted]; u=[redacted].")
 }

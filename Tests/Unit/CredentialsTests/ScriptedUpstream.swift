@@ -76,7 +76,9 @@ final class UpstreamConnection {
 
     /// A whole answer.
     func answer(_ status: String, _ headers: [String] = [], _ body: String) {
-        write((["HTTP/1.1 \(status)", "Content-Length: \(body.utf8.count)"] + headers).joined(separator: "\r\n") + "\r\n\r\n" + body)
+        write(
+            (["HTTP/1.1 \(status)", "Content-Length: \(body.utf8.count)"] + headers).joined(separator: "\r\n") + "\r\n\r\n" + body
+        )
     }
 
     /// One chunk of a chunked body; empty: its end.

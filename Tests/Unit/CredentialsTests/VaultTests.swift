@@ -169,8 +169,10 @@ func silent() {
 @Test(
     "values that cannot be sent or found again are not stored",
     arguments: [
-        ("short", Preset.bearer, false), ("long-enough", .bearer, true), ("with blank inside", .bearer, false), ("line\nbreak-in-it", .header, false),
-        ("nul\0in-the-middle", .openai, false), ("user:pass word", .basic, true), ("no-colon-here", .basic, false), ("schlüssel-lang", .bearer, false),
+        ("short", Preset.bearer, false), ("long-enough", .bearer, true), ("with blank inside", .bearer, false),
+        ("line\nbreak-in-it", .header, false),
+        ("nul\0in-the-middle", .openai, false), ("user:pass word", .basic, true), ("no-colon-here", .basic, false),
+        ("schlüssel-lang", .bearer, false),
     ])
 func values(_ text: String, _ preset: Preset, _ isGood: Bool) {
     #expect((StoredSecret.valueProblem(Array(text.utf8), preset: preset) == nil) == isGood)

@@ -42,7 +42,9 @@ package final class CallService: CredentialsHandler {
     ) async throws {
         let arrived = MonotonicTime.now()
         guard let first = try await requests.next() else {
-            throw CallError(.invalidArgument, reason: "invalid_request", message: "the call ended before its first message", notProcessed: true)
+            throw CallError(
+                .invalidArgument, reason: "invalid_request", message: "the call ended before its first message",
+                notProcessed: true)
         }
         let current = current
         let admitted = try admit(first, call, current.table)
@@ -50,7 +52,8 @@ package final class CallService: CredentialsHandler {
         destination.metrics.inFlight.add(1)
         defer { destination.metrics.inFlight.add(-1) }
         do {
-            try await exchange(first, admitted, requests, replies, Exchange(client: current.client, loop: call.eventLoop, arrived: arrived))
+            try await exchange(
+                first, admitted, requests, replies, Exchange(client: current.client, loop: call.eventLoop, arrived: arrived))
             destination.metrics.answered.add()
         } catch {
             destination.metrics.failed.add()
@@ -156,7 +159,8 @@ struct AdmittedCall: Sendable {
         do {
             return try HTTPClient.Request(url: url, method: method, headers: headers, body: body)
         } catch {
-            throw CallError(.invalidArgument, reason: "invalid_request", message: "path and query make no valid URL", notProcessed: true)
+            throw CallError(
+                .invalidArgument, reason: "invalid_request", message: "path and query make no valid URL", notProcessed: true)
         }
     }
 
@@ -172,7 +176,9 @@ struct AdmittedCall: Sendable {
 
     private static func checkBounds(_ request: CredentialsAPI.CallRequest, _ destination: Destination) throws(CallError) {
         let limits = destination.configuration.limits
-        if let bytes = request.body?.readableBytes, bytes > limits.maxRequest { throw StreamedRequestBody.tooLarge(limits.maxRequest) }
+        if let bytes = request.body?.readableBytes, bytes > limits.maxRequest {
+            throw StreamedRequestBody.tooLarge(limits.maxRequest)
+        }
         guard destination.metrics.inFlight.value < limits.concurrency else {
             throw CallError(
                 .resourceExhausted, reason: "rate_limited",

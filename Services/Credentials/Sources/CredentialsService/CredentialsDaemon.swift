@@ -60,16 +60,27 @@ package final class CredentialsDaemon: BulkheadService {
     package func start() async throws {
         try await importSecrets()
         refresh()
-        context.background("audit trail") { [self] in
-            for await _ in audit.wakeups {
-                let before = audit.failure
+        context.background("audit trail") { [self] in await writeAudit() }
+    }
+
+    /// Writes the audit trail until the process ends. What could not be written is tried again with every call that comes.
+    private func writeAudit() async {
+        for await _ in audit.wakeups {
+            let before = audit.failure
+            do {
                 try await context.blocking { [audit] in audit.flush() }
-                guard audit.failure != before else { continue }
-                reportHealth()
-                // Tried again with every call that comes.
-                if let failure = audit.failure { context.logger.error("the audit trail cannot be written", metadata: ["reason": "\(failure)"]) }
+            } catch {
+                // Cancelled, or too much blocking work waits: the records wait in memory.
+                continue
+            }
+            guard audit.failure != before else { continue }
+            reportHealth()
+            if let failure = audit.failure {
+                context.logger.error("the audit trail cannot be written", metadata: ["reason": "\(failure)"])
             }
         }
+        // The process ends; calls that ended after `drain` began are still to be written, and nothing waits for the loop.
+        audit.flush()
     }
 
     package func reload(_ configuration: CredentialsConfiguration) async throws {
@@ -92,13 +103,8 @@ package final class CredentialsDaemon: BulkheadService {
         context.background("old HTTP client") { [context] in await Self.end(before, context) }
     }
 
-    package func drain(grace: Duration) async {
-        do {
-            try await context.blocking { [audit] in audit.flush() }
-        } catch {
-            context.logger.error("the end of the audit trail was not written", metadata: ["error": "\(error)"])
-        }
-    }
+    /// Calls under way are drained by the kit; the audit trail is written to its end when background work ends.
+    package func drain(grace: Duration) async {}
 
     /// Makes secrets and destinations take effect for calls that begin from now on, and tells peers how this process is.
     func refresh() {
@@ -116,7 +122,9 @@ package final class CredentialsDaemon: BulkheadService {
         if case .failed(let failure) = vault.state, table.all.contains(where: { $0.configuration.secret != nil }) {
             return PeerHealth(state: .notServing, reason: failure.message)
         }
-        if let failure = audit.failure { return PeerHealth(state: .degraded, reason: "the audit trail cannot be written: \(failure)") }
+        if let failure = audit.failure {
+            return PeerHealth(state: .degraded, reason: "the audit trail cannot be written: \(failure)")
+        }
         if let trouble = table.trouble { return PeerHealth(state: .degraded, reason: trouble.message) }
         return PeerHealth(state: .ready)
     }

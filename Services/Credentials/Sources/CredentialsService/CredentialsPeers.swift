@@ -5,6 +5,7 @@ import BulkheadServiceKit
 enum CredentialsPeers {
     static let all = [
         PeerDeclaration(
-            .telemetry, schemas: [TelemetryMethods.schema], deadline: .seconds(2), fallback: "events wait in the spool; the audit trail is local")
+            .telemetry, schemas: [TelemetryMethods.schema], deadline: .seconds(2),
+            fallback: "events wait in the spool; the audit trail is local")
     ]
 }

@@ -33,7 +33,9 @@ struct Doctor: AsyncParsableCommand {
 
     func run() async throws {
         let rows = try await AdminConnection(.credentials, shared).invoke("doctor", Nothing(), as: [DoctorRow].self)
-        try show(rows, shared) { rows in table([["LEVEL", "SUBJECT", "MESSAGE"]] + rows.map { [$0.level, $0.subject, $0.message] }) }
+        try show(rows, shared) { rows in
+            table([["LEVEL", "SUBJECT", "MESSAGE"]] + rows.map { [$0.level, $0.subject, $0.message] })
+        }
         if rows.contains(where: { $0.level == "error" }) { throw ExitCodes.failed }
     }
 }
@@ -47,14 +49,16 @@ struct Unlock: AsyncParsableCommand {
 
     func run() async throws {
         let key = try ValueInput.bytes(fromInput: stdin, prompt: "Vault key")
-        let done = try await AdminConnection(.credentials, shared).invoke("vault.unlock", UnlockCommand(key: key), as: Nothing.self)
+        let done = try await AdminConnection(.credentials, shared).invoke(
+            "vault.unlock", UnlockCommand(key: key), as: Nothing.self)
         try show(done, shared) { _ in "the vault is open" }
     }
 }
 
 struct Audit: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "audit", abstract: "Read or verify the audit trail.", discussion: "Example:\n  bulkhead-credentials audit verify",
+        commandName: "audit", abstract: "Read or verify the audit trail.",
+        discussion: "Example:\n  bulkhead-credentials audit verify",
         subcommands: [AuditTail.self, AuditVerify.self])
 
     func run() async throws { throw ValidationError("say which: audit tail or audit verify") }
@@ -62,7 +66,8 @@ struct Audit: AsyncParsableCommand {
 
 struct AuditTail: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tail", abstract: "Show the last records.", discussion: "Example:\n  bulkhead-credentials audit tail --count 50")
+        commandName: "tail", abstract: "Show the last records.",
+        discussion: "Example:\n  bulkhead-credentials audit tail --count 50")
     @OptionGroup var shared: SharedOptions
     @Option(help: "How many, 1 to 1000.") var count = 20
 
@@ -71,14 +76,16 @@ struct AuditTail: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let records = try await AdminConnection(.credentials, shared).invoke("audit.tail", TailCommand(count: count), as: [AuditRecord].self)
+        let records = try await AdminConnection(.credentials, shared).invoke(
+            "audit.tail", TailCommand(count: count), as: [AuditRecord].self)
         try show(records, shared) { records in
             table(
                 [["SEQ", "TIME", "EVENT", "DECISION", "BY", "ABOUT", "METHOD", "REASON"]]
                     + records.map { record in
                         let subject = [record.destination, record.secret].compactMap { $0 }.joined(separator: " ")
                         return [
-                            "\(record.seq)", WallTime.text(record.at), record.event, record.decision, record.peer, subject.isEmpty ? "-" : subject,
+                            "\(record.seq)", WallTime.text(record.at), record.event, record.decision, record.peer,
+                            subject.isEmpty ? "-" : subject,
                             record.method ?? "-", record.reason ?? "-",
                         ]
                     })

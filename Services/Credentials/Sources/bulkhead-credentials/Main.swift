@@ -8,11 +8,14 @@ enum Main {
 }
 
 extension CredentialsDaemon: CommandLineService {
-    package static var abstract: String { "Keeps secrets and is the suite's only way out: callers name a destination, never a key." }
+    package static var abstract: String {
+        "Keeps secrets and is the suite's only way out: callers name a destination, never a key."
+    }
 
     package static var commands: [any ParsableCommand.Type] {
         [
-            SetSecret.self, ListSecrets.self, RotateSecret.self, RevokeSecret.self, DeleteSecret.self, ResealSecret.self, TestDestination.self,
+            SetSecret.self, ListSecrets.self, RotateSecret.self, RevokeSecret.self, DeleteSecret.self, ResealSecret.self,
+            TestDestination.self,
             Doctor.self, Unlock.self, Audit.self,
         ]
     }

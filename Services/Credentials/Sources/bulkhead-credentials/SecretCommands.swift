@@ -8,7 +8,8 @@ struct SecretArguments: ParsableArguments {
     @Argument(help: .hidden) var surplus: [String] = []
     @Option(help: .hidden) var value: String?
     @Option(help: "The host it may be sent to, host[:port]. Inferred when one destination refers to the name.") var host: String?
-    @Option(help: "openai, anthropic, gemini, azure, cohere, mistral, bearer, basic, header or query. Else as the destination says.")
+    @Option(
+        help: "openai, anthropic, gemini, azure, cohere, mistral, bearer, basic, header or query. Else as the destination says.")
     var preset: String?
     @Flag(help: "Read the value from standard input; one line break at its end is not part of it.") var stdin = false
 
@@ -21,14 +22,17 @@ struct SecretArguments: ParsableArguments {
     }
 
     func command() throws -> SecretCommand {
-        SecretCommand(name: name, host: host, preset: preset, value: try ValueInput.read(fromInput: stdin, prompt: "Value of \(name)"))
+        SecretCommand(
+            name: name, host: host, preset: preset, value: try ValueInput.read(fromInput: stdin, prompt: "Value of \(name)"))
     }
 }
 
 struct SetSecret: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: "Store a secret, or replace one.",
-        discussion: "Example:\n  bulkhead-credentials set OPENAI_API_KEY\n  pass openai | bulkhead-credentials set OPENAI_API_KEY --stdin")
+        discussion:
+            "Example:\n  bulkhead-credentials set OPENAI_API_KEY\n  pass openai | bulkhead-credentials set OPENAI_API_KEY --stdin"
+    )
     @OptionGroup var shared: SharedOptions
     @OptionGroup var secret: SecretArguments
 
@@ -98,7 +102,8 @@ struct ListSecrets: AsyncParsableCommand {
                 [["NAME", "STATE", "HOST", "PRESET", "CREATED", "ROTATED", "DESTINATIONS"]]
                     + rows.map { row in
                         [
-                            row.name, row.state, row.host, row.preset, WallTime.text(row.created), row.rotated.map(WallTime.text) ?? "-",
+                            row.name, row.state, row.host, row.preset, WallTime.text(row.created),
+                            row.rotated.map(WallTime.text) ?? "-",
                             row.destinations.isEmpty ? "-" : row.destinations.joined(separator: ", "),
                         ]
                     })

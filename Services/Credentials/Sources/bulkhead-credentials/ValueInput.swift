@@ -41,7 +41,9 @@ enum ValueInput {
 
     private static func line(_ prompt: String) throws -> [UInt8] {
         var before = termios()
-        guard tcgetattr(STDIN_FILENO, &before) == 0 else { throw ValidationError("the terminal cannot be switched to hide what is typed") }
+        guard tcgetattr(STDIN_FILENO, &before) == 0 else {
+            throw ValidationError("the terminal cannot be switched to hide what is typed")
+        }
         var hidden = before
         hidden.c_lflag &= ~tcflag_t(ECHO)
         guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 else {

@@ -22,7 +22,8 @@ package struct AuditEvent: Sendable, Equatable {
 
     /// An event; all but the first two optional.
     package init(
-        _ event: String, _ decision: String, peer: String = "admin", destination: String = "", secret: String = "", method: String = "",
+        _ event: String, _ decision: String, peer: String = "admin", destination: String = "", secret: String = "",
+        method: String = "",
         reason: String = "", request: String = "", tenant: String = ""
     ) {
         self.event = event
@@ -67,7 +68,8 @@ enum AuditLine {
         var text = "{\"seq\":\(seq),\"at\":\(at)"
         let members = [
             ("event", event.event), ("decision", event.decision), ("peer", event.peer), ("destination", event.destination),
-            ("secret", event.secret), ("method", event.method), ("reason", event.reason), ("request", event.request), ("tenant", event.tenant),
+            ("secret", event.secret), ("method", event.method), ("reason", event.reason), ("request", event.request),
+            ("tenant", event.tenant),
         ]
         for (name, value) in members where !value.isEmpty { text += ",\"\(name)\":\"\(escaped(value))\"" }
         text += ",\"prev\":\"\(prev)\""
@@ -77,7 +79,9 @@ enum AuditLine {
 
     /// The hash a line ends with, if it is that of its content and the line follows `prev`; nil otherwise.
     static func check(_ line: Substring, seq: UInt64, prev: String) -> String? {
-        guard line.hasPrefix("{\"seq\":\(seq),"), line.hasSuffix("\"}"), let member = line.ranges(of: hashMember).last else { return nil }
+        guard line.hasPrefix("{\"seq\":\(seq),"), line.hasSuffix("\"}"), let member = line.ranges(of: hashMember).last else {
+            return nil
+        }
         let text = line[..<member.lowerBound]
         let hash = line[member.upperBound...].dropLast(2)
         return text.hasSuffix(",\"prev\":\"\(prev)\"") && digest(text) == hash ? String(hash) : nil

@@ -66,10 +66,14 @@ package final class Destination: Sendable {
         guard allowsMethod else { throw denied("does not allow the method \(method)") }
         let path = request.path ?? "/"
         if let problem = TargetSyntax.pathProblem(path) { throw invalid(problem) }
-        if let paths = configuration.paths, !paths.contains(where: { $0.matches(path) }) { throw denied("does not allow this path") }
+        if let paths = configuration.paths, !paths.contains(where: { $0.matches(path) }) {
+            throw denied("does not allow this path")
+        }
         var query: String?
         if let text = request.query, !text.isEmpty {
-            guard let clean = TargetSyntax.query(text) else { throw invalid("the query holds characters that have to be percent-encoded") }
+            guard let clean = TargetSyntax.query(text) else {
+                throw invalid("the query holds characters that have to be percent-encoded")
+            }
             query = clean
         }
         return UpstreamTarget(method: method, url: base + path, query: query)
@@ -77,7 +81,8 @@ package final class Destination: Sendable {
 
     private func denied(_ what: String) -> CallError {
         CallError(
-            .permissionDenied, reason: "destination_denied", message: "destination \(configuration.name) \(what)", notProcessed: true)
+            .permissionDenied, reason: "destination_denied", message: "destination \(configuration.name) \(what)",
+            notProcessed: true)
     }
 
     private func invalid(_ what: String) -> CallError {

@@ -76,7 +76,9 @@ package struct DestinationConfiguration: Sendable {
         if preset != .header, header != nil {
             section.report("header", found: header ?? "", expected: "this key only with preset: header")
         }
-        if preset != .query, query != nil { section.report("query", found: query ?? "", expected: "this key only with preset: query") }
+        if preset != .query, query != nil {
+            section.report("query", found: query ?? "", expected: "this key only with preset: query")
+        }
         switch preset {
         case .header:
             guard let header, HeaderSyntax.isName(header), !HeaderHygiene.isFraming(header.lowercased()) else {
@@ -86,7 +88,8 @@ package struct DestinationConfiguration: Sendable {
             return header
         case .query:
             guard let query, HeaderSyntax.isName(query) else {
-                section.report("query", found: query ?? "nothing", expected: "the name of the query parameter the secret goes into")
+                section.report(
+                    "query", found: query ?? "nothing", expected: "the name of the query parameter the secret goes into")
                 return ""
             }
             return query
@@ -98,7 +101,8 @@ package struct DestinationConfiguration: Sendable {
         let methods = section.strings("methods", default: [])
         guard section.contains("methods") else { return nil }
         for method in methods where !HeaderSyntax.isMethod(method) || ["TRACE", "CONNECT"].contains(method) {
-            section.report("methods", found: method, expected: "HTTP methods in capitals such as GET or POST; never TRACE or CONNECT")
+            section.report(
+                "methods", found: method, expected: "HTTP methods in capitals such as GET or POST; never TRACE or CONNECT")
         }
         return Set(methods)
     }
@@ -134,7 +138,8 @@ package struct DestinationConfiguration: Sendable {
     private func checkURL(_ section: ConfigSection) {
         if url.userInfo != nil || url.query != nil {
             section.report(
-                "base_url", found: url.description, expected: "scheme, host, port and path only; a key goes into `secret`, never into the URL")
+                "base_url", found: url.description,
+                expected: "scheme, host, port and path only; a key goes into `secret`, never into the URL")
         }
         if !url.path.isEmpty, TargetSyntax.pathProblem(url.path) != nil {
             section.report("base_url", found: url.path, expected: "a path without '.', '..', empty segments and encoded slashes")
@@ -144,10 +149,13 @@ package struct DestinationConfiguration: Sendable {
     private func checkNetwork(_ section: ConfigSection, allowsPlain: Bool, environment: Environment) {
         let kind = NetworkKind(host: url.host)
         if kind == .forbidden {
-            section.report("base_url", found: url.host, expected: "an address that can be a service; this one is link-local, multicast or unspecified")
+            section.report(
+                "base_url", found: url.host,
+                expected: "an address that can be a service; this one is link-local, multicast or unspecified")
         } else if kind == .inside, !privateNetwork {
             section.report(
-                "base_url", found: url.host, expected: "a public host, or private_network: true beside it for one of this machine or network")
+                "base_url", found: url.host,
+                expected: "a public host, or private_network: true beside it for one of this machine or network")
         }
         guard url.scheme == "http" else { return }
         if secret == nil {

@@ -16,7 +16,8 @@ package struct DestinationMetrics: Sendable {
         let labels = [(name: "destination", value: destination)]
         func calls(_ outcome: String) -> Counter {
             registry.counter(
-                "credentials_calls", help: "Calls by destination and outcome.", labels: labels + [(name: "outcome", value: outcome)])
+                "credentials_calls", help: "Calls by destination and outcome.",
+                labels: labels + [(name: "outcome", value: outcome)])
         }
         inFlight = registry.gauge("credentials_in_flight", help: "Exchanges under way.", labels: labels)
         answered = calls("answered")

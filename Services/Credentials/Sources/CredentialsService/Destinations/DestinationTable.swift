@@ -26,7 +26,8 @@ package final class DestinationTable: Sendable {
         if let destination = byName[name] { return destination }
         let shown = DestinationConfiguration.isName(name) ? name : "of that name"
         throw CallError(
-            .notFound, reason: "destination_unknown", message: "there is no destination \(shown); `credentials.destinations` lists them",
+            .notFound, reason: "destination_unknown",
+            message: "there is no destination \(shown); `credentials.destinations` lists them",
             notProcessed: true)
     }
 
@@ -52,7 +53,8 @@ package final class DestinationTable: Sendable {
             return .unusable(refusal("secret_missing", "secret \(name) is not stored (bulkhead-credentials set \(name))"))
         }
         if stored.policy.revoked > 0 {
-            return .unusable(refusal("secret_revoked", "secret \(name) is revoked (bulkhead-credentials set \(name) stores a new one)"))
+            return .unusable(
+                refusal("secret_revoked", "secret \(name) is revoked (bulkhead-credentials set \(name) stores a new one)"))
         }
         if let conflict = conflict(configuration, stored.policy, name) {
             return .unusable(CallError(.permissionDenied, reason: "destination_denied", message: conflict, notProcessed: true))

@@ -37,7 +37,8 @@ package enum TargetSyntax {
     /// - Returns: nil when it holds control characters, spaces, `#`, non-ASCII or an incomplete escape.
     package static func query(_ text: String) -> String? {
         let bytes = text.utf8
-        guard bytes.count <= maxBytes, bytes.allSatisfy({ (33 ... 126).contains($0) && $0 != UInt8(ascii: "#") }), escapes(bytes) != nil
+        guard bytes.count <= maxBytes, bytes.allSatisfy({ (33 ... 126).contains($0) && $0 != UInt8(ascii: "#") }),
+            escapes(bytes) != nil
         else { return nil }
         if bytes.allSatisfy(isQueryByte) { return text }
         var encoded: [UInt8] = []

@@ -15,15 +15,19 @@ package enum HeaderHygiene {
     private static let credentials: Set<String> = ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"]
     /// Headers of one connection (RFC 9110 §7.6.1), and those that frame the message.
     private static let framing: Set<String> = [
-        "connection", "keep-alive", "te", "trailer", "trailers", "transfer-encoding", "upgrade", "http2-settings", "content-length", "host",
+        "connection", "keep-alive", "te", "trailer", "trailers", "transfer-encoding", "upgrade", "http2-settings",
+        "content-length", "host",
         "expect", "accept-encoding",
     ]
     /// Headers that make some servers see another method, path or origin.
     private static let misleading: Set<String> = [
-        "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url", "forwarded", "x-forwarded-host",
+        "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url", "forwarded",
+        "x-forwarded-host",
         "x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-server", "x-real-ip",
     ]
-    private static let responseFraming: Set<String> = ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]
+    private static let responseFraming: Set<String> = [
+        "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+    ]
 
     /// Whether a header frames the message or belongs to one connection. - Parameter name: lower-case.
     package static func isFraming(_ name: String) -> Bool { framing.contains(name) || name.hasPrefix("proxy-") }
@@ -40,12 +44,17 @@ package enum HeaderHygiene {
         var kept = OutgoingHeaders()
         kept.reserveCapacity(headers.count + 4)
         for header in headers {
-            guard HeaderSyntax.isName(header.name) else { throw refusal("a header name with characters that are not allowed in one") }
+            guard HeaderSyntax.isName(header.name) else {
+                throw refusal("a header name with characters that are not allowed in one")
+            }
             guard HeaderSyntax.isValue(header.value) else {
                 throw refusal("a value of header \(header.name) with control characters, or of more than 64 KiB")
             }
             let name = header.name.lowercased()
-            if isFraming(name) || credentials.contains(name) || misleading.contains(name) || name == own || listed.contains(name) { continue }
+            if isFraming(name) || credentials.contains(name) || misleading.contains(name) || name == own || listed.contains(name)
+            {
+                continue
+            }
             kept.add(name: header.name, value: header.value)
         }
         // A coded body could hide the secret from redaction.
@@ -65,7 +74,9 @@ package enum HeaderHygiene {
     package static func incoming(_ headers: HTTPHeaders, keepsLength: Bool) -> [CredentialsAPI.Header] {
         headers.compactMap { name, value in
             let lower = name.lowercased()
-            if responseFraming.contains(lower) || lower.hasPrefix("proxy-") || lower == "content-length" && !keepsLength { return nil }
+            if responseFraming.contains(lower) || lower.hasPrefix("proxy-") || lower == "content-length" && !keepsLength {
+                return nil
+            }
             return CredentialsAPI.Header(name: lower, value: value)
         }
     }

@@ -24,7 +24,8 @@ package struct Injection: Sendable {
         case .anthropic: place = .header(name: "x-api-key", value: text)
         case .gemini: place = .header(name: "x-goog-api-key", value: text)
         case .azure: place = .header(name: "api-key", value: text)
-        case .basic: place = .header(name: "authorization", value: "Basic \(String(decoding: Base64.encode(bytes), as: UTF8.self))")
+        case .basic:
+            place = .header(name: "authorization", value: "Basic \(String(decoding: Base64.encode(bytes), as: UTF8.self))")
         case .header: place = .header(name: field.lowercased(), value: text)
         case .query: place = .query("\(field)=\(String(decoding: PercentEncoding.encode(bytes), as: UTF8.self))")
         }
@@ -59,7 +60,8 @@ package struct Injection: Sendable {
         guard !taken else {
             throw CallError(
                 .invalidArgument, reason: "invalid_request",
-                message: "the query sets \(own), where the secret goes, or an encoded parameter name; leave it out", notProcessed: true)
+                message: "the query sets \(own), where the secret goes, or an encoded parameter name; leave it out",
+                notProcessed: true)
         }
         return "\(query)&\(pair)"
     }

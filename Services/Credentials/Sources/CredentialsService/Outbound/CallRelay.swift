@@ -51,7 +51,9 @@ struct CallRelay {
                 let passed = try pass(piece)
                 if passed.readableBytes > 0 { try await replies.write(CredentialsAPI.CallReply(body: passed)) }
             case .end:
-                if let rest = redactor?.finish(), rest.readableBytes > 0 { try await replies.write(CredentialsAPI.CallReply(body: rest)) }
+                if let rest = redactor?.finish(), rest.readableBytes > 0 {
+                    try await replies.write(CredentialsAPI.CallReply(body: rest))
+                }
                 return
             case .failed(let error): throw OutboundFailure.midResponse(error, place: destination.place)
             case .head: preconditionFailure("bug: a response has one head")
@@ -67,7 +69,8 @@ struct CallRelay {
         guard received <= destination.configuration.limits.maxResponse else {
             throw CallError(
                 .dataLoss, reason: "stream_broken",
-                message: "the answer of \(destination.place) is larger than the \(destination.configuration.limits.maxResponse) bytes that "
+                message:
+                    "the answer of \(destination.place) is larger than the \(destination.configuration.limits.maxResponse) bytes that "
                     + "`limits.max_response` of destination \(destination.configuration.name) allows")
         }
         return redactor?.feed(joined) ?? joined
@@ -75,23 +78,24 @@ struct CallRelay {
 
     /// A coded body could carry the secret past redaction. It was asked for `identity`; what comes anyway is not passed on.
     private func refuseCoded(_ head: HTTPResponseHead) throws(CallError) {
-        guard needles != nil, let coding = head.headers.first(name: "content-encoding")?.lowercased(), coding != "identity", !coding.isEmpty
+        guard needles != nil, let coding = head.headers.first(name: "content-encoding")?.lowercased(), coding != "identity",
+            !coding.isEmpty
         else { return }
         throw CallError(
             .unavailable, reason: "upstream_error",
-            message: "\(destination.place) answered in a content coding that was not asked for, so the answer cannot be checked for the secret")
+            message:
+                "\(destination.place) answered in a content coding that was not asked for, so the answer cannot be checked for the secret"
+        )
     }
 
     private func clean(_ head: HTTPResponseHead) -> [CredentialsAPI.Header] {
         var headers = HeaderHygiene.incoming(head.headers, keepsLength: needles == nil)
         guard let needles else { return headers }
         for index in headers.indices {
-            for path in [\CredentialsAPI.Header.name, \CredentialsAPI.Header.value] {
-                let (text, count) = needles.redact(headers[index][keyPath: path])
-                guard count > 0 else { continue }
-                headers[index][keyPath: path] = text
-                destination.metrics.redactions.add(count)
-            }
+            let (text, count) = needles.redact(headers[index].value)
+            guard count > 0 else { continue }
+            headers[index].value = text
+            destination.metrics.redactions.add(count)
         }
         return headers
     }

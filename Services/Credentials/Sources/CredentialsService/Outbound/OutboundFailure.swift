@@ -15,7 +15,8 @@ enum OutboundFailure {
         if (error as? HTTPClientError) == .cancelled { return cancelled }
         guard wasSent else {
             return CallError(
-                .unavailable, reason: "upstream_unreachable", message: "\(place) cannot be reached: \(words(error))", notProcessed: true)
+                .unavailable, reason: "upstream_unreachable", message: "\(place) cannot be reached: \(words(error))",
+                notProcessed: true)
         }
         return CallError(.unavailable, reason: "upstream_error", message: "\(place) gave no answer: \(words(error))")
     }
@@ -45,7 +46,8 @@ enum OutboundFailure {
         switch error {
         case .connectTimeout, .getConnectionFromPoolTimeout: "no connection within the time allowed"
         case .tlsHandshakeTimeout: "the TLS handshake did not end in time"
-        case .httpProxyHandshakeTimeout, .invalidProxyResponse, .proxyAuthenticationRequired: "the proxy refused or did not answer"
+        case .httpProxyHandshakeTimeout, .invalidProxyResponse, .proxyAuthenticationRequired:
+            "the proxy refused or did not answer"
         case .remoteConnectionClosed: "it closed the connection"
         case .uncleanShutdown: "it closed the connection without ending TLS"
         case .bodyLengthMismatch: "the request's body is not as long as its content-length says"

@@ -42,7 +42,9 @@ final class UpstreamExchange: HTTPClientResponseDelegate {
             state.task = task
             // With an idle connection the head is sent by now, and no timer is needed.
             if !state.isConnected {
-                state.connectTimer = loop.scheduleTask(in: TimeAmount(connectTimeout)) { task.fail(reason: HTTPClientError.connectTimeout) }
+                state.connectTimer = loop.scheduleTask(in: TimeAmount(connectTimeout)) {
+                    task.fail(reason: HTTPClientError.connectTimeout)
+                }
             }
             return state.isCancelled
         }

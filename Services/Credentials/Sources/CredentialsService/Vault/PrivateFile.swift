@@ -17,14 +17,18 @@ enum PrivateFile {
         defer { close(file) }
         var status = stat()
         guard fstat(file, &status) == 0 else { throw failure("cannot look at", path, errno) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw Failure(description: "\(path) is no regular file", brief: "no regular file") }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw Failure(description: "\(path) is no regular file", brief: "no regular file")
+        }
         guard status.st_mode & 0o077 == 0 else {
             throw Failure(
-                description: "\(path) may be read by others (mode \(String(status.st_mode & 0o777, radix: 8))): run chmod 600 \(path)",
+                description:
+                    "\(path) may be read by others (mode \(String(status.st_mode & 0o777, radix: 8))): run chmod 600 \(path)",
                 brief: "it may be read by others: run chmod 600 on it")
         }
         guard status.st_size <= maxBytes else {
-            throw Failure(description: "\(path) holds \(status.st_size) bytes, at most \(maxBytes) are allowed", brief: "it is too large")
+            throw Failure(
+                description: "\(path) holds \(status.st_size) bytes, at most \(maxBytes) are allowed", brief: "it is too large")
         }
         return try contents(file, path, maxBytes)
     }

@@ -6,7 +6,8 @@ enum SecretImport {
     /// What the folder holds: values by name, and what could not be used, without values. Blocks.
     static func read(_ folder: String) throws(CallError) -> (found: [(name: String, value: [UInt8])], problems: [String]) {
         guard let stream = opendir(folder) else {
-            throw CallError(.internal, message: "credentials.import_dir \(folder) cannot be read: \(String(cString: strerror(errno)))")
+            throw CallError(
+                .internal, message: "credentials.import_dir \(folder) cannot be read: \(String(cString: strerror(errno)))")
         }
         defer { closedir(stream) }
         var found: [(String, [UInt8])] = []
@@ -33,7 +34,9 @@ enum SecretImport {
         var bytes = [UInt8](repeating: 0, count: 64 << 10 + 2)
         var count = 0
         while count < bytes.count {
-            let more = bytes.withUnsafeMutableBytes { space in Glibc.read(file, space.baseAddress.map { $0 + count }, space.count - count) }
+            let more = bytes.withUnsafeMutableBytes { space in
+                Glibc.read(file, space.baseAddress.map { $0 + count }, space.count - count)
+            }
             if more < 0, errno == EINTR { continue }
             guard more >= 0 else { return nil }
             if more == 0 { return SecretInput.trimmed(Array(bytes[..<count])) }

@@ -55,7 +55,10 @@ package final class Vault: Sendable {
             return open(with: VaultKeys.material(try keyBytes()))
         } catch {
             if error.isMissing {
-                fail(VaultFailure(.locked, "the vault is locked: its key file is missing; put it in place, or run bulkhead-credentials unlock"))
+                fail(
+                    VaultFailure(
+                        .locked,
+                        "the vault is locked: its key file is missing; put it in place, or run bulkhead-credentials unlock"))
             } else {
                 fail(VaultFailure(.locked, "the vault's key file cannot be used: \(error.brief)"))
             }
@@ -96,7 +99,8 @@ package final class Vault: Sendable {
             do {
                 try PrivateFile.replace(path, with: try next.file.sealed(with: next.keys))
             } catch {
-                throw CallError(.internal, reason: "vault_write", message: "the vault could not be written, nothing was changed: \(error)")
+                throw CallError(
+                    .internal, reason: "vault_write", message: "the vault could not be written, nothing was changed: \(error)")
             }
             opened.withLock { $0 = .success(next) }
             return value
@@ -113,7 +117,8 @@ package final class Vault: Sendable {
             let file = VaultFile.new()
             return Opened(file: file, keys: try VaultKeys(material, salt: file.salt))
         } catch {
-            throw VaultFailure(.locked, "the vault file cannot be read: \((error as? PrivateFile.Failure)?.brief ?? "unknown reason")")
+            throw VaultFailure(
+                .locked, "the vault file cannot be read: \((error as? PrivateFile.Failure)?.brief ?? "unknown reason")")
         }
     }
 
@@ -144,6 +149,7 @@ package final class Vault: Sendable {
 extension VaultFailure {
     /// As callers see it.
     package var callError: CallError {
-        CallError(.failedPrecondition, reason: kind == .locked ? "vault_locked" : "vault_corrupt", message: message, notProcessed: true)
+        CallError(
+            .failedPrecondition, reason: kind == .locked ? "vault_locked" : "vault_corrupt", message: message, notProcessed: true)
     }
 }

@@ -81,7 +81,8 @@ struct VaultFile {
         let keys = try VaultKeys(material, salt: salt)
         guard check == keys.check else {
             throw VaultFailure(
-                .locked, "the key does not fit the vault (or the vault file is damaged): put the right key in place, or unlock with it")
+                .locked,
+                "the key does not fit the vault (or the vault file is damaged): put the right key in place, or unlock with it")
         }
         let signed = bytes.dropLast(32)
         guard bytes.count > 32, HMAC<SHA256>.isValidAuthenticationCode(bytes.suffix(32), authenticating: signed, using: keys.mac),
@@ -100,7 +101,8 @@ struct VaultFile {
         guard let nameLength = rest.readInteger(as: UInt16.self), let name = rest.readString(length: Int(nameLength)),
             let policyLength = rest.readInteger(as: UInt16.self), let policyBytes = rest.readBytes(length: Int(policyLength)),
             let length = rest.readInteger(as: UInt32.self), let sealed = rest.readBytes(length: Int(length)),
-            let policy = PolicyCoding.decode(policyBytes), StoredSecret.isName(name), let box = try? AES.GCM.SealedBox(combined: sealed),
+            let policy = PolicyCoding.decode(policyBytes), StoredSecret.isName(name),
+            let box = try? AES.GCM.SealedBox(combined: sealed),
             var value = try? AES.GCM.open(box, using: keys.items, authenticating: additionalData(name, policyBytes))
         else { return nil }
         defer { value.resetBytes(in: value.startIndex ..< value.endIndex) }
@@ -124,7 +126,8 @@ private enum PolicyCoding {
     static func decode(_ bytes: [UInt8]) -> SecretPolicy? {
         var rest = ByteBuffer(bytes: bytes)
         func text() -> String? { rest.readInteger(as: UInt16.self).flatMap { rest.readString(length: Int($0)) } }
-        guard let host = text(), let preset = text().flatMap(Preset.init(rawValue:)), let port = rest.readInteger(as: UInt16.self),
+        guard let host = text(), let preset = text().flatMap(Preset.init(rawValue:)),
+            let port = rest.readInteger(as: UInt16.self),
             let created = rest.readInteger(as: Int64.self), let rotated = rest.readInteger(as: Int64.self),
             let revoked = rest.readInteger(as: Int64.self), rest.readableBytes == 0
         else { return nil }

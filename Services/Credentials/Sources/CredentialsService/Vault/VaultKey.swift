@@ -17,7 +17,8 @@ struct VaultKeys: Sendable {
         } else {
             guard (Self.minPassphrase ... Self.maxPassphrase).contains(material.count) else {
                 throw VaultFailure(
-                    .locked, "the vault key is neither 32 bytes nor a passphrase of \(Self.minPassphrase) to \(Self.maxPassphrase) bytes")
+                    .locked,
+                    "the vault key is neither 32 bytes nor a passphrase of \(Self.minPassphrase) to \(Self.maxPassphrase) bytes")
             }
             do {
                 master = try material.withBytes {

@@ -23,7 +23,8 @@ extension CredentialsDaemon {
     }
 
     /// Stands for a line that is no record; `audit verify` says more.
-    private static let unreadable = AuditRecord(seq: 0, at: 0, event: "unreadable", decision: "failed", peer: "", prev: "", hash: "")
+    private static let unreadable = AuditRecord(
+        seq: 0, at: 0, event: "unreadable", decision: "failed", peer: "", prev: "", hash: "")
 
     private func test(_ name: String) async throws -> [TestRow] {
         let current = service.current
@@ -69,7 +70,8 @@ extension CredentialsDaemon {
             timer.cancel()
             upstream.cancel()
         }
-        upstream.start(client, try admitted.request(nil), loop: context.eventLoop, connectTimeout: destination.configuration.limits.connect)
+        upstream.start(
+            client, try admitted.request(nil), loop: context.eventLoop, connectTimeout: destination.configuration.limits.connect)
         switch await upstream.next() {
         case .head(let head): return Int(head.status.code)
         case .failed(let error):
@@ -90,7 +92,8 @@ extension CredentialsDaemon {
         let trail = try await context.blocking { [audit] in audit.verify() }
         rows.append(
             DoctorRow(
-                level: trail.problem == nil ? "ok" : "error", subject: "audit trail", message: trail.problem ?? "\(trail.records) records in order"))
+                level: trail.problem == nil ? "ok" : "error", subject: "audit trail",
+                message: trail.problem ?? "\(trail.records) records in order"))
         for destination in service.current.table.all {
             rows.append(Self.finding(destination))
         }
@@ -99,12 +102,17 @@ extension CredentialsDaemon {
 
     private static func finding(_ destination: Destination) -> DoctorRow {
         let subject = "destination \(destination.configuration.name)"
-        if case .unusable(let error) = destination.secret { return DoctorRow(level: "error", subject: subject, message: error.message) }
+        if case .unusable(let error) = destination.secret {
+            return DoctorRow(level: "error", subject: subject, message: error.message)
+        }
         if destination.callers.isEmpty {
-            return DoctorRow(level: "warning", subject: subject, message: "nobody may call it: no provider refers to it and it has no `callers`")
+            return DoctorRow(
+                level: "warning", subject: subject,
+                message: "nobody may call it: no provider refers to it and it has no `callers`")
         }
         return DoctorRow(
-            level: "ok", subject: subject, message: "\(destination.place), called by \(destination.callers.sorted().joined(separator: ", "))")
+            level: "ok", subject: subject,
+            message: "\(destination.place), called by \(destination.callers.sorted().joined(separator: ", "))")
     }
 }
 

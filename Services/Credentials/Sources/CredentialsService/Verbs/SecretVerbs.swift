@@ -22,13 +22,16 @@ extension CredentialsDaemon {
         let known = try secrets()[command.name]
         if event == "rotate", known == nil { throw Self.unknown(command.name) }
         let seal = try sealing(command, known: known?.policy)
-        if let problem = StoredSecret.valueProblem(value, preset: seal.preset) { throw CallError(.invalidArgument, message: problem) }
+        if let problem = StoredSecret.valueProblem(value, preset: seal.preset) {
+            throw CallError(.invalidArgument, message: problem)
+        }
         let now = AuditTrail.wallMilliseconds()
         let bytes = SecretBytes(value)
         try await change(event, command.name) { secrets in
             let created = secrets[command.name]?.policy.created
             secrets[command.name] = StoredSecret(
-                policy: SecretPolicy(host: seal.host, preset: seal.preset, created: created ?? now, rotated: created == nil ? 0 : now),
+                policy: SecretPolicy(
+                    host: seal.host, preset: seal.preset, created: created ?? now, rotated: created == nil ? 0 : now),
                 value: bytes)
         }
         let outcome = event == "rotate" ? "rotated" : known == nil ? "stored" : "replaced"
@@ -69,14 +72,18 @@ extension CredentialsDaemon {
         return try secrets().sorted { $0.key < $1.key }.map { name, secret in
             let policy = secret.policy
             return SecretRow(
-                name: name, state: policy.revoked > 0 ? "revoked" : "active", host: policy.host.description, preset: policy.preset.rawValue,
+                name: name, state: policy.revoked > 0 ? "revoked" : "active", host: policy.host.description,
+                preset: policy.preset.rawValue,
                 created: policy.created, rotated: policy.rotated > 0 ? policy.rotated : nil,
-                revoked: policy.revoked > 0 ? policy.revoked : nil, destinations: table.using(secret: name).map(\.configuration.name))
+                revoked: policy.revoked > 0 ? policy.revoked : nil,
+                destinations: table.using(secret: name).map(\.configuration.name))
         }
     }
 
     private func unlock(_ command: UnlockCommand) async throws -> NoValue {
-        guard let key = Data(base64Encoded: command.key) else { throw CallError(.invalidArgument, message: "the key is not base64") }
+        guard let key = Data(base64Encoded: command.key) else {
+            throw CallError(.invalidArgument, message: "the key is not base64")
+        }
         let problem = try await context.blocking { [vault] in vault.open(with: VaultKeys.material(Array(key))) }
         try audit.record(AuditEvent("unlock", problem == nil ? "done" : "failed"))
         if problem == nil { try await importSecrets() }
@@ -88,7 +95,8 @@ extension CredentialsDaemon {
     // MARK: steps
 
     /// Writes a change of the vault, puts it on record and lets it take effect.
-    func change(_ event: String, _ name: String, _ body: @escaping @Sendable (inout [String: StoredSecret]) -> Void) async throws {
+    func change(_ event: String, _ name: String, _ body: @escaping @Sendable (inout [String: StoredSecret]) -> Void) async throws
+    {
         do {
             try await context.blocking { [vault] in try vault.change(body) }
         } catch {
@@ -102,7 +110,9 @@ extension CredentialsDaemon {
 
     /// Brings in what `import_dir` holds and the vault does not.
     func importSecrets() async throws {
-        guard let folder = inForce.withLock({ $0.configuration.importFolder }), case .open(let known) = vault.state else { return }
+        guard let folder = inForce.withLock({ $0.configuration.importFolder }), case .open(let known) = vault.state else {
+            return
+        }
         let read: (found: [(name: String, value: [UInt8])], problems: [String])
         do {
             read = try await context.blocking { try SecretImport.read(folder) }
@@ -118,7 +128,8 @@ extension CredentialsDaemon {
                 let command = SecretCommand(name: name, value: String(decoding: value, as: UTF8.self))
                 _ = try await store(command, event: "import")
             } catch let error as CallError {
-                context.logger.warning("a secret was not imported", metadata: ["secret": "\(name)", "reason": "\(error.message)"])
+                context.logger.warning(
+                    "a secret was not imported", metadata: ["secret": "\(name)", "reason": "\(error.message)"])
             }
         }
     }
@@ -138,7 +149,8 @@ extension CredentialsDaemon {
         let preset = try Self.preset(command.preset) ?? known?.preset ?? destinations.first?.preset ?? .bearer
         if let text = command.host {
             guard let host = SealedHost(text) else {
-                throw CallError(.invalidArgument, message: "--host takes a host or host:port such as api.openai.com; \"\(text)\" is neither")
+                throw CallError(
+                    .invalidArgument, message: "--host takes a host or host:port such as api.openai.com; \"\(text)\" is neither")
             }
             return (host, preset, false)
         }
@@ -152,13 +164,16 @@ extension CredentialsDaemon {
         throw CallError(.invalidArgument, message: "\(why); say where it may be sent with --host HOST")
     }
 
-    private func changed(_ name: String, _ outcome: String, _ host: SealedHost?, _ preset: Preset?, isInferred: Bool) -> SecretChange {
+    private func changed(_ name: String, _ outcome: String, _ host: SealedHost?, _ preset: Preset?, isInferred: Bool)
+        -> SecretChange
+    {
         let warnings = service.current.table.using(secret: name).compactMap { destination -> String? in
             if case .unusable(let error) = destination.secret { return "\(destination.configuration.name): \(error.message)" }
             return nil
         }
         return SecretChange(
-            name: name, outcome: outcome, host: host?.description, preset: preset?.rawValue, isInferred: isInferred, warnings: warnings)
+            name: name, outcome: outcome, host: host?.description, preset: preset?.rawValue, isInferred: isInferred,
+            warnings: warnings)
     }
 
     private static func preset(_ text: String?) throws(CallError) -> Preset? {
@@ -171,12 +186,14 @@ extension CredentialsDaemon {
     private static func checkName(_ name: String) throws(CallError) {
         guard StoredSecret.isName(name) else {
             throw CallError(
-                .invalidArgument, message: "that is no name of a secret: capital letters, digits and '_' such as OPENAI_API_KEY, at most 64")
+                .invalidArgument,
+                message: "that is no name of a secret: capital letters, digits and '_' such as OPENAI_API_KEY, at most 64")
         }
     }
 
     private static func unknown(_ name: String) -> CallError {
         let shown = StoredSecret.isName(name) ? name : "of that name"
-        return CallError(.notFound, message: "there is no secret \(shown) in force; bulkhead-credentials list shows what is stored")
+        return CallError(
+            .notFound, message: "there is no secret \(shown) in force; bulkhead-credentials list shows what is stored")
     }
 }
