@@ -88,8 +88,8 @@ package final class RequestLimits: Sendable {
         let missing = max(0, Double(perMinute) - tightest.available)
         return LimitDecision(
             isAdmitted: retryAfter == nil, limit: perMinute,
-            // A thousandth of a request forgives the rounding of whole nanoseconds.
-            remaining: max(0, Int(tightest.available + 0.001)),
+            // A millionth of a request forgives the rounding of whole nanoseconds.
+            remaining: max(0, Int(tightest.available + 0.000_001)),
             reset: .nanoseconds(Int64(missing * 60e9 / Double(perMinute))), retryAfter: retryAfter ?? .zero)
     }
 }

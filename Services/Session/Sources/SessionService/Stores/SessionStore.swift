@@ -6,19 +6,18 @@ import Glibc
 package struct SessionStore: Sendable {
     /// The connection.
     package let queue: DatabaseQueue
-    let path: String
 
     /// Opens the file, makes it when absent, checks it and brings its tables up to date. Blocks.
     /// - Throws: `SessionStoreError`; a damaged file is left as it is.
     package static func open(path: String) throws -> SessionStore {
         do {
+            try makePrivate(path)
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             // GRDB lowers this to NORMAL with WAL; an acknowledged admission must survive a power cut.
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             try verify(queue, path)
             try SessionSchema.migrator.migrate(queue)
-            chmod(path, 0o600)
-            return SessionStore(queue: queue, path: path)
+            return SessionStore(queue: queue)
         } catch let error as DatabaseError {
             throw SessionStoreError(error, path: path)
         }
@@ -30,6 +29,17 @@ package struct SessionStore: Sendable {
         configuration.journalMode = .wal
         configuration.busyMode = .timeout(5)
         return configuration
+    }
+
+    /// The log files SQLite makes beside it take over its mode.
+    private static func makePrivate(_ path: String) throws {
+        let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else {
+            throw SessionStoreError("\(path) cannot be opened (\(String(cString: strerror(errno)))): check its owner and mode")
+        }
+        let result = fchmod(file, 0o600)
+        Glibc.close(file)
+        guard result == 0 else { throw SessionStoreError("the mode of \(path) cannot be set to 0600: it must belong to the service's user") }
     }
 
     private static func verify(_ queue: DatabaseQueue, _ path: String) throws {

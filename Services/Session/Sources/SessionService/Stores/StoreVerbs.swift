@@ -1,6 +1,5 @@
 import BulkheadCore
 import BulkheadServiceKit
-import Glibc
 import GRDB
 
 /// What `store check` found.
@@ -9,7 +8,7 @@ package struct StoreReport: Codable, Sendable {
     package var sound: Bool
     /// The first thing wrong; nil when it is sound.
     package var problem: String?
-    /// Bytes of the database file, without its log.
+    /// Bytes of its pages, those still in the log included.
     package var bytes: Int
     package var keys: Int
     package var idempotencyRows: Int
@@ -57,11 +56,11 @@ struct StoreAdministration: Sendable {
 
     private static func report(_ store: SessionStore) throws -> StoreReport {
         let problem = try SessionStore.quickCheck(store.queue)
-        var info = stat()
-        let bytes = stat(store.path, &info) == 0 ? Int(info.st_size) : 0
         return try store.queue.read { db in
-            StoreReport(
-                store: "sqlite", sound: problem == nil, problem: problem, bytes: bytes,
+            let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
+            let pageSize = try Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0
+            return StoreReport(
+                store: "sqlite", sound: problem == nil, problem: problem, bytes: pages * pageSize,
                 keys: try Int.fetchOne(db, sql: "SELECT count(*) FROM api_key") ?? 0,
                 idempotencyRows: try Int.fetchOne(db, sql: "SELECT count(*) FROM idempotency") ?? 0)
         }

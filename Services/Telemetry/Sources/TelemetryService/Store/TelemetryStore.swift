@@ -17,16 +17,27 @@ package struct TelemetryStore: Sendable {
             configuration.label = "telemetry.sqlite"
             configuration.journalMode = .wal
             configuration.busyMode = .timeout(5)
+            try makePrivate(path)
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             // GRDB lowers this to NORMAL with WAL; what is acknowledged to a producer must survive a power cut.
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             try verify(queue, path)
             try TelemetrySchema.migrator.migrate(queue)
-            chmod(path, 0o600)
             return TelemetryStore(queue: queue)
         } catch let error as DatabaseError {
             throw TelemetryStoreError(error, path: path)
         }
+    }
+
+    /// The log files SQLite makes beside it take over its mode.
+    private static func makePrivate(_ path: String) throws {
+        let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else {
+            throw TelemetryStoreError("\(path) cannot be opened (\(String(cString: strerror(errno)))): check its owner and mode")
+        }
+        let result = fchmod(file, 0o600)
+        Glibc.close(file)
+        guard result == 0 else { throw TelemetryStoreError("the mode of \(path) cannot be set to 0600: it must belong to the service's user") }
     }
 
     private static func verify(_ queue: DatabaseQueue, _ path: String) throws {
