@@ -27,7 +27,8 @@ struct AnthropicChatTests {
         #expect(
             call.chat.messages == [
                 ChatAPI.Message(
-                    role: .system, parts: [ChatAPI.Part(kind: .text, text: "s", extraJson: #"{"cache_control":{"type":"ephemeral"}}"#)]),
+                    role: .system,
+                    parts: [ChatAPI.Part(kind: .text, text: "s", extraJson: #"{"cache_control":{"type":"ephemeral"}}"#)]),
                 ChatAPI.Message(role: .user, parts: [ChatAPI.Part(kind: .text, text: "q")]),
                 ChatAPI.Message(
                     role: .assistant,
@@ -46,14 +47,21 @@ struct AnthropicChatTests {
             (#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#, "max_tokens"),
             (#"{"model":"m","max_tokens":0,"messages":[{"role":"user","content":"x"}]}"#, "max_tokens"),
             (#"{"model":"m","max_tokens":1,"system":4,"messages":[{"role":"user","content":"x"}]}"#, "system"),
-            (#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"image"}]}]}"#, "messages[0].content[0].source"),
-            (#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}],"tool_choice":{"type":"some"}}"#, "tool_choice.type"),
+            (
+                #"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"image"}]}]}"#,
+                "messages[0].content[0].source"
+            ),
+            (
+                #"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}],"tool_choice":{"type":"some"}}"#,
+                "tool_choice.type"
+            ),
         ])
     func wrong(_ body: String, _ param: String) {
         #expect { try decode(body) } throws: { ($0 as? EdgeError)?.param == param }
     }
 
-    private static let served = ChatAPI.Served(provider: "p", model: "m-1", attempts: 1, cache: .exact, responseID: "msg_1", created: 9)
+    private static let served = ChatAPI.Served(
+        provider: "p", model: "m-1", attempts: 1, cache: .exact, responseID: "msg_1", created: 9)
 
     private func stream(_ events: [ChatAPI.ChatEvent], usage: ChatAPI.Usage? = nil) throws -> [String] {
         var writer = AnthropicChat().stream(ChatCall(chat: ChatAPI.ChatRequest()), requestID: "req_1")
@@ -69,8 +77,10 @@ struct AnthropicChatTests {
         let events = try stream(
             [
                 ChatAPI.ChatEvent(kind: .start, served: Self.served), ChatAPI.ChatEvent(kind: .thinking, text: "t"),
-                ChatAPI.ChatEvent(kind: .signature, signature: "s"), ChatAPI.ChatEvent(kind: .text, text: "a"), ChatAPI.ChatEvent(kind: .text, text: "b"),
-                ChatAPI.ChatEvent(kind: .toolCall, toolIndex: 0, id: "c", name: "f"), ChatAPI.ChatEvent(kind: .toolArguments, text: "{}", toolIndex: 0),
+                ChatAPI.ChatEvent(kind: .signature, signature: "s"), ChatAPI.ChatEvent(kind: .text, text: "a"),
+                ChatAPI.ChatEvent(kind: .text, text: "b"),
+                ChatAPI.ChatEvent(kind: .toolCall, toolIndex: 0, id: "c", name: "f"),
+                ChatAPI.ChatEvent(kind: .toolArguments, text: "{}", toolIndex: 0),
                 ChatAPI.ChatEvent(kind: .finish, finish: .toolCalls), ChatAPI.ChatEvent(kind: .usage, usage: usage),
             ], usage: usage)
         let data = try events.map { event in
@@ -88,7 +98,9 @@ struct AnthropicChatTests {
         #expect(data.compactMap { $0["index"]?.int } == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2])
         let delta = data[12]
         #expect(delta["delta"]?["stop_reason"] == "tool_use" && delta["bulkhead"]?["cache"] == "exact")
-        #expect(delta["usage"]?["input_tokens"] == 6 && delta["usage"]?["cache_read_input_tokens"] == 20 && delta["usage"]?["output_tokens"] == 5)
+        #expect(
+            delta["usage"]?["input_tokens"] == 6 && delta["usage"]?["cache_read_input_tokens"] == 20
+                && delta["usage"]?["output_tokens"] == 5)
     }
 
     @Test("message_stop is withheld from an answer that did not finish, and calls that are mixed up are a failure")
@@ -96,7 +108,8 @@ struct AnthropicChatTests {
         #expect(throws: EdgeError.self) { try stream([ChatAPI.ChatEvent(kind: .start, served: Self.served)]) }
         #expect(throws: EdgeError.self) {
             try stream([
-                ChatAPI.ChatEvent(kind: .toolCall, toolIndex: 0, id: "a", name: "f"), ChatAPI.ChatEvent(kind: .toolCall, toolIndex: 1, id: "b", name: "f"),
+                ChatAPI.ChatEvent(kind: .toolCall, toolIndex: 0, id: "a", name: "f"),
+                ChatAPI.ChatEvent(kind: .toolCall, toolIndex: 1, id: "b", name: "f"),
                 ChatAPI.ChatEvent(kind: .toolArguments, text: "{}", toolIndex: 0),
             ])
         }
@@ -109,7 +122,8 @@ struct AnthropicChatTests {
         writer.fail(EdgeError(.badGateway, code: "stream_broken", message: "It broke."), into: &bytes)
         #expect(
             String(buffer: bytes)
-                == "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"It broke.\"},\"request_id\":\"req_1\"}\n\n")
+                == "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"It broke.\"},\"request_id\":\"req_1\"}\n\n"
+        )
     }
 
     @Test(
@@ -118,7 +132,8 @@ struct AnthropicChatTests {
             (ChatAPI.ChatEvent(kind: .finish, finish: .stop), "end_turn"),
             (ChatAPI.ChatEvent(kind: .finish, finish: .stop, rawFinish: "pause_turn"), "pause_turn"),
             (ChatAPI.ChatEvent(kind: .finish, finish: .stop, rawFinish: "stop", stopSequence: "X"), "stop_sequence"),
-            (ChatAPI.ChatEvent(kind: .finish, finish: .length), "max_tokens"), (ChatAPI.ChatEvent(kind: .finish, finish: .contentFilter), "refusal"),
+            (ChatAPI.ChatEvent(kind: .finish, finish: .length), "max_tokens"),
+            (ChatAPI.ChatEvent(kind: .finish, finish: .contentFilter), "refusal"),
         ])
     func stops(_ event: ChatAPI.ChatEvent, _ reason: String) throws {
         var answer = CollectedAnswer()

@@ -8,13 +8,20 @@ struct EdgeErrorTests {
     @Test(
         "Every reason has its status, code and advice",
         arguments: [
-            (.invalidArgument, "invalid_request", 400, "invalid_request", false), (.invalidArgument, "context_length_exceeded", 400, "context_length_exceeded", false),
-            (.invalidArgument, "unprocessable", 422, "unprocessable", false), (.resourceExhausted, "payload_too_large", 413, "payload_too_large", false),
-            (.notFound, "model_not_found", 404, "model_not_found", false), (.notFound, "destination_unknown", 404, "destination_unknown", false),
-            (.resourceExhausted, "rate_limited", 429, "rate_limit_exceeded", true), (.resourceExhausted, "insufficient_quota", 429, "insufficient_quota", false),
-            (.unavailable, "upstream_error", 502, "upstream_error", true), (.unavailable, "breaker_open", 503, "breaker_open", true),
-            (.failedPrecondition, "secret_missing", 503, "secret_missing", false), (.failedPrecondition, "upstream_auth", 502, "upstream_auth", false),
-            (.permissionDenied, "destination_denied", 403, "destination_denied", false), (.deadlineExceeded, "upstream_timeout", 504, "upstream_timeout", true),
+            (.invalidArgument, "invalid_request", 400, "invalid_request", false),
+            (.invalidArgument, "context_length_exceeded", 400, "context_length_exceeded", false),
+            (.invalidArgument, "unprocessable", 422, "unprocessable", false),
+            (.resourceExhausted, "payload_too_large", 413, "payload_too_large", false),
+            (.notFound, "model_not_found", 404, "model_not_found", false),
+            (.notFound, "destination_unknown", 404, "destination_unknown", false),
+            (.resourceExhausted, "rate_limited", 429, "rate_limit_exceeded", true),
+            (.resourceExhausted, "insufficient_quota", 429, "insufficient_quota", false),
+            (.unavailable, "upstream_error", 502, "upstream_error", true),
+            (.unavailable, "breaker_open", 503, "breaker_open", true),
+            (.failedPrecondition, "secret_missing", 503, "secret_missing", false),
+            (.failedPrecondition, "upstream_auth", 502, "upstream_auth", false),
+            (.permissionDenied, "destination_denied", 403, "destination_denied", false),
+            (.deadlineExceeded, "upstream_timeout", 504, "upstream_timeout", true),
             (.deadlineExceeded, "", 504, "timeout", true), (.dataLoss, "stream_broken", 502, "stream_broken", true),
             (.internal, "", 500, "internal_error", true), (.unavailable, "", 503, "router_unavailable", true),
             (.unavailable, "link_down", 503, "router_unavailable", true), (.unauthenticated, "", 500, "internal_error", true),
@@ -26,7 +33,8 @@ struct EdgeErrorTests {
 
     @Test("What a link says about sockets is not passed on")
     func linksStayInside() {
-        let error = EdgeError(CallError(.unavailable, reason: "link_down", message: "connect /run/secret/path: refused"), from: .router)
+        let error = EdgeError(
+            CallError(.unavailable, reason: "link_down", message: "connect /run/secret/path: refused"), from: .router)
         #expect(!error.message.contains("/run"))
     }
 
@@ -49,7 +57,8 @@ struct EdgeErrorTests {
                 == #"{"type":"error","error":{"type":"not_found_error","message":"model: no \"x\""},"request_id":"r"}"#)
         #expect(
             String(buffer: error.body(.problem, requestID: "r"))
-                == #"{"type":"about:blank","title":"invalid_request_error","status":404,"detail":"no \"x\"","code":"model_not_found","request_id":"r"}"#)
+                == #"{"type":"about:blank","title":"invalid_request_error","status":404,"detail":"no \"x\"","code":"model_not_found","request_id":"r"}"#
+        )
     }
 
     @Test("Broken JSON says what kind of thing is wrong and quotes nothing")

@@ -9,7 +9,8 @@ struct KeyMemoryTests {
 
     private func reply(_ id: String, limit: Int = 0, remaining: Int = 0) -> SessionAPI.AdmitReply {
         SessionAPI.AdmitReply(
-            verdict: .admitted, admissionID: "adm", keyID: id, tenant: "t", requests: SessionAPI.RateLimit(limit: limit, remaining: remaining))
+            verdict: .admitted, admissionID: "adm", keyID: id, tenant: "t",
+            requests: SessionAPI.RateLimit(limit: limit, remaining: remaining))
     }
 
     @Test("A key is known for 15 minutes after session's last word, and not a moment longer")
@@ -42,7 +43,9 @@ struct KeyMemoryTests {
         memory.remember(key, reply("k", limit: 3, remaining: 2), now: start)
         #expect(isAdmitted(memory.admit(key, counts: true, now: start)))
         #expect(isAdmitted(memory.admit(key, counts: true, now: start)))
-        guard case .limited(let wait) = memory.admit(key, counts: true, now: start) else { return #expect(Bool(false), "it should be limited") }
+        guard case .limited(let wait) = memory.admit(key, counts: true, now: start) else {
+            return #expect(Bool(false), "it should be limited")
+        }
         #expect(wait == .seconds(20))
         #expect(isAdmitted(memory.admit(key, counts: false, now: start)))
         #expect(isAdmitted(memory.admit(key, counts: true, now: start + .seconds(20))))
@@ -51,7 +54,9 @@ struct KeyMemoryTests {
     @Test("At its bound the keys seen longest ago are forgotten")
     func bound() {
         var memory = KeyMemory(capacity: 20)
-        for number in 0 ..< 25 { memory.remember(KeyDigest(key: "\(number)"), reply("k\(number)"), now: start + .seconds(number)) }
+        for number in 0 ..< 25 {
+            memory.remember(KeyDigest(key: "\(number)"), reply("k\(number)"), now: start + .seconds(number))
+        }
         #expect(memory.count <= 20)
         #expect(!memory.knows(KeyDigest(key: "0"), now: start + .seconds(25)))
         #expect(memory.knows(KeyDigest(key: "24"), now: start + .seconds(25)))

@@ -22,9 +22,11 @@ struct OpenAIChatTests {
               {"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},
               {"role":"tool","tool_call_id":"c1","content":[{"type":"text","text":"4"},{"type":"text","text":"2"}]}]}
             """#)
-        #expect(call.includesUsage && call.chat.stream && call.options.cache == .off && call.options.timeout == .milliseconds(1500))
+        #expect(
+            call.includesUsage && call.chat.stream && call.options.cache == .off && call.options.timeout == .milliseconds(1500))
         #expect(call.chat.choices == 2 && call.chat.maxTokens == 50 && call.chat.stop == ["END"] && call.chat.seed == 7)
-        #expect(call.chat.endUser == "u1" && call.chat.toolMode == .named && call.chat.toolName == "f" && call.chat.logprobs == true)
+        #expect(
+            call.chat.endUser == "u1" && call.chat.toolMode == .named && call.chat.toolName == "f" && call.chat.logprobs == true)
         #expect(call.chat.extraJson == #"{"max_completion_tokens":50,"service_tier":"flex"}"#)
         #expect(call.chat.responseFormatJson == #"{"type":"json_object"}"#)
         #expect(
@@ -55,7 +57,10 @@ struct OpenAIChatTests {
             (#"{"model":"m","messages":[{"role":"user","content":1}]}"#, "messages[0].content"),
             (#"{"model":"m","messages":[{"role":"user"}]}"#, "messages[0].content"),
             (#"{"model":"m","messages":[{"role":"bot","content":"x"}]}"#, "messages[0].role"),
-            (#"{"model":"m","messages":[{"role":"user","content":"x"},{"role":"user","content":[{"type":"text","text":4}]}]}"#, "messages[1].content[0].text"),
+            (
+                #"{"model":"m","messages":[{"role":"user","content":"x"},{"role":"user","content":[{"type":"text","text":4}]}]}"#,
+                "messages[1].content[0].text"
+            ),
             (#"{"model":"m","messages":[{"role":"user","content":"x"}],"temperature":"hot"}"#, "temperature"),
             (#"{"model":"m","messages":[{"role":"user","content":"x"}],"n":0}"#, "n"),
             (#"{"model":"m","messages":[{"role":"user","content":"x"}],"bulkhead":{"cach":"off"}}"#, "bulkhead.cach"),
@@ -68,8 +73,10 @@ struct OpenAIChatTests {
         }
     }
 
-    private static let served = ChatAPI.Served(provider: "p", model: "m-1", attempts: 1, cache: .miss, responseID: "chatcmpl-1", created: 99)
-    private static let usage = ChatAPI.Usage(inputTokens: 10, outputTokens: 4, cachedInputTokens: 6, reasoningTokens: 1, costNanousd: 1_500_000)
+    private static let served = ChatAPI.Served(
+        provider: "p", model: "m-1", attempts: 1, cache: .miss, responseID: "chatcmpl-1", created: 99)
+    private static let usage = ChatAPI.Usage(
+        inputTokens: 10, outputTokens: 4, cachedInputTokens: 6, reasoningTokens: 1, costNanousd: 1_500_000)
     private static let head = #"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":99,"model":"m-1","choices":["#
 
     private func stream(_ events: [ChatAPI.ChatEvent], choices: Int = 1, includesUsage: Bool = false) throws -> [String] {
@@ -85,7 +92,8 @@ struct OpenAIChatTests {
     func plainStream() throws {
         let lines = try stream([
             ChatAPI.ChatEvent(kind: .start, served: Self.served), ChatAPI.ChatEvent(kind: .text, text: "h\"i"),
-            ChatAPI.ChatEvent(kind: .keepalive), ChatAPI.ChatEvent(kind: .finish, finish: .stop), ChatAPI.ChatEvent(kind: .usage, usage: Self.usage),
+            ChatAPI.ChatEvent(kind: .keepalive), ChatAPI.ChatEvent(kind: .finish, finish: .stop),
+            ChatAPI.ChatEvent(kind: .usage, usage: Self.usage),
         ])
         #expect(
             lines == [
@@ -103,7 +111,9 @@ struct OpenAIChatTests {
                 ChatAPI.ChatEvent(kind: .start, served: Self.served), ChatAPI.ChatEvent(kind: .finish, finish: .length),
                 ChatAPI.ChatEvent(kind: .usage, usage: Self.usage),
             ], includesUsage: true)
-        #expect(lines.count == 4 && lines[0].hasSuffix(#"],"usage":null}"#) && lines[1].hasSuffix(#""finish_reason":"length"}],"usage":null}"#))
+        #expect(
+            lines.count == 4 && lines[0].hasSuffix(#"],"usage":null}"#)
+                && lines[1].hasSuffix(#""finish_reason":"length"}],"usage":null}"#))
         #expect(
             lines[2]
                 == #"data: …],"usage":{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":6},"completion_tokens_details":{"reasoning_tokens":1}},"bulkhead":{"cost_usd":"0.0015","cache":"miss","provider":"p","model":"m-1","attempts":1,"overhead_ms":0.000}}"#
@@ -114,8 +124,10 @@ struct OpenAIChatTests {
     @Test("A call's id and name come once, its arguments in fragments with its index")
     func toolStream() throws {
         let lines = try stream([
-            ChatAPI.ChatEvent(kind: .start, served: Self.served), ChatAPI.ChatEvent(kind: .toolCall, toolIndex: 1, id: "c", name: "f"),
-            ChatAPI.ChatEvent(kind: .toolArguments, text: "{}", toolIndex: 1), ChatAPI.ChatEvent(kind: .finish, finish: .toolCalls),
+            ChatAPI.ChatEvent(kind: .start, served: Self.served),
+            ChatAPI.ChatEvent(kind: .toolCall, toolIndex: 1, id: "c", name: "f"),
+            ChatAPI.ChatEvent(kind: .toolArguments, text: "{}", toolIndex: 1),
+            ChatAPI.ChatEvent(kind: .finish, finish: .toolCalls),
         ])
         #expect(
             lines[1]
@@ -131,7 +143,9 @@ struct OpenAIChatTests {
     @Test("[DONE] is withheld while a choice has not finished")
     func incomplete() {
         #expect(throws: EdgeError.self) {
-            try stream([ChatAPI.ChatEvent(kind: .start, served: Self.served), ChatAPI.ChatEvent(kind: .finish, finish: .stop)], choices: 2)
+            try stream(
+                [ChatAPI.ChatEvent(kind: .start, served: Self.served), ChatAPI.ChatEvent(kind: .finish, finish: .stop)],
+                choices: 2)
         }
     }
 
@@ -139,9 +153,12 @@ struct OpenAIChatTests {
     func whole() throws {
         var answer = CollectedAnswer()
         for event in [
-            ChatAPI.ChatEvent(kind: .start, served: Self.served), ChatAPI.ChatEvent(kind: .text, text: "a"), ChatAPI.ChatEvent(kind: .text, text: "b"),
-            ChatAPI.ChatEvent(kind: .toolCall, toolIndex: 0, id: "c", name: "f"), ChatAPI.ChatEvent(kind: .toolArguments, text: "{", toolIndex: 0),
-            ChatAPI.ChatEvent(kind: .toolArguments, text: "}", toolIndex: 0), ChatAPI.ChatEvent(kind: .finish, finish: .toolCalls),
+            ChatAPI.ChatEvent(kind: .start, served: Self.served), ChatAPI.ChatEvent(kind: .text, text: "a"),
+            ChatAPI.ChatEvent(kind: .text, text: "b"),
+            ChatAPI.ChatEvent(kind: .toolCall, toolIndex: 0, id: "c", name: "f"),
+            ChatAPI.ChatEvent(kind: .toolArguments, text: "{", toolIndex: 0),
+            ChatAPI.ChatEvent(kind: .toolArguments, text: "}", toolIndex: 0),
+            ChatAPI.ChatEvent(kind: .finish, finish: .toolCalls),
         ] { answer.add(event) }
         #expect(answer.isComplete(count: 1) && !answer.isComplete(count: 2))
         #expect(

@@ -32,8 +32,10 @@ struct OperationsTests {
         "A missing part is 503 when no answer can come without it, else degraded",
         arguments: [
             (.router, .down, nil, 503, "down"), (.credentials, .suspect, nil, 503, "down"), (.session, .down, nil, 200, "down"),
-            (.telemetry, .connecting, nil, 200, "down"), (.retrieval, .suspect, "ready", 200, "down"), (.router, .draining, nil, 503, "draining"),
-            (.router, .incompatible, nil, 503, "down"), (.router, .ready, "degraded", 200, "degraded"), (.credentials, .ready, "notServing", 503, "down"),
+            (.telemetry, .connecting, nil, 200, "down"), (.retrieval, .suspect, "ready", 200, "down"),
+            (.router, .draining, nil, 503, "draining"),
+            (.router, .incompatible, nil, 503, "down"), (.router, .ready, "degraded", 200, "degraded"),
+            (.credentials, .ready, "notServing", 503, "down"),
             (.credentials, .ready, "starting", 503, "down"), (.router, .ready, nil, 503, "down"),
         ] as [(ServiceName, LinkState, String?, Int, String)])
     func missing(_ service: ServiceName, _ state: LinkState, _ health: String?, _ status: Int, _ told: String) throws {
@@ -50,8 +52,12 @@ struct OperationsTests {
     func metrics() {
         var page = MetricsPage()
         page.addUp([("edge", true), ("router", false)])
-        page.add("# HELP a_total A.\n# TYPE a_total counter\na_total{service=\"edge\"} 1\n# HELP h H.\n# TYPE h histogram\nh_sum{s=\"e\"} 2\nh_count{s=\"e\"} 1\n")
-        page.add("# HELP a_total A!\n# TYPE a_total counter\na_total{service=\"router\"} 2\n# TYPE bulkhead_up gauge\nbulkhead_up{service=\"router\"} 1\n")
+        page.add(
+            "# HELP a_total A.\n# TYPE a_total counter\na_total{service=\"edge\"} 1\n# HELP h H.\n# TYPE h histogram\nh_sum{s=\"e\"} 2\nh_count{s=\"e\"} 1\n"
+        )
+        page.add(
+            "# HELP a_total A!\n# TYPE a_total counter\na_total{service=\"router\"} 2\n# TYPE bulkhead_up gauge\nbulkhead_up{service=\"router\"} 1\n"
+        )
         #expect(
             page.text() == """
                 # HELP bulkhead_up Whether the service answered.
@@ -72,7 +78,8 @@ struct OperationsTests {
 
     @Test("Production refuses an open door, and every problem is told")
     func configuration() throws {
-        let text = "suite: { environment: production }\nedge:\n  listen: 0.0.0.0:8080\n  auth: { mode: none }\n  trusted_proxies: [10.0.0.0]\n"
+        let text =
+            "suite: { environment: production }\nedge:\n  listen: 0.0.0.0:8080\n  auth: { mode: none }\n  trusted_proxies: [10.0.0.0]\n"
         #expect { try loadConfiguration(EdgeConfiguration.self, text: text, file: "b.yaml") } throws: { error in
             let told = (error as? ConfigProblems)?.description ?? ""
             return told.contains("edge.auth.mode") && told.contains("production") && told.contains("10.0.0.0/8")

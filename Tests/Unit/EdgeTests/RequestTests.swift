@@ -9,7 +9,8 @@ struct RequestTests {
     @Test(
         "A client's id is kept only if it is sane",
         arguments: [
-            ("accept-run-0042", true), ("a.b_c:d-9", true), (String(repeating: "x", count: 128), true), (String(repeating: "x", count: 129), false), ("", false),
+            ("accept-run-0042", true), ("a.b_c:d-9", true), (String(repeating: "x", count: 128), true),
+            (String(repeating: "x", count: 129), false), ("", false),
             ("two words", false), ("tab\t", false), ("quo\"te", false), ("ünï", false), ("<script>", false),
         ])
     func ids(_ id: String, _ isKept: Bool) {
@@ -19,9 +20,12 @@ struct RequestTests {
     @Test(
         "Paths find their route",
         arguments: [
-            ("/v1/chat/completions", RouteMatch(endpoint: .chat)), ("/v1/chat/completions/", RouteMatch(endpoint: .chat)), ("/healthz", RouteMatch(endpoint: .health)),
-            ("/readyz", RouteMatch(endpoint: .ready)), ("/v1/models", RouteMatch(endpoint: .models)), ("/v1/models/", RouteMatch(endpoint: .models)),
-            ("/v1/models/org%2Fm", RouteMatch(endpoint: .model, argument: "org/m")), ("/v1/models/org/m", RouteMatch(endpoint: .model, argument: "org/m")),
+            ("/v1/chat/completions", RouteMatch(endpoint: .chat)), ("/v1/chat/completions/", RouteMatch(endpoint: .chat)),
+            ("/healthz", RouteMatch(endpoint: .health)),
+            ("/readyz", RouteMatch(endpoint: .ready)), ("/v1/models", RouteMatch(endpoint: .models)),
+            ("/v1/models/", RouteMatch(endpoint: .models)),
+            ("/v1/models/org%2Fm", RouteMatch(endpoint: .model, argument: "org/m")),
+            ("/v1/models/org/m", RouteMatch(endpoint: .model, argument: "org/m")),
             ("/v1/models/%zz", nil), ("/v1/models/%ff", nil), ("/v1/nowhere", nil), ("/", nil), ("", nil),
         ] as [(String, RouteMatch?)])
     func routes(_ path: String, _ match: RouteMatch?) {
@@ -45,8 +49,11 @@ struct RequestTests {
             vectors: [RouterAPI.Vector(values: [1, -2])], inputTokens: 3, served: ChatAPI.Served(provider: "p", model: "e-1"))
         #expect(
             String(buffer: call.encode(reply))
-                == #"{"object":"list","data":[{"object":"embedding","index":0,"embedding":"AACAPwAAAMA="}],"model":"e-1","usage":{"prompt_tokens":3,"total_tokens":3}}"#)
-        for bad in [#"{"model":"e","input":[1,2]}"#, #"{"model":"e","input":[]}"#, #"{"model":"e","input":""}"#, #"{"model":"e"}"#] {
+                == #"{"object":"list","data":[{"object":"embedding","index":0,"embedding":"AACAPwAAAMA="}],"model":"e-1","usage":{"prompt_tokens":3,"total_tokens":3}}"#
+        )
+        for bad in [
+            #"{"model":"e","input":[1,2]}"#, #"{"model":"e","input":[]}"#, #"{"model":"e","input":""}"#, #"{"model":"e"}"#,
+        ] {
             #expect { try OpenAIEmbeddings(try JSON.parse(bad)) } throws: { ($0 as? EdgeError)?.param == "input" }
         }
     }

@@ -89,7 +89,8 @@ package struct EdgeConfiguration: ServiceConfiguration {
 
     private func check(_ section: ConfigSection, _ auth: ConfigSection, _ suite: SuiteConfiguration) {
         for (index, proxy) in trustedProxies.enumerated() where !Self.isCIDR(proxy) {
-            section.report("trusted_proxies", found: "[\(index)] \(proxy)", expected: "an address range such as 10.0.0.0/8 or fd00::/8")
+            section.report(
+                "trusted_proxies", found: "[\(index)] \(proxy)", expected: "an address range such as 10.0.0.0/8 or fd00::/8")
         }
         if suite.environment == .production, self.auth == .none, !listen.isLoopback {
             auth.report(

@@ -23,7 +23,9 @@ package final class EdgeDaemon: BulkheadService {
 
     /// - Throws: `StartupFailure` for what the configuration may say but this version cannot do.
     package init(configuration: EdgeConfiguration, context: ServiceContext) async throws {
-        if configuration.auth == .oidc { throw StartupFailure("edge.auth.mode oidc comes in a later version: use keys", exitCode: 78) }
+        if configuration.auth == .oidc {
+            throw StartupFailure("edge.auth.mode oidc comes in a later version: use keys", exitCode: 78)
+        }
         if configuration.tls != nil {
             throw StartupFailure("edge.tls comes in a later version: put a proxy that ends TLS in front", exitCode: 78)
         }

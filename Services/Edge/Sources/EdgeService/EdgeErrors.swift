@@ -107,7 +107,8 @@ extension EdgeError {
     /// - Parameter peer: the service that was called, for failures of the link to it.
     package init(_ error: CallError, from peer: ServiceName) {
         if let row = Self.table[error.reason] {
-            self.init(row.kind, code: row.code, message: error.message, retryAfter: error.retryAfter, shouldRetry: row.shouldRetry)
+            self.init(
+                row.kind, code: row.code, message: error.message, retryAfter: error.retryAfter, shouldRetry: row.shouldRetry)
         } else {
             self = Self.byStatus(error, peer)
         }
@@ -129,13 +130,16 @@ extension EdgeError {
             return EdgeError(
                 .overloaded, message: "The service \(peer.rawValue) is at its limit. Try again shortly.", retryAfter: retryAfter)
         case .deadlineExceeded:
-            return EdgeError(.timeout, message: "The request was not finished before its deadline. Allow more time or ask for less.")
+            return EdgeError(
+                .timeout, message: "The request was not finished before its deadline. Allow more time or ask for less.")
         case .unavailable, .cancelled, .unimplemented:
             return EdgeError(
                 .unavailable, code: "\(peer.rawValue)_unavailable",
-                message: "The service \(peer.rawValue) is not available at the moment. Try again shortly.", retryAfter: retryAfter)
+                message: "The service \(peer.rawValue) is not available at the moment. Try again shortly.", retryAfter: retryAfter
+            )
         case .dataLoss:
-            return EdgeError(.badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
+            return EdgeError(
+                .badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
         case .ok, .unknown, .internal, .unauthenticated:
             return EdgeError(
                 .internal, message: "The service \(peer.rawValue) failed on this request. The request id finds it in the logs.")

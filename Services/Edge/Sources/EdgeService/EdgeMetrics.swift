@@ -24,7 +24,8 @@ final class EdgeMetrics: Sendable {
         queued = registry.gauge("edge_requests_queued", help: "Requests that wait for a free place.")
         connections = registry.gauge("edge_connections", help: "Open client connections.")
         keys = registry.gauge("edge_keys_remembered", help: "API keys remembered for the time session is away.")
-        servedOnMemory = registry.counter("edge_degraded", help: "Requests served without a peer.", labels: [("missing", "session")])
+        servedOnMemory = registry.counter(
+            "edge_degraded", help: "Requests served without a peer.", labels: [("missing", "session")])
     }
 
     /// Counts a finished request. The dialect follows from the route.
@@ -33,14 +34,16 @@ final class EdgeMetrics: Sendable {
             let key = Key(route: route, status: status)
             if let known = requests[key] { return known }
             let made = registry.counter(
-                "edge_requests", help: "Finished requests.", labels: [("route", route), ("dialect", dialect), ("status", "\(status)")])
+                "edge_requests", help: "Finished requests.",
+                labels: [("route", route), ("dialect", dialect), ("status", "\(status)")])
             requests[key] = made
             return made
         }
         counter.add()
         let timing = latencies.withLock { latencies -> Timing in
             if let known = latencies[route] { return known }
-            let made = registry.timing("edge_request_duration", help: "From the request's head to the answer's end.", labels: [("route", route)])
+            let made = registry.timing(
+                "edge_request_duration", help: "From the request's head to the answer's end.", labels: [("route", route)])
             latencies[route] = made
             return made
         }

@@ -12,13 +12,15 @@ struct EdgePeers: Sendable {
 
     /// The router's calls are bounded by each request's own deadline, which edge.request_timeout limits.
     static let declarations = [
-        PeerDeclaration(.router, schemas: [RouterMethods.schema], deadline: .seconds(86_400), fallback: "model routes answer 503"),
+        PeerDeclaration(
+            .router, schemas: [RouterMethods.schema], deadline: .seconds(86_400), fallback: "model routes answer 503"),
         PeerDeclaration(
             .session, schemas: [SessionMethods.schema], deadline: admissionLimit,
             fallback: "keys seen in the last 15 minutes are served, limits are held locally"),
         PeerDeclaration(
             .retrieval, schemas: [RetrievalMethods.schema], deadline: .seconds(10), fallback: "chat is answered without context"),
-        PeerDeclaration(.credentials, schemas: [CredentialsMethods.schema], deadline: .seconds(10), fallback: "/ready answers 503"),
+        PeerDeclaration(
+            .credentials, schemas: [CredentialsMethods.schema], deadline: .seconds(10), fallback: "/ready answers 503"),
         PeerDeclaration(.telemetry, schemas: [TelemetryMethods.schema], deadline: .seconds(5), fallback: "events wait in memory"),
     ]
 

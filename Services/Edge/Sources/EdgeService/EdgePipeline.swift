@@ -52,7 +52,9 @@ final class EdgePipeline: Sendable {
 
     private func answer(_ exchange: Exchange, _ door: Door) async throws {
         // 2. A route.
-        guard let match = Routes.match(exchange.path), operations.isServed(match.endpoint, at: door) else { throw unknownRoute(exchange) }
+        guard let match = Routes.match(exchange.path), operations.isServed(match.endpoint, at: door) else {
+            throw unknownRoute(exchange)
+        }
         exchange.route = match.endpoint.rawValue
         exchange.event.route = match.endpoint.rawValue
         try checkMethod(exchange, match.endpoint)
@@ -67,8 +69,10 @@ final class EdgePipeline: Sendable {
 
     private func dispatch(_ match: RouteMatch, _ exchange: Exchange) async throws {
         switch match.endpoint {
-        case .chat: try await ChatEndpoint(route: match.endpoint.rawValue, dialect: OpenAIChat(), services: services).serve(exchange)
-        case .messages: try await ChatEndpoint(route: match.endpoint.rawValue, dialect: AnthropicChat(), services: services).serve(exchange)
+        case .chat:
+            try await ChatEndpoint(route: match.endpoint.rawValue, dialect: OpenAIChat(), services: services).serve(exchange)
+        case .messages:
+            try await ChatEndpoint(route: match.endpoint.rawValue, dialect: AnthropicChat(), services: services).serve(exchange)
         case .embeddings: try await EmbeddingsEndpoint(services: services).serve(exchange)
         case .models: try await ModelsEndpoint(services: services).serve(exchange, name: nil)
         case .model: try await ModelsEndpoint(services: services).serve(exchange, name: match.argument)
@@ -91,7 +95,8 @@ final class EdgePipeline: Sendable {
         case let failure as EdgeError: told = failure
         case let failure as RefusedAtLimit: (told, limit) = (failure.error, failure.requests)
         default:
-            context.logger.error("a request failed unexpectedly", metadata: ["request": "\(exchange.scope.id)", "error": "\(error)"])
+            context.logger.error(
+                "a request failed unexpectedly", metadata: ["request": "\(exchange.scope.id)", "error": "\(error)"])
             told = EdgeError(.internal, message: "The server failed on this request. The request id finds it in the logs.")
         }
         exchange.event.errorCode = told.code
@@ -120,6 +125,8 @@ final class EdgePipeline: Sendable {
     }
 
     private func unknownRoute(_ exchange: Exchange) -> EdgeError {
-        EdgeError(.notFound, code: "unknown_route", message: "There is no such route here. `bulkhead-edge routes` lists those there are.")
+        EdgeError(
+            .notFound, code: "unknown_route",
+            message: "There is no such route here. `bulkhead-edge routes` lists those there are.")
     }
 }

@@ -46,14 +46,16 @@ enum EdgeVerbs {
     private static func limits(_ key: String, _ admission: Admission) throws -> LimitsReport {
         guard let entry = admission.entry(keyID: key) else {
             throw CallError(
-                .notFound, message: "edge has seen no request of a key with this id in the last 15 minutes; keys are named by their id, "
+                .notFound,
+                message: "edge has seen no request of a key with this id in the last 15 minutes; keys are named by their id, "
                     + "which `bulkhead-session keys list` shows")
         }
         let now = MonotonicTime.now()
         let limit = entry.verdict.requests
         return LimitsReport(
             key: key, tenant: entry.verdict.tenant, seenSecondsAgo: (now - entry.seenAt).milliseconds / 1000,
-            requestsPerMinute: limit?.limit ?? 0, remaining: entry.limit.map { Int($0.available(now: now)) } ?? limit?.remaining ?? 0,
+            requestsPerMinute: limit?.limit ?? 0,
+            remaining: entry.limit.map { Int($0.available(now: now)) } ?? limit?.remaining ?? 0,
             servedWithoutSession: entry.servedLocally)
     }
 }

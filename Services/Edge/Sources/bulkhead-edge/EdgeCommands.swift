@@ -29,7 +29,8 @@ struct LimitsCommand: AsyncParsableCommand {
     func run() async throws {
         let report = try await AdminConnection(.edge, shared).invoke("limits", LimitsQuery(key: key), as: LimitsReport.self)
         try show(report, shared) { report in
-            let limit = report.requestsPerMinute == 0 ? "unlimited" : "\(report.remaining) of \(report.requestsPerMinute) a minute left"
+            let limit =
+                report.requestsPerMinute == 0 ? "unlimited" : "\(report.remaining) of \(report.requestsPerMinute) a minute left"
             return """
                 key \(report.key) of tenant \(report.tenant)
                 requests: \(limit)

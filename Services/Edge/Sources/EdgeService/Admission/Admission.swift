@@ -103,7 +103,8 @@ final class Admission: Sendable {
         case .keyRefused:
             memory.withLock { $0.forget(digest) }
             throw EdgeError(
-                .unauthenticated, message: "The API key is not valid: it does not exist, has expired or was revoked. Use another key.")
+                .unauthenticated,
+                message: "The API key is not valid: it does not exist, has expired or was revoked. Use another key.")
         case .rateLimited:
             memory.withLock { $0.remember(digest, reply, now: .now()) }
             throw RefusedAtLimit(Self.tooMany(reply.requests), requests: reply.requests)
@@ -128,7 +129,9 @@ final class Admission: Sendable {
         _ error: CallError, _ digest: KeyDigest, _ request: AdmissionRequest, isIdempotent: Bool
     ) async throws -> Outcome {
         try Task.checkCancellation()
-        guard [.unavailable, .deadlineExceeded, .resourceExhausted].contains(error.code) else { throw EdgeError(error, from: .session) }
+        guard [.unavailable, .deadlineExceeded, .resourceExhausted].contains(error.code) else {
+            throw EdgeError(error, from: .session)
+        }
         if isIdempotent {
             throw Self.sessionAway("so a request with an Idempotency-Key cannot be run exactly once", error)
         }
@@ -138,7 +141,8 @@ final class Admission: Sendable {
         case .admitted(let verdict):
             degraded()
             if !verdict.models.isEmpty, !request.model.isEmpty, !verdict.models.contains(request.model) {
-                throw EdgeError(.forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
+                throw EdgeError(
+                    .forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
             }
             var caller = Self.caller(verdict, isIdempotent: false)
             caller.degraded = [ServiceName.session.rawValue]
@@ -164,7 +168,9 @@ final class Admission: Sendable {
         let wait = retryAfter ?? .milliseconds(max(1, limit?.retryAfterMS ?? 1000))
         let allowed = limit.map { " of \($0.limit) requests per minute" } ?? ""
         return EdgeError(
-            .rateLimited, message: "The rate limit\(allowed) of this API key is reached. Try again in \(Int(wait.milliseconds.rounded(.up))) ms.",
+            .rateLimited,
+            message:
+                "The rate limit\(allowed) of this API key is reached. Try again in \(Int(wait.milliseconds.rounded(.up))) ms.",
             retryAfter: wait)
     }
 

@@ -55,7 +55,9 @@ package struct KeyMemory: Sendable {
     }
 
     /// Whether the key was seen lately.
-    package func knows(_ digest: KeyDigest, now: MonotonicTime) -> Bool { entries[digest].map { now - $0.seenAt <= Self.age } ?? false }
+    package func knows(_ digest: KeyDigest, now: MonotonicTime) -> Bool {
+        entries[digest].map { now - $0.seenAt <= Self.age } ?? false
+    }
 
     /// Decides for a key without session.
     /// - Parameter counts: whether the request counts against the key's limit.

@@ -68,7 +68,8 @@ final class Settlement: Sendable {
             _ = try await peers.session.settle(job.request, peers.sessionOptions(job.metadata, waits: true))
         } catch {
             failures.add()
-            logger.debug("a finished request was not settled", metadata: ["request": "\(job.metadata.requestID)", "error": "\(error)"])
+            logger.debug(
+                "a finished request was not settled", metadata: ["request": "\(job.metadata.requestID)", "error": "\(error)"])
         }
     }
 }
@@ -91,7 +92,9 @@ extension Settlement {
         if caller.isIdempotent, let answer {
             request.answer = SessionAPI.StoredAnswer(
                 status: answer.status, contentType: answer.contentType, body: answer.body,
-                headers: answer.fields.filter { Self.kept.contains($0.name.canonicalName) }.map { "\($0.name.canonicalName): \($0.value)" })
+                headers: answer.fields.filter { Self.kept.contains($0.name.canonicalName) }.map {
+                    "\($0.name.canonicalName): \($0.value)"
+                })
         }
         settle(request, metadata)
     }

@@ -41,7 +41,11 @@ package struct AnthropicChat: ChatDialect {
             return writer.nullField("stop_sequence")
         }
         writer.field("stop_reason", stopReason(event))
-        if let sequence = event.stopSequence { writer.field("stop_sequence", sequence) } else { writer.nullField("stop_sequence") }
+        if let sequence = event.stopSequence {
+            writer.field("stop_sequence", sequence)
+        } else {
+            writer.nullField("stop_sequence")
+        }
     }
 
     private static let ownWords: Set<String> = [

@@ -46,7 +46,8 @@ enum AnthropicMessages {
     private static func part(_ fields: RequestFields) throws -> ChatAPI.Part {
         switch try fields.requiredString("type") {
         case "text":
-            return ChatAPI.Part(kind: .text, text: try fields.requiredString("text"), extraJson: fields.extra(besides: ["type", "text"]))
+            return ChatAPI.Part(
+                kind: .text, text: try fields.requiredString("text"), extraJson: fields.extra(besides: ["type", "text"]))
         case "image": return try image(fields)
         case "tool_use":
             guard let input = try fields.fields("input") else { throw fields.missing("input") }
@@ -68,7 +69,8 @@ enum AnthropicMessages {
         switch try source.requiredString("type") {
         case "base64":
             return ChatAPI.Part(
-                kind: .image, text: try source.requiredString("data"), mediaType: try source.requiredString("media_type"), extraJson: extra)
+                kind: .image, text: try source.requiredString("data"), mediaType: try source.requiredString("media_type"),
+                extraJson: extra)
         case "url": return ChatAPI.Part(kind: .image, url: try source.requiredString("url"), extraJson: extra)
         default: return ChatAPI.Part(kind: .raw, json: JSON.object(fields.object).text())
         }
@@ -83,7 +85,9 @@ enum AnthropicMessages {
         if let text = content.string {
             part.text = text
         } else if let blocks = try fields.list("content") {
-            let texts = blocks.compactMap { $0.object.count == 2 && $0.object["type"] == "text" ? $0.object["text"]?.string : nil }
+            let texts = blocks.compactMap {
+                $0.object.count == 2 && $0.object["type"] == "text" ? $0.object["text"]?.string : nil
+            }
             if texts.count == blocks.count { part.text = texts.joined(separator: "\n") } else { part.json = content.text() }
         }
         return part

@@ -4,7 +4,8 @@ import BulkheadJSON
 /// Anthropic's Messages request → canonical. Source: Anthropic API reference, "Messages".
 enum AnthropicRequest {
     private static let known: Set<String> = [
-        "model", "messages", "max_tokens", "system", "tools", "tool_choice", "temperature", "top_p", "top_k", "stop_sequences", "metadata",
+        "model", "messages", "max_tokens", "system", "tools", "tool_choice", "temperature", "top_p", "top_k", "stop_sequences",
+        "metadata",
         "stream", "bulkhead",
     ]
 
@@ -30,7 +31,9 @@ enum AnthropicRequest {
 
     /// Tools the client runs have no type, or `custom`; those the provider runs are forwarded as they are.
     private static func tool(_ fields: RequestFields) throws -> ChatAPI.Tool {
-        if let type = try fields.string("type"), type != "custom" { return ChatAPI.Tool(rawJson: JSON.object(fields.object).text()) }
+        if let type = try fields.string("type"), type != "custom" {
+            return ChatAPI.Tool(rawJson: JSON.object(fields.object).text())
+        }
         guard let schema = try fields.fields("input_schema") else { throw fields.missing("input_schema") }
         return ChatAPI.Tool(
             name: try fields.requiredString("name"), description: try fields.string("description"),

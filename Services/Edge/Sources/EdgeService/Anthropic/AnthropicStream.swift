@@ -50,7 +50,8 @@ package struct AnthropicStream: ChatStream {
 
     package mutating func finish(_ facts: AnswerFacts, into buffer: inout ByteBuffer) throws {
         guard let finish else {
-            throw EdgeError(.badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
+            throw EdgeError(
+                .badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
         }
         begin(facts.served, into: &buffer)
         leave(into: &buffer)
@@ -125,7 +126,8 @@ package struct AnthropicStream: ChatStream {
         guard block == .tool(index: event.toolIndex) else {
             let why = toolsSeen.contains(event.toolIndex) ? "mixed with another call's" : "without their call"
             throw EdgeError(
-                .badGateway, code: "stream_broken", message: "The provider sent arguments of tool call \(event.toolIndex) \(why). Try again.")
+                .badGateway, code: "stream_broken",
+                message: "The provider sent arguments of tool call \(event.toolIndex) \(why). Try again.")
         }
         if !event.text.isEmpty { delta(into: &buffer, "input_json_delta", "partial_json", event.text) }
     }

@@ -42,7 +42,9 @@ package struct BulkheadOptions: Sendable, Equatable {
             let later = ["vector_store_ids", "retrieval", "top_k", "conversation"].contains(name)
             throw EdgeError(
                 .badRequest, code: later ? "unsupported" : nil,
-                message: later ? "\(fields.param(name)) is not supported by this version." : "\(fields.param(name)) is not known; there are: cache, timeout_ms, tags.",
+                message: later
+                    ? "\(fields.param(name)) is not supported by this version."
+                    : "\(fields.param(name)) is not known; there are: cache, timeout_ms, tags.",
                 param: fields.param(name))
         }
         timeout = try fields.int("timeout_ms", in: 1 ... 86_400_000).map { .milliseconds($0) }

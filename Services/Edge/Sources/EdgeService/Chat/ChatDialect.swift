@@ -16,7 +16,8 @@ package struct AnswerFacts: Sendable, Equatable {
 
     /// Facts of an answer; nothing is known at first.
     package init(
-        served: ChatAPI.Served = ChatAPI.Served(), usage: ChatAPI.Usage? = nil, degraded: [String] = [], overheadMilliseconds: Double = 0
+        served: ChatAPI.Served = ChatAPI.Served(), usage: ChatAPI.Usage? = nil, degraded: [String] = [],
+        overheadMilliseconds: Double = 0
     ) {
         self.served = served
         self.usage = usage
@@ -31,7 +32,8 @@ package struct AnswerFacts: Sendable, Equatable {
     package static func dollars(_ nano: Int) -> String {
         let fraction = String(nano.magnitude % 1_000_000_000)
         let digits = String(repeating: "0", count: 9 - fraction.count) + fraction
-        let trimmed = digits.prefix(digits.lastIndex { $0 != "0" }.map { digits.distance(from: digits.startIndex, to: $0) + 1 } ?? 0)
+        let trimmed = digits.prefix(
+            digits.lastIndex { $0 != "0" }.map { digits.distance(from: digits.startIndex, to: $0) + 1 } ?? 0)
         return (nano < 0 ? "-" : "") + String(nano.magnitude / 1_000_000_000) + (trimmed.isEmpty ? "" : ".\(trimmed)")
     }
 

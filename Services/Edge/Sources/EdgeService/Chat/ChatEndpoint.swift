@@ -115,7 +115,8 @@ struct ChatRun {
         }
         facts.overheadMilliseconds += (MonotonicTime.now() - lastReply).milliseconds
         guard answer.isComplete(count: call.chat.choices ?? 1) else {
-            throw EdgeError(.badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
+            throw EdgeError(
+                .badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
         }
         return answer
     }
@@ -176,7 +177,8 @@ struct ChatRun {
     private func settle(_ reply: WholeReply?, _ facts: AnswerFacts, status: Int? = nil) {
         exchange.note(facts)
         services.settlement.settle(
-            caller, exchange.metadata, status: status ?? reply?.status ?? exchange.reply.status ?? 0, usage: facts.usage, answer: reply)
+            caller, exchange.metadata, status: status ?? reply?.status ?? exchange.reply.status ?? 0, usage: facts.usage,
+            answer: reply)
     }
 }
 

@@ -61,7 +61,9 @@ extension CollectedAnswer.Choice {
         switch event.kind {
         case .text: extend(event.text, else: .text(event.text)) { if case .text(let text) = $0 { .text(text + $1) } else { nil } }
         case .refusal:
-            extend(event.text, else: .refusal(event.text)) { if case .refusal(let text) = $0 { .refusal(text + $1) } else { nil } }
+            extend(event.text, else: .refusal(event.text)) {
+                if case .refusal(let text) = $0 { .refusal(text + $1) } else { nil }
+            }
         case .thinking:
             extend(event.text, else: .thinking(event.text, signature: event.signature ?? "")) {
                 if case .thinking(let text, "") = $0 { .thinking(text + $1, signature: event.signature ?? "") } else { nil }
@@ -70,7 +72,8 @@ extension CollectedAnswer.Choice {
             extend(event.signature ?? "", else: .thinking("", signature: event.signature ?? "")) {
                 if case .thinking(let text, let signature) = $0 { .thinking(text, signature: signature + $1) } else { nil }
             }
-        case .toolCall: blocks.append(.toolCall(index: event.toolIndex, id: event.id ?? "", name: event.name ?? "", arguments: ""))
+        case .toolCall:
+            blocks.append(.toolCall(index: event.toolIndex, id: event.id ?? "", name: event.name ?? "", arguments: ""))
         case .toolArguments: addArguments(event)
         case .logprobs: if let json = event.json { logprobs.append(json) }
         case .finish: finish = event

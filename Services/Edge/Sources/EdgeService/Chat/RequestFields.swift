@@ -72,7 +72,9 @@ struct RequestFields {
         if let text = value.string { return [text] }
         guard let items = value.array else { throw wrong(name, "a string or an array of strings") }
         return try items.enumerated().map { index, item in
-            guard let text = item.string else { throw EdgeError.field("\(param(name))[\(index)]", "\(param(name))[\(index)] must be a string.") }
+            guard let text = item.string else {
+                throw EdgeError.field("\(param(name))[\(index)]", "\(param(name))[\(index)] must be a string.")
+            }
             return text
         }
     }

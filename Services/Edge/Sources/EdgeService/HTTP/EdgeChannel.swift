@@ -16,7 +16,8 @@ struct EdgeChannel: ServerChildChannel {
         decoder.maxHeaderListSize = 64 << 10
         decoder.maxHeaderFieldCount = 200
         // A client that sends half a request, or nothing, holds its connection no longer than this.
-        inner = HTTP1Channel(responder: responder, configuration: .init(idleTimeout: .seconds(120), httpDecoderConfiguration: decoder))
+        inner = HTTP1Channel(
+            responder: responder, configuration: .init(idleTimeout: .seconds(120), httpDecoderConfiguration: decoder))
         self.connections = connections
     }
 

@@ -1,6 +1,7 @@
 import BulkheadConfig
 import BulkheadIPC
 import BulkheadServiceKit
+import Glibc
 import HummingbirdCore
 import NIOCore
 import NIOPosix
@@ -41,9 +42,7 @@ final class HTTPListener: Sendable {
         do {
             try await bound.futureResult.get()
         } catch {
-            throw StartupFailure(
-                "cannot listen on \(address) (\(error)): another process has it, or it is no address of this machine; "
-                    + "stop that process or change the address in the section edge")
+            throw StartupFailure(Self.refusal(address, error))
         }
     }
 
@@ -56,5 +55,12 @@ final class HTTPListener: Sendable {
             context.logger.warning("the listener did not close cleanly", metadata: ["error": "\(error)"])
         }
         cutOff.cancel()
+    }
+
+    private static func refusal(_ address: HostPort, _ error: any Error) -> String {
+        if let error = error as? IOError, error.errnoCode == EADDRINUSE {
+            return "cannot listen on \(address): another process listens there; stop it or change the address in the section edge"
+        }
+        return "cannot listen on \(address): \(error); is it an address of this machine? Change it in the section edge"
     }
 }

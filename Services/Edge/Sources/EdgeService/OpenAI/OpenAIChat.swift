@@ -62,7 +62,11 @@ package struct OpenAIChat: ChatDialect {
             writer.field("index", choice.index)
             writer.object("message") { writeMessage(choice, to: &$0) }
             writeLogprobs(choice.logprobs, to: &writer)
-            if let finish = choice.finish { writer.field("finish_reason", finishReason(finish)) } else { writer.nullField("finish_reason") }
+            if let finish = choice.finish {
+                writer.field("finish_reason", finishReason(finish))
+            } else {
+                writer.nullField("finish_reason")
+            }
         }
     }
 

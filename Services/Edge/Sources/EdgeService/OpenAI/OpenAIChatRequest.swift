@@ -6,8 +6,10 @@ enum OpenAIChatRequest {
     /// Members that have a place in the canonical form, or are edge's. `max_completion_tokens` and `safety_identifier` have
     /// one and are forwarded too, so that an OpenAI provider gets the name the client used.
     private static let known: Set<String> = [
-        "model", "messages", "tools", "tool_choice", "parallel_tool_calls", "temperature", "top_p", "max_tokens", "stop", "seed", "n",
-        "presence_penalty", "frequency_penalty", "response_format", "logprobs", "top_logprobs", "reasoning_effort", "user", "stream",
+        "model", "messages", "tools", "tool_choice", "parallel_tool_calls", "temperature", "top_p", "max_tokens", "stop", "seed",
+        "n",
+        "presence_penalty", "frequency_penalty", "response_format", "logprobs", "top_logprobs", "reasoning_effort", "user",
+        "stream",
         "stream_options", "bulkhead",
     ]
     private static let mostChoices = 128
@@ -46,12 +48,15 @@ enum OpenAIChatRequest {
     }
 
     private static func tool(_ fields: RequestFields) throws -> ChatAPI.Tool {
-        guard try fields.requiredString("type") == "function" else { return ChatAPI.Tool(rawJson: JSON.object(fields.object).text()) }
+        guard try fields.requiredString("type") == "function" else {
+            return ChatAPI.Tool(rawJson: JSON.object(fields.object).text())
+        }
         guard let function = try fields.fields("function") else { throw fields.missing("function") }
         return ChatAPI.Tool(
             name: try function.requiredString("name"), description: try function.string("description"),
             schemaJson: try function.fields("parameters").map { JSON.object($0.object).text() } ?? "",
-            strict: try function.bool("strict"), extraJson: function.extra(besides: ["name", "description", "parameters", "strict"]))
+            strict: try function.bool("strict"),
+            extraJson: function.extra(besides: ["name", "description", "parameters", "strict"]))
     }
 
     /// - Returns: false when the choice is of a kind the canonical form does not model.
@@ -64,7 +69,9 @@ enum OpenAIChatRequest {
         case .object(let object):
             guard object["type"] == "function" else { return false }
             chat.toolMode = .named
-            guard let function = try fields.fields("tool_choice")?.fields("function") else { throw fields.wrong("tool_choice", "complete") }
+            guard let function = try fields.fields("tool_choice")?.fields("function") else {
+                throw fields.wrong("tool_choice", "complete")
+            }
             chat.toolName = try function.requiredString("name")
         default: throw fields.wrong("tool_choice", "auto, none, required or an object")
         }

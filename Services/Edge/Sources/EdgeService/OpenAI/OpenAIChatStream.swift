@@ -47,7 +47,8 @@ package struct OpenAIChatStream: ChatStream {
 
     package mutating func finish(_ facts: AnswerFacts, into buffer: inout ByteBuffer) throws {
         guard finished.count >= choices else {
-            throw EdgeError(.badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
+            throw EdgeError(
+                .badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
         }
         if let event = heldFinish.take() {
             chunk(into: &buffer, facts: includesUsage ? nil : facts) { Self.writeFinish(event, to: &$0) }

@@ -42,14 +42,17 @@ enum OpenAIMessages {
             return []
         }
         if let text = content.string { return [ChatAPI.Part(kind: .text, text: text)] }
-        guard let parts = try? fields.list("content") else { throw fields.wrong("content", "a string or an array of content parts") }
+        guard let parts = try? fields.list("content") else {
+            throw fields.wrong("content", "a string or an array of content parts")
+        }
         return try parts.map(part)
     }
 
     private static func part(_ fields: RequestFields) throws -> ChatAPI.Part {
         switch try fields.requiredString("type") {
         case "text":
-            return ChatAPI.Part(kind: .text, text: try fields.requiredString("text"), extraJson: fields.extra(besides: ["type", "text"]))
+            return ChatAPI.Part(
+                kind: .text, text: try fields.requiredString("text"), extraJson: fields.extra(besides: ["type", "text"]))
         case "refusal":
             return ChatAPI.Part(kind: .refusal, text: try fields.requiredString("refusal"))
         case "image_url":
@@ -72,7 +75,9 @@ enum OpenAIMessages {
 
     private static func toolResult(_ fields: RequestFields) throws -> ChatAPI.Part {
         let texts = try content(fields, isRequired: true)
-        guard texts.allSatisfy({ $0.kind == .text }) else { throw fields.wrong("content", "text: results of tools hold nothing else") }
+        guard texts.allSatisfy({ $0.kind == .text }) else {
+            throw fields.wrong("content", "text: results of tools hold nothing else")
+        }
         return ChatAPI.Part(kind: .toolResult, text: texts.map(\.text).joined(), id: try fields.requiredString("tool_call_id"))
     }
 }

@@ -38,7 +38,9 @@ package struct MetricsPage {
     /// Adds one gauge `bulkhead_up` a service.
     package mutating func addUp(_ services: [(name: String, isUp: Bool)]) {
         let samples = services.map { "bulkhead_up{service=\"\($0.name)\"} \($0.isUp ? 1 : 0)" }
-        add("# HELP bulkhead_up Whether the service answered.\n# TYPE bulkhead_up gauge\n" + samples.joined(separator: "\n"), besides: nil)
+        add(
+            "# HELP bulkhead_up Whether the service answered.\n# TYPE bulkhead_up gauge\n" + samples.joined(separator: "\n"),
+            besides: nil)
     }
 
     /// The page.

@@ -70,7 +70,9 @@ final class Operations: Sendable {
         let settings = services.settings.current
         guard settings.opsListen == nil, !settings.listen.isLoopback, settings.auth == .keys else { return }
         let question = AdmissionRequest(route: Endpoint.metrics.rawValue, method: exchange.request.method.rawValue, counts: false)
-        if case .run(let caller) = try await services.admission.admit(question, exchange.request.headers, exchange.scope), caller.isAdmin {
+        if case .run(let caller) = try await services.admission.admit(question, exchange.request.headers, exchange.scope),
+            caller.isAdmin
+        {
             return
         }
         throw EdgeError(.forbidden, message: "Metrics need an admin key on this address.")

@@ -111,7 +111,9 @@ package struct ReadyDocument: Sendable {
         case .notServing: return (.down, told.isEmpty ? "does not serve" : told)
         case .draining: return (.draining, told.isEmpty ? "is stopping" : told)
         case .degraded: return (.degraded, told)
-        case .ready: return link.breaker.hasSuffix("open") && link.breaker != "half-open" ? (.degraded, "its calls fail or hang") : (.ready, "")
+        case .ready:
+            return link.breaker.hasSuffix("open") && link.breaker != "half-open"
+                ? (.degraded, "its calls fail or hang") : (.ready, "")
         }
     }
 }

@@ -107,7 +107,8 @@ extension Exchange {
         AnswerFields.addLimit(caller.requests, shape, to: &fields)
         try await reply.send(
             WholeReply(
-                status: stored.status, contentType: stored.contentType.isEmpty ? "application/json" : stored.contentType, fields: fields,
+                status: stored.status, contentType: stored.contentType.isEmpty ? "application/json" : stored.contentType,
+                fields: fields,
                 body: stored.body ?? ByteBuffer()))
     }
 }

@@ -65,7 +65,9 @@ package enum Routes {
     package static func match(_ path: Substring) -> RouteMatch? {
         let path = path.count > 1 && path.last == "/" ? path.dropLast() : path
         if let endpoint = exact[String(path)] { return RouteMatch(endpoint: endpoint) }
-        guard path.hasPrefix(modelPrefix), let name = percentDecoded(path.dropFirst(modelPrefix.count)), !name.isEmpty else { return nil }
+        guard path.hasPrefix(modelPrefix), let name = percentDecoded(path.dropFirst(modelPrefix.count)), !name.isEmpty else {
+            return nil
+        }
         return RouteMatch(endpoint: .model, argument: name)
     }
 
@@ -87,7 +89,9 @@ package enum Routes {
                 bytes.append(byte)
                 continue
             }
-            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else { return nil }
+            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+                return nil
+            }
             bytes.append(value)
             rest = rest.dropFirst(2)
         }
