@@ -127,7 +127,9 @@ struct IdempotencyTests {
         #expect(try await bench.admit(key, idempotency: "once").verdict == .admitted)
     }
 
-    @Test("Malformed keys are refused before the store is asked", arguments: ["", " ", "a b", "é", String(repeating: "x", count: 256)])
+    @Test(
+        "Malformed keys are refused before the store is asked",
+        arguments: ["", " ", "a b", "é", String(repeating: "x", count: 256)])
     func malformed(text: String) async throws {
         let bench = try await SessionBench()
         let key = try await bench.makeKey().key

@@ -14,7 +14,8 @@ struct KeyTests {
         let reply = try await bench.admit(made.key)
         #expect(reply.verdict == .admitted)
         #expect(reply.keyID == made.id && reply.tenant == "acme" && reply.user == "ada" && !reply.admissionID.isEmpty)
-        let bytes = try await bench.commits.commit { db in try String.fetchAll(db, sql: "SELECT quote(digest) || id FROM api_key") }
+        let bytes = try await bench.commits.commit { db in try String.fetchAll(db, sql: "SELECT quote(digest) || id FROM api_key")
+        }
         #expect(bytes.allSatisfy { !$0.contains(made.key) })
     }
 

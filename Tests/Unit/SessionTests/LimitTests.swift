@@ -55,7 +55,9 @@ struct LimitTests {
         var now = Self.start
         for _ in 0 ..< 500 {
             now = now + .milliseconds(Int(random.next() % 3000))
-            if limits.admit([(.user(tenant: "t", user: "u"), 12)], count: true, now: now).isAdmitted { admitted.append(now.nanoseconds) }
+            if limits.admit([(.user(tenant: "t", user: "u"), 12)], count: true, now: now).isAdmitted {
+                admitted.append(now.nanoseconds)
+            }
         }
         for first in admitted {
             #expect(admitted.count { $0 >= first && $0 < first + 60_000_000_000 } <= 24)
@@ -90,7 +92,10 @@ struct LimitTests {
         #expect(policy.limits(of: key, user: "").map(\.subject) == [.key("k"), .tenant("t")])
         key.requestsPerMinute = 3
         #expect(policy.limits(of: key, user: "u").map(\.perMinute) == [3, 100])
-        #expect(LimitPolicy(perUser: nil, perTenant: nil).limits(of: KeyRecord(id: "k", digest: key.digest, tenant: "t", createdAt: 0), user: "").isEmpty)
+        #expect(
+            LimitPolicy(perUser: nil, perTenant: nil).limits(
+                of: KeyRecord(id: "k", digest: key.digest, tenant: "t", createdAt: 0), user: ""
+            ).isEmpty)
     }
 }
 

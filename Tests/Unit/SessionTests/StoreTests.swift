@@ -33,7 +33,8 @@ struct StoreTests {
         let folder = try TemporaryFolder()
         let path = folder.store
         let store = try SessionStore.open(path: path)
-        let keys = KeyAdministration(index: KeyIndex(), commits: CommitQueue(store: store), spend: SpendLedger(), now: { SessionBench.start })
+        let keys = KeyAdministration(
+            index: KeyIndex(), commits: CommitQueue(store: store), spend: SpendLedger(), now: { SessionBench.start })
         for _ in 0 ..< 300 { _ = try await keys.create(KeyCreation(tenant: "acme")) }
         try store.queue.close()
         var bytes = try Data(contentsOf: URL(filePath: path))

@@ -19,7 +19,10 @@ struct RetentionTests {
         }
         #expect(steps >= 3)
         let left = try await bench.store.write { db in
-            (try Int.fetchOne(db, sql: "SELECT count(*) FROM event") ?? 0, try Int.fetchOne(db, sql: "SELECT min(minute) FROM rollup_minute") ?? 0)
+            (
+                try Int.fetchOne(db, sql: "SELECT count(*) FROM event") ?? 0,
+                try Int.fetchOne(db, sql: "SELECT min(minute) FROM rollup_minute") ?? 0
+            )
         }
         #expect(left.0 == 601)
         #expect(left.1 == Int(TelemetryBench.start) / 60_000 - 20)

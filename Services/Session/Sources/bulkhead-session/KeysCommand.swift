@@ -13,7 +13,8 @@ struct KeysCommand: AsyncParsableCommand {
 /// `keys create`.
 struct KeysCreate: AsyncParsableCommand {
     static let configuration = command(
-        "create", "Make a key and print it, this one time.", example: "keys create --tenant acme --user ada --rpm 60 --expires 30d")
+        "create", "Make a key and print it, this one time.",
+        example: "keys create --tenant acme --user ada --rpm 60 --expires 30d")
     @OptionGroup var shared: SharedOptions
     @Option(help: "The tenant the key belongs to.") var tenant: String
     @Option(help: "The user the key belongs to; without it the tenant's own.") var user: String?
@@ -66,7 +67,8 @@ struct KeysList: AsyncParsableCommand {
                 [["ID", "STATE", "TENANT", "USER", "ADMIN", "RPM", "MADE", "ENDS"]]
                     + keys.map { key in
                         [
-                            key.id, key.state, key.tenant, key.user ?? "-", key.admin ? "yes" : "no", key.rpm.map { "\($0)" } ?? "-",
+                            key.id, key.state, key.tenant, key.user ?? "-", key.admin ? "yes" : "no",
+                            key.rpm.map { "\($0)" } ?? "-",
                             timeText(key.createdAt), timeText(key.revokedAt ?? key.expiresAt),
                         ]
                     })

@@ -45,7 +45,8 @@ struct IdempotencyList: AsyncParsableCommand {
                 [["TENANT", "OWNER", "KEY", "ROUTE", "STATE", "STATUS", "BYTES", "BEGAN", "KEPT UNTIL"]]
                     + rows.map { row in
                         [
-                            row.tenant, row.owner, row.key, row.route, row.state, row.status.map { "\($0)" } ?? "-", "\(row.bytes)",
+                            row.tenant, row.owner, row.key, row.route, row.state, row.status.map { "\($0)" } ?? "-",
+                            "\(row.bytes)",
                             timeText(row.startedAt), timeText(row.expiresAt),
                         ]
                     })
@@ -104,7 +105,9 @@ struct StoreBackup: AsyncParsableCommand {
     /// The service has another working directory.
     private func absolute(_ file: String) throws -> String {
         if file.hasPrefix("/") { return file }
-        guard let folder = getcwd(nil, 0) else { throw ValidationError("the working directory cannot be read: name an absolute path") }
+        guard let folder = getcwd(nil, 0) else {
+            throw ValidationError("the working directory cannot be read: name an absolute path")
+        }
         defer { free(folder) }
         return String(cString: folder) + "/" + file
     }

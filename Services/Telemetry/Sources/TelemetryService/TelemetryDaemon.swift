@@ -2,8 +2,8 @@ import BulkheadAPI
 import BulkheadCore
 import BulkheadIPC
 import BulkheadServiceKit
-import Glibc
 import GRDB
+import Glibc
 import Logging
 import Synchronization
 

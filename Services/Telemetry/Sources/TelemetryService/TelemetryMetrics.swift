@@ -100,7 +100,8 @@ package final class TelemetryMetrics: Sendable {
         }
         return Instruments(
             requests: (0 ... 5).map { status in
-                registry.counter("telemetry_requests", help: "Requests by status class.", labels: labels + [("status", "\(status)xx")])
+                registry.counter(
+                    "telemetry_requests", help: "Requests by status class.", labels: labels + [("status", "\(status)xx")])
             },
             inputTokens: tokens("input"), outputTokens: tokens("output"),
             cost: registry.counter("telemetry_cost_nanousd", help: "Cost in billionths of a US dollar.", labels: labels),

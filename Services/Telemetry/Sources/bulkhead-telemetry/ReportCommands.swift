@@ -6,7 +6,8 @@ import TelemetryService
 /// `stats`.
 struct StatsCommand: AsyncParsableCommand {
     static let configuration = command(
-        "stats", "Show requests, errors, tokens, cost and latency, in all and by model.", example: "stats --since 1h --tenant acme")
+        "stats", "Show requests, errors, tokens, cost and latency, in all and by model.",
+        example: "stats --since 1h --tenant acme")
     @OptionGroup var shared: SharedOptions
     @OptionGroup var options: ReportOptions
 
@@ -25,7 +26,8 @@ private let statsHead = [
 
 private func statsRow(_ usage: UsageReport) -> [String] {
     [
-        usage.provider.map { $0.isEmpty ? "-" : $0 } ?? "all", usage.model.map { $0.isEmpty ? "-" : $0 } ?? "all", "\(usage.requests)",
+        usage.provider.map { $0.isEmpty ? "-" : $0 } ?? "all", usage.model.map { $0.isEmpty ? "-" : $0 } ?? "all",
+        "\(usage.requests)",
         percent(usage.errors, of: usage.requests), percent(usage.cacheHits, of: usage.requests), "\(usage.inputTokens)",
         "\(usage.outputTokens)", dollars(usage), number(usage.latencyMilliseconds.p50), number(usage.latencyMilliseconds.p95),
         number(usage.latencyMilliseconds.p99), number(usage.firstTokenMilliseconds.p50),
@@ -55,7 +57,8 @@ struct CostsCommand: AsyncParsableCommand {
 
 /// `errors`.
 struct ErrorsCommand: AsyncParsableCommand {
-    static let configuration = command("errors", "Show failed requests by kind, most frequent first.", example: "errors --since 1d")
+    static let configuration = command(
+        "errors", "Show failed requests by kind, most frequent first.", example: "errors --since 1d")
     @OptionGroup var shared: SharedOptions
     @OptionGroup var options: ReportOptions
 
@@ -94,7 +97,8 @@ struct PricesCommand: AsyncParsableCommand {
 /// `trace`.
 struct TraceCommand: AsyncParsableCommand {
     static let configuration = command(
-        "trace", "Show a request by its request id, or all requests of a trace.", example: "trace 4bf92f3577b34da6a3ce929d0e0e4736")
+        "trace", "Show a request by its request id, or all requests of a trace.",
+        example: "trace 4bf92f3577b34da6a3ce929d0e0e4736")
     @OptionGroup var shared: SharedOptions
     @Argument(help: "x-request-id or x-bulkhead-trace-id of an answer.") var id: String
 

@@ -131,7 +131,8 @@ package final class Admission: Sendable {
         guard (1 ... 255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21 ... 0x7e).contains($0) }) else {
             throw CallError(
                 .invalidArgument, reason: "invalid_request",
-                message: "the Idempotency-Key is \(key.utf8.count) bytes long or holds other than visible ASCII: use 1 to 255 of it")
+                message:
+                    "the Idempotency-Key is \(key.utf8.count) bytes long or holds other than visible ASCII: use 1 to 255 of it")
         }
         guard let digest, digest.readableBytes == 32 else {
             throw CallError(

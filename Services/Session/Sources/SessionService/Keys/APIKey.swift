@@ -22,7 +22,8 @@ package struct KeyDigest: Hashable, Sendable {
 
     /// The 32 bytes.
     package var bytes: [UInt8] {
-        [parts.0, parts.1, parts.2, parts.3].flatMap { word in (0 ..< 8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) } }
+        [parts.0, parts.1, parts.2, parts.3].flatMap { word in (0 ..< 8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) }
+        }
     }
 
     package static func == (left: Self, right: Self) -> Bool { left.parts == right.parts }

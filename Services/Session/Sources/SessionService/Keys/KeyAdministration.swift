@@ -48,7 +48,8 @@ package struct KeyAdministration: Sendable {
         var old = try find(asked.id)
         let present = now().unixMilliseconds
         if let reason = old.refusal(at: present) {
-            throw CallError(.failedPrecondition, message: "\(asked.id) cannot be rotated: \(reason); make a new one with `keys create`")
+            throw CallError(
+                .failedPrecondition, message: "\(asked.id) cannot be rotated: \(reason); make a new one with `keys create`")
         }
         let text = APIKey.random()
         var new = old

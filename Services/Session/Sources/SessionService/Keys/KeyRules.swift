@@ -72,6 +72,7 @@ enum KeyRules {
     }
 
     private static func invalid(_ option: String, _ found: String, _ expected: String) -> CallError {
-        CallError(.invalidArgument, reason: "invalid_request", message: "\(option) is \"\(found.prefix(80))\"; expected \(expected)")
+        CallError(
+            .invalidArgument, reason: "invalid_request", message: "\(option) is \"\(found.prefix(80))\"; expected \(expected)")
     }
 }

@@ -39,13 +39,16 @@ package struct SessionStore: Sendable {
         }
         let result = fchmod(file, 0o600)
         Glibc.close(file)
-        guard result == 0 else { throw SessionStoreError("the mode of \(path) cannot be set to 0600: it must belong to the service's user") }
+        guard result == 0 else {
+            throw SessionStoreError("the mode of \(path) cannot be set to 0600: it must belong to the service's user")
+        }
     }
 
     private static func verify(_ queue: DatabaseQueue, _ path: String) throws {
         if let problem = try quickCheck(queue) { throw SessionStoreError.damaged(path, problem) }
         if try queue.read({ try SessionSchema.migrator.hasBeenSuperseded($0) }) {
-            throw SessionStoreError("\(path) was written by a later version: start that version, or restore a backup made by this one")
+            throw SessionStoreError(
+                "\(path) was written by a later version: start that version, or restore a backup made by this one")
         }
     }
 

@@ -35,7 +35,8 @@ struct StoreAdministration: Sendable {
 
     func backUp(_ target: BackupTarget) async throws -> StoreReport {
         guard target.file.hasPrefix("/") else {
-            throw CallError(.invalidArgument, message: "the backup's path must be absolute: the service writes it, not this program")
+            throw CallError(
+                .invalidArgument, message: "the backup's path must be absolute: the service writes it, not this program")
         }
         let store = store
         return try await run {

@@ -29,7 +29,9 @@ package final class Ingest: Sendable {
     ///   - now: milliseconds since 1970.
     /// - Throws: INVALID_ARGUMENT for a batch that cannot be; RESOURCE_EXHAUSTED when the store cannot take it, so that the
     ///   producer keeps it.
-    package func take(_ request: TelemetryAPI.IngestRequest, producer: String, now: Int64) async throws -> TelemetryAPI.IngestReply {
+    package func take(_ request: TelemetryAPI.IngestRequest, producer: String, now: Int64) async throws
+        -> TelemetryAPI.IngestReply
+    {
         try validate(request)
         guard enter() else {
             throw CallError(

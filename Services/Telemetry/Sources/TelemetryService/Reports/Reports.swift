@@ -78,7 +78,8 @@ package struct Reports: Sendable {
         guard !spans.isEmpty else {
             throw CallError(
                 .notFound, reason: "trace_not_found",
-                message: "no request and no trace is known by \"\(id.prefix(64))\"; a request shows up about a second after its end")
+                message:
+                    "no request and no trace is known by \"\(id.prefix(64))\"; a request shows up about a second after its end")
         }
         return TraceReport(spans: spans)
     }
@@ -146,7 +147,8 @@ package struct Reports: Sendable {
             return try await store.write(body)
         } catch let error as DatabaseError {
             throw CallError(
-                .unavailable, reason: "store_unavailable", message: "telemetry's store failed: \(error.message ?? "\(error.resultCode)")")
+                .unavailable, reason: "store_unavailable",
+                message: "telemetry's store failed: \(error.message ?? "\(error.resultCode)")")
         }
     }
 

@@ -31,7 +31,8 @@ package struct Retention: Sendable {
             var counts: [Int] = []
             for (table, key, time, limit) in limits {
                 try db.execute(
-                    sql: "DELETE FROM \(table) WHERE \(key) IN (SELECT \(key) FROM \(table) WHERE \(time) < ? LIMIT ?) AND \(time) < ?",
+                    sql:
+                        "DELETE FROM \(table) WHERE \(key) IN (SELECT \(key) FROM \(table) WHERE \(time) < ? LIMIT ?) AND \(time) < ?",
                     arguments: [limit, Self.batch, limit])
                 counts.append(db.changesCount)
             }

@@ -74,7 +74,9 @@ extension LatencyHistogram {
         var bytes = encoded[...]
         var bucket = 0
         while !bytes.isEmpty {
-            guard let step = Self.number(&bytes), let count = Self.number(&bytes), step <= 1024, count <= 1 << 48 else { return nil }
+            guard let step = Self.number(&bytes), let count = Self.number(&bytes), step <= 1024, count <= 1 << 48 else {
+                return nil
+            }
             bucket += Int(step)
             guard bucket <= 1024 else { return nil }
             counts[UInt16(bucket), default: 0] += Int(count)

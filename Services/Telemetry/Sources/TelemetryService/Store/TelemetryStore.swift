@@ -37,7 +37,9 @@ package struct TelemetryStore: Sendable {
         }
         let result = fchmod(file, 0o600)
         Glibc.close(file)
-        guard result == 0 else { throw TelemetryStoreError("the mode of \(path) cannot be set to 0600: it must belong to the service's user") }
+        guard result == 0 else {
+            throw TelemetryStoreError("the mode of \(path) cannot be set to 0600: it must belong to the service's user")
+        }
     }
 
     private static func verify(_ queue: DatabaseQueue, _ path: String) throws {
