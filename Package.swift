@@ -66,7 +66,8 @@ func service(_ name: String, _ dependencies: Dependencies = []) -> [Target] {
         .executableTarget(
             name: "bulkhead-\(lower)",
             dependencies: [
-                .byName(name: "\(name)Service"), "BulkheadCore", "BulkheadConfig", "BulkheadServiceKit", "BulkheadAdminCLI", .arguments,
+                .byName(name: "\(name)Service"), "BulkheadCore", "BulkheadConfig", "BulkheadServiceKit", "BulkheadAdminCLI",
+                .arguments,
             ],
             path: "Services/\(name)/Sources/bulkhead-\(lower)", swiftSettings: strict),
     ]
@@ -85,7 +86,9 @@ let sharedTargets: [[Target]] = [
     shared("BulkheadWire", "Wire", ["CBulkheadWire", "CProtobufC", .nio]),
     shared(
         "BulkheadIPC", "IPC",
-        ["BulkheadCore", "BulkheadResilience", "BulkheadWire", "BulkheadProtosC", "CProtobufC", "CBulkheadSystem", .nio, .nioPosix, .deque, .histogram,
+        [
+            "BulkheadCore", "BulkheadResilience", "BulkheadWire", "BulkheadProtosC", "CProtobufC", "CBulkheadSystem", .nio,
+            .nioPosix, .deque, .histogram,
             .log,
         ]),
     shared("BulkheadObservability", "Observability", ["BulkheadCore", .log, .histogram]),
@@ -98,12 +101,14 @@ let sharedTargets: [[Target]] = [
     shared(
         "BulkheadAdminCLI", "AdminCLI",
         [
-            "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadServiceKit", .arguments, .nio,
+            "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadServiceKit",
+            .arguments, .nio,
             .nioPosix,
         ]),
     [
         .target(
-            name: "BulkheadAPI", dependencies: ["BulkheadCore", "BulkheadIPC", "BulkheadWire", "BulkheadProtosC", "CProtobufC", .nio],
+            name: "BulkheadAPI",
+            dependencies: ["BulkheadCore", "BulkheadIPC", "BulkheadWire", "BulkheadProtosC", "CProtobufC", .nio],
             path: "Protos/API", swiftSettings: strict)
     ],
     system("CProtobufC", apt: "libprotobuf-c-dev"),
@@ -152,13 +157,18 @@ let testTargets: [[Target]] = [
     test(
         "IPCConformanceTests", "Conformance/IPC",
         ["BulkheadCore", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", .nio, .nioPosix]),
-    test("ServiceKitTests", "Unit/ServiceKitTests", ["BulkheadCore", "BulkheadConfig", "BulkheadServiceKit", "BulkheadObservability"]),
+    test(
+        "ServiceKitTests", "Unit/ServiceKitTests",
+        ["BulkheadCore", "BulkheadConfig", "BulkheadServiceKit", "BulkheadObservability"]),
     test(
         "EdgeTests", "Unit/EdgeTests",
         ["EdgeService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadHTTP", .nio]),
     test(
         "RouterTests", "Unit/RouterTests",
-        ["RouterService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadResilience", .nio]),
+        [
+            "RouterService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadResilience",
+            .nio,
+        ]),
     test("RetrievalTests", "Unit/RetrievalTests", ["RetrievalService", "BulkheadCore", "BulkheadConfig"]),
     test(
         "SessionTests", "Unit/SessionTests",
@@ -167,7 +177,8 @@ let testTargets: [[Target]] = [
         "CredentialsTests", "Unit/CredentialsTests",
         ["CredentialsService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", .nio, .crypto]),
     test(
-        "TelemetryTests", "Unit/TelemetryTests", ["TelemetryService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", .nio, .grdb]),
+        "TelemetryTests", "Unit/TelemetryTests",
+        ["TelemetryService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", .nio, .grdb]),
     test("TidyTests", "Unit/TidyTests", []),
 ]
 

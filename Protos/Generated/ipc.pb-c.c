@@ -189,7 +189,8 @@ void   bulkhead__ipc__health__free_unpacked
 }
 static const uint64_t bulkhead__ipc__method_entry__request_hash__default_value = 0ull;
 static const uint64_t bulkhead__ipc__method_entry__response_hash__default_value = 0ull;
-static const ProtobufCFieldDescriptor bulkhead__ipc__method_entry__field_descriptors[3] =
+static const uint32_t bulkhead__ipc__method_entry__shape__default_value = 0u;
+static const ProtobufCFieldDescriptor bulkhead__ipc__method_entry__field_descriptors[4] =
 {
   {
     "name",
@@ -227,16 +228,29 @@ static const ProtobufCFieldDescriptor bulkhead__ipc__method_entry__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "shape",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bulkhead__Ipc__MethodEntry, has_shape),
+    offsetof(Bulkhead__Ipc__MethodEntry, shape),
+    NULL,
+    &bulkhead__ipc__method_entry__shape__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__ipc__method_entry__field_indices_by_name[] = {
   0,   /* field[0] = name */
   1,   /* field[1] = request_hash */
   2,   /* field[2] = response_hash */
+  3,   /* field[3] = shape */
 };
 static const ProtobufCIntRange bulkhead__ipc__method_entry__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor bulkhead__ipc__method_entry__descriptor =
 {
@@ -246,7 +260,7 @@ const ProtobufCMessageDescriptor bulkhead__ipc__method_entry__descriptor =
   "Bulkhead__Ipc__MethodEntry",
   "bulkhead.ipc",
   sizeof(Bulkhead__Ipc__MethodEntry),
-  3,
+  4,
   bulkhead__ipc__method_entry__field_descriptors,
   bulkhead__ipc__method_entry__field_indices_by_name,
   1,  bulkhead__ipc__method_entry__number_ranges,
@@ -260,7 +274,7 @@ static const int32_t bulkhead__ipc__hello__pid__default_value = 0;
 static const uint32_t bulkhead__ipc__hello__max_frame__default_value = 0u;
 static const uint32_t bulkhead__ipc__hello__max_message__default_value = 0u;
 static const uint64_t bulkhead__ipc__hello__monotonic_ns__default_value = 0ull;
-static const ProtobufCFieldDescriptor bulkhead__ipc__hello__field_descriptors[11] =
+static const ProtobufCFieldDescriptor bulkhead__ipc__hello__field_descriptors[12] =
 {
   {
     "magic",
@@ -394,6 +408,18 @@ static const ProtobufCFieldDescriptor bulkhead__ipc__hello__field_descriptors[11
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "peer",
+    12,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Ipc__Hello, has_peer),
+    offsetof(Bulkhead__Ipc__Hello, peer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__ipc__hello__field_indices_by_name[] = {
   4,   /* field[4] = instance */
@@ -404,6 +430,7 @@ static const unsigned bulkhead__ipc__hello__field_indices_by_name[] = {
   10,   /* field[10] = methods */
   2,   /* field[2] = minor */
   8,   /* field[8] = monotonic_ns */
+  11,   /* field[11] = peer */
   5,   /* field[5] = pid */
   9,   /* field[9] = schemas */
   3,   /* field[3] = service */
@@ -411,7 +438,7 @@ static const unsigned bulkhead__ipc__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange bulkhead__ipc__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor bulkhead__ipc__hello__descriptor =
 {
@@ -421,7 +448,7 @@ const ProtobufCMessageDescriptor bulkhead__ipc__hello__descriptor =
   "Bulkhead__Ipc__Hello",
   "bulkhead.ipc",
   sizeof(Bulkhead__Ipc__Hello),
-  11,
+  12,
   bulkhead__ipc__hello__field_descriptors,
   bulkhead__ipc__hello__field_indices_by_name,
   1,  bulkhead__ipc__hello__number_ranges,

@@ -35,10 +35,15 @@ struct  Bulkhead__Ipc__MethodEntry
   uint64_t request_hash;
   protobuf_c_boolean has_response_hash;
   uint64_t response_hash;
+  /*
+   * 0 unary, 1 client stream, 2 server stream, 3 bidirectional.
+   */
+  protobuf_c_boolean has_shape;
+  uint32_t shape;
 };
 #define BULKHEAD__IPC__METHOD_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__ipc__method_entry__descriptor) \
-    , 0, {0,NULL}, 0, 0ull, 0, 0ull }
+    , 0, {0,NULL}, 0, 0ull, 0, 0ull, 0, 0u }
 
 
 struct  Bulkhead__Ipc__Hello
@@ -90,10 +95,15 @@ struct  Bulkhead__Ipc__Hello
    */
   size_t n_methods;
   Bulkhead__Ipc__MethodEntry **methods;
+  /*
+   * Client only: the service it looks for; empty takes any.
+   */
+  protobuf_c_boolean has_peer;
+  ProtobufCBinaryData peer;
 };
 #define BULKHEAD__IPC__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__ipc__hello__descriptor) \
-    , 0, 0u, 0, 0u, 0, 0u, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0u, 0, 0u, 0, 0ull, 0,NULL, 0,NULL }
+    , 0, 0u, 0, 0u, 0, 0u, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0u, 0, 0u, 0, 0ull, 0,NULL, 0,NULL, 0, {0,NULL} }
 
 
 /*

@@ -95,7 +95,9 @@ struct BreakersList<Service: CommandLineService>: AsyncParsableCommand {
     func run() async throws {
         let rows = try await AdminConnection(Service.name, shared).invoke("breakers.list", NoValue(), as: [BreakerRow].self)
         try show(rows, shared) { rows in
-            table([["NAME", "STATE", "NEXT PROBE"]] + rows.map { [$0.name, $0.state, $0.nextProbeMilliseconds.map { "\($0) ms" } ?? "-"] })
+            table(
+                [["NAME", "STATE", "NEXT PROBE"]]
+                    + rows.map { [$0.name, $0.state, $0.nextProbeMilliseconds.map { "\($0) ms" } ?? "-"] })
         }
     }
 }
@@ -103,7 +105,9 @@ struct BreakersList<Service: CommandLineService>: AsyncParsableCommand {
 /// `breakers open NAME`.
 struct BreakersOpen<Service: CommandLineService>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
-        verb(Service.self, "open", "Force a breaker open: calls fail fast.", example: "breakers open \(Service.peers.first?.service.rawValue ?? "telemetry")")
+        verb(
+            Service.self, "open", "Force a breaker open: calls fail fast.",
+            example: "breakers open \(Service.peers.first?.service.rawValue ?? "telemetry")")
     }
     @OptionGroup var shared: SharedOptions
     @Argument(help: "A name of `breakers list`.") var name: String
@@ -114,7 +118,9 @@ struct BreakersOpen<Service: CommandLineService>: AsyncParsableCommand {
 /// `breakers close NAME`.
 struct BreakersClose<Service: CommandLineService>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
-        verb(Service.self, "close", "Force a breaker closed: calls go through.", example: "breakers close \(Service.peers.first?.service.rawValue ?? "telemetry")")
+        verb(
+            Service.self, "close", "Force a breaker closed: calls go through.",
+            example: "breakers close \(Service.peers.first?.service.rawValue ?? "telemetry")")
     }
     @OptionGroup var shared: SharedOptions
     @Argument(help: "A name of `breakers list`.") var name: String
@@ -125,7 +131,9 @@ struct BreakersClose<Service: CommandLineService>: AsyncParsableCommand {
 /// `breakers auto NAME`.
 struct BreakersAuto<Service: CommandLineService>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
-        verb(Service.self, "auto", "Let a breaker decide by itself again.", example: "breakers auto \(Service.peers.first?.service.rawValue ?? "telemetry")")
+        verb(
+            Service.self, "auto", "Let a breaker decide by itself again.",
+            example: "breakers auto \(Service.peers.first?.service.rawValue ?? "telemetry")")
     }
     @OptionGroup var shared: SharedOptions
     @Argument(help: "A name of `breakers list`.") var name: String

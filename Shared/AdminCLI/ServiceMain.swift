@@ -54,5 +54,6 @@ func verb<Service: CommandLineService>(
     _ service: Service.Type, _ name: String, _ abstract: String, example: String, subcommands: [any ParsableCommand.Type] = []
 ) -> CommandConfiguration {
     CommandConfiguration(
-        commandName: name, abstract: abstract, discussion: "Example:\n  \(Service.name.executable) \(example)", subcommands: subcommands)
+        commandName: name, abstract: abstract, discussion: "Example:\n  \(Service.name.executable) \(example)",
+        subcommands: subcommands)
 }

@@ -13,6 +13,7 @@ package struct SharedOptions: ParsableArguments {
     @Flag(name: .long, help: "Print JSON, and nothing else, on standard output.")
     package var json = false
 
+    /// As the parser needs it.
     package init() {}
 
     /// The file in force.

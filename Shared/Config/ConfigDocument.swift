@@ -1,4 +1,4 @@
-internal import Glibc
+import Glibc
 
 /// A parsed file. Collects problems while its sections are read; nothing stops at the first.
 ///

@@ -1,4 +1,4 @@
-internal import BulkheadCore
+import BulkheadCore
 
 // Readers of single values. Each notes the value in force; a value that cannot be used is a problem, and the default is
 // returned so that reading goes on.

@@ -1,4 +1,4 @@
-internal import Glibc
+import Glibc
 
 /// A TCP address: a host (IPv4, IPv6 without brackets, or a DNS name) and a port.
 package struct HostPort: Sendable, Hashable, CustomStringConvertible {

@@ -1,4 +1,4 @@
-internal import BulkheadCore
+import BulkheadCore
 
 /// Durations and sizes as a file writes them: a number directly followed by a unit.
 enum Quantity {

@@ -1,4 +1,4 @@
-internal import Glibc
+import Glibc
 
 /// Recognises values that are secrets rather than names of secrets. A miss costs a leaked key, a false alarm costs a
 /// rename: in doubt it says yes, but never for a sentence, a path, a URL without credentials or a NAME.

@@ -1,4 +1,4 @@
-internal import BulkheadCore
+import BulkheadCore
 
 /// Where the suite runs. Production refuses what is convenient but open.
 package enum Environment: String, CaseIterable, Sendable, Codable {

@@ -1,4 +1,4 @@
-package import NIOCore
+import NIOCore
 
 /// One server-sent event.
 package struct SSEEvent: Sendable, Equatable {

@@ -1,4 +1,4 @@
-package import NIOCore
+import NIOCore
 
 // Between two feeds the parser stands inside a line, whose beginning is in `partial` (empty at a line's start), inside an
 // event, whose fields so far are `name` and `data` (nil before the first data line). `afterCarriageReturn` says that a line

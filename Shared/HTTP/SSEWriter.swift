@@ -1,5 +1,5 @@
-package import BulkheadJSON
-package import NIOCore
+import BulkheadJSON
+import NIOCore
 
 /// Writes server-sent events: lines end with a line feed, an event with an empty line.
 package enum SSEWriter {

@@ -1,4 +1,4 @@
-internal import CBulkheadJSON
+import CBulkheadJSON
 
 /// Why bytes are not an acceptable JSON document. It says what kind of thing is wrong and never quotes the document.
 package enum JSONError: Error, Sendable, Equatable, CustomStringConvertible {

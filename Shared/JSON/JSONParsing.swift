@@ -1,5 +1,5 @@
-internal import CBulkheadJSON
-package import NIOCore
+import CBulkheadJSON
+import NIOCore
 
 extension JSON {
     /// The deepest nesting any caller may allow; reading is recursive.

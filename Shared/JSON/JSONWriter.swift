@@ -1,4 +1,4 @@
-package import NIOCore
+import NIOCore
 
 /// Writes one JSON document, compact, straight into a `ByteBuffer`; for answers that are not worth a tree of `JSON`.
 /// Commas are its business, the pairing of names and values the caller's.

@@ -1,4 +1,4 @@
-package import NIOCore
+import NIOCore
 
 extension JSON {
     /// Appends the value as compact JSON text; parsing it gives an equal value, numbers that are not finite excepted (null).
@@ -27,7 +27,7 @@ extension ByteBuffer {
         text.withUTF8 { utf8 in
             var start = 0
             repeat {
-                let piece = UnsafeBufferPointer(rebasing: utf8[start..<min(start + 1024, utf8.count)])
+                let piece = UnsafeBufferPointer(rebasing: utf8[start ..< min(start + 1024, utf8.count)])
                 let isFirst = start == 0
                 start += piece.count
                 let isLast = start == utf8.count

@@ -65,7 +65,8 @@ final class ContextParts: Sendable {
         }
         guard admitted else {
             throw CallError(
-                .resourceExhausted, reason: "busy", message: "\(Self.maximumWaiting) blocking operations wait already; try again later",
+                .resourceExhausted, reason: "busy",
+                message: "\(Self.maximumWaiting) blocking operations wait already; try again later",
                 retryAfter: .seconds(1))
         }
         defer { state.withLock { $0.waiting -= 1 } }

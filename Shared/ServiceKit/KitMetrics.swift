@@ -23,7 +23,8 @@ final class KitMetrics: Sendable {
     func update() {
         let metrics = context.metrics
         metrics.gauge("up", help: "1 while the process serves.").set(1)
-        metrics.gauge("uptime_seconds", help: "Age of the process.").set(Int((MonotonicTime.now() - startedAt).components.seconds))
+        metrics.gauge("uptime_seconds", help: "Age of the process.").set(
+            Int((MonotonicTime.now() - startedAt).components.seconds))
         metrics.gauge("resident_memory_bytes", help: "Resident memory.").set(Self.residentBytes())
         metrics.gauge("log_lines_dropped", help: "Log lines nobody read.").set(writer.dropped)
         if let snapshot = server.withLock({ $0?.snapshot() }) {

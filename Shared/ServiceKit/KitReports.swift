@@ -1,9 +1,10 @@
-import BulkheadCore
 import BulkheadConfig
+import BulkheadCore
 import BulkheadIPC
 
 /// What `status` shows.
 package struct StatusReport: Codable, Sendable {
+    /// The service.
     package var service: String
     /// starting | ready | degraded | notServing | draining
     package var state: String
@@ -21,6 +22,7 @@ package struct StatusReport: Codable, Sendable {
 
 /// What `links` shows of one link.
 package struct LinkReport: Codable, Sendable {
+    /// What the link is and does.
     package var link: LinkSnapshot
     /// What the service does without this peer.
     package var fallback: String
@@ -40,6 +42,7 @@ package struct BreakerCommand: Codable, Sendable {
 
 /// What `log-level` takes and gives.
 package struct LogLevelChange: Codable, Sendable {
+    /// trace | debug | info | notice | warning | error | critical
     package var level: String
     /// One change.
     package init(level: String) { self.level = level }
@@ -47,7 +50,9 @@ package struct LogLevelChange: Codable, Sendable {
 
 /// What `reload` gives.
 package struct ReloadReport: Codable, Sendable {
+    /// Whether the new configuration is in force.
     package var reloaded: Bool
+    /// What is wrong with the file; empty after a reload.
     package var problems: [ConfigProblem]
 }
 

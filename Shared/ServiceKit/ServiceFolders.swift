@@ -61,7 +61,8 @@ package struct ServiceFolders: Sendable {
         }
         guard info.st_uid == geteuid() else {
             throw StartupFailure(
-                "\(path) belongs to uid \(info.st_uid), this process runs as uid \(geteuid()); run: chown -R \(geteuid()) \(path)")
+                "\(path) belongs to uid \(info.st_uid), this process runs as uid \(geteuid()); run: chown -R \(geteuid()) \(path)"
+            )
         }
         guard info.st_mode & forbidden == 0 else {
             let mode = String(info.st_mode & 0o777, radix: 8)

@@ -90,7 +90,8 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
             case .reload:
                 let report = await reload(service)
                 if !report.reloaded {
-                    logger.error("reload refused", metadata: ["problems": "\(report.problems.map(\.description).joined(separator: "; "))"])
+                    logger.error(
+                        "reload refused", metadata: ["problems": "\(report.problems.map(\.description).joined(separator: "; "))"])
                 }
             }
         }
@@ -113,7 +114,9 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
 
     private func refuseDumps() throws {
         let error = bh_set_undumpable()
-        if error != 0 { throw StartupFailure("cannot switch core dumps off (prctl: errno \(error)), and a dump would hold secrets") }
+        if error != 0 {
+            throw StartupFailure("cannot switch core dumps off (prctl: errno \(error)), and a dump would hold secrets")
+        }
     }
 
     private func makeContext(_ suite: SuiteConfiguration, _ folders: ServiceFolders) -> ServiceContext {
@@ -197,7 +200,9 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
 
     private func notify(_ state: String) {
         let result = bh_sd_notify(state)
-        if result < 0 { logger.warning("the service manager could not be told", metadata: ["state": "\(state)", "errno": "\(-result)"]) }
+        if result < 0 {
+            logger.warning("the service manager could not be told", metadata: ["state": "\(state)", "errno": "\(-result)"])
+        }
     }
 
     private func requestReload() { stopping.reload() }
@@ -267,10 +272,13 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
             link.forceBreaker(open: command.open)
             return BreakerRow(name: command.name, state: link.snapshot().breaker)
         }
-        if service.forceBreaker(command.name, open: command.open), let row = service.breakers().first(where: { $0.name == command.name }) {
+        if service.forceBreaker(command.name, open: command.open),
+            let row = service.breakers().first(where: { $0.name == command.name })
+        {
             return row
         }
         let known = context.links.map(\.peer.rawValue) + service.breakers().map(\.name)
-        throw CallError(.notFound, message: "there is no breaker \"\(command.name)\"; there are: \(known.joined(separator: ", "))")
+        throw CallError(
+            .notFound, message: "there is no breaker \"\(command.name)\"; there are: \(known.joined(separator: ", "))")
     }
 }

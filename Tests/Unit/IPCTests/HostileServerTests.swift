@@ -109,13 +109,21 @@ struct HostileServerTests {
 
     @Test("Every status but a whole one, and every unknown code, is a violation that fails the call")
     func malformedStatus() async throws {
-        for payload in [[], [1], Array(repeating: UInt8(255), count: 40)] {
+        let cut: [UInt8] = [1 << 3 | 2, 5, 1]
+        let notUTF8 = RawFrame.field(1, [0xff])
+        let negativeRetry: [UInt8] = [3 << 3] + Array(repeating: 0xff, count: 9) + [1]
+        let longReason: [UInt8] = [1 << 3 | 2, 0x81, 0x01] + Array(repeating: 0x61, count: 129)
+        let cases: [(UInt32, [UInt8])] = [
+            (13, [1]), (13, cut), (13, notUTF8), (13, Array(repeating: 255, count: 40)), (13, negativeRetry),
+            (13, longReason), (99, []),
+        ]
+        for (code, payload) in cases {
             try await withSocketDirectory { directory in
                 let path = directory + "/s"
                 let server = try await RawEnd.serve(
                     path,
                     Self.greeting {
-                        $0.type == 3 ? [RawFrame(type: 6, flags: 1, stream: $0.stream, aux: 13, payload: payload)] : []
+                        $0.type == 3 ? [RawFrame(type: 6, flags: 1, stream: $0.stream, aux: code, payload: payload)] : []
                     })
                 let link = link(path)
                 #expect(error(await call(link))?.reason == "link_lost")

@@ -9,21 +9,37 @@ final class RawEnd: ChannelInboundHandler, Sendable {
     typealias InboundIn = ByteBuffer
 
     private struct State {
+        var received = 0
         var bytes: [UInt8] = []
         var isClosed = false
         var channel: (any Channel)?
     }
 
     private let state = Mutex(State())
-    private let script: (@Sendable (RawFrame) -> [RawFrame])?
+    private let script: Script?
+    private let reads: Reads
+
+    typealias Script = @Sendable (RawFrame) -> [RawFrame]
+
+    enum Reads {
+        /// Everything, and keeps it.
+        case all
+        /// Counts the bytes only.
+        case counting
+        /// What comes first, then nothing more: the socket fills up.
+        case once
+    }
 
     /// - Parameter script: answers to every frame that comes.
-    init(script: (@Sendable (RawFrame) -> [RawFrame])? = nil) { self.script = script }
+    init(reads: Reads = .all, script: Script? = nil) {
+        self.reads = reads
+        self.script = script
+    }
 
     static let loop = MultiThreadedEventLoopGroup.singleton.any()
 
-    static func connect(_ path: String) async throws -> RawEnd {
-        let end = RawEnd()
+    static func connect(_ path: String, reads: Reads = .all) async throws -> RawEnd {
+        let end = RawEnd(reads: reads)
         _ = try await ClientBootstrap(group: loop)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(end) }
@@ -33,10 +49,16 @@ final class RawEnd: ChannelInboundHandler, Sendable {
     }
 
     /// A server whose connections follow `script`; nil accepts and says nothing.
-    static func serve(_ path: String, _ script: (@Sendable (RawFrame) -> [RawFrame])?) async throws -> any Channel {
-        try await ServerBootstrap(group: loop)
+    static func serve(_ path: String, reads: Reads = .all, _ script: Script?) async throws -> any Channel {
+        try await serve(path) { _ in RawEnd(reads: reads, script: script) }
+    }
+
+    /// A server that makes an end for each connection, by its number from 0.
+    static func serve(_ path: String, _ end: @escaping @Sendable (Int) -> RawEnd) async throws -> any Channel {
+        let number = Counter()
+        return try await ServerBootstrap(group: loop)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(RawEnd(script: script)) }
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(end(number.next())) }
             }
             .bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
     }
@@ -46,9 +68,14 @@ final class RawEnd: ChannelInboundHandler, Sendable {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let new = RawFrame.parse(Array(unwrapInboundIn(data).readableBytesView))
-        state.withLock { $0.bytes += Array(unwrapInboundIn(data).readableBytesView) }
+        let bytes = unwrapInboundIn(data)
+        state.withLock { state in
+            state.received += bytes.readableBytes
+            if reads == .all { state.bytes += Array(bytes.readableBytesView) }
+        }
+        if reads == .once { try? context.channel.syncOptions?.setOption(.autoRead, value: false) }
         guard let script else { return }
+        let new = RawFrame.parse(Array(bytes.readableBytesView))
         for answer in new.flatMap(script) { context.writeAndFlush(NIOAny(ByteBuffer(bytes: answer.bytes)), promise: nil) }
     }
 
@@ -60,7 +87,13 @@ final class RawEnd: ChannelInboundHandler, Sendable {
     func send(_ frames: RawFrame...) async throws { try await send(frames.flatMap(\.bytes)) }
 
     var frames: [RawFrame] { RawFrame.parse(state.withLock { $0.bytes }) }
+    /// Bytes that came.
+    var received: Int { state.withLock { $0.received } }
     var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    func setReading(_ isOn: Bool) async throws {
+        try await state.withLock { $0.channel }?.setOption(.autoRead, value: isOn).get()
+    }
 
     /// The first frame of `type`, waiting for it; nil after five seconds.
     func frame(_ type: UInt8, stream: UInt32 = 0) async -> RawFrame? {
@@ -69,6 +102,13 @@ final class RawEnd: ChannelInboundHandler, Sendable {
     }
 
     func close() async { try? await state.withLock { $0.channel }?.close().get() }
+}
+
+/// Counts up from 0.
+final class Counter: Sendable {
+    private let value = Atomic<Int>(0)
+    func next() -> Int { value.add(1, ordering: .relaxed).oldValue }
+    var count: Int { value.load(ordering: .relaxed) }
 }
 
 /// Waits for a condition that another task brings about; gives up after `limit`.

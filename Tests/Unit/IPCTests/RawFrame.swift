@@ -38,21 +38,27 @@ struct RawFrame: Equatable {
     static let more: UInt8 = 2
     static let hasMessage: UInt8 = 4
 
-    private static func field(_ tag: UInt8, _ value: [UInt8]) -> [UInt8] { [tag] + little(UInt16(value.count)) + value }
+    /// A protobuf field of bytes; number below 16, at most 127 bytes.
+    static func field(_ number: UInt8, _ value: [UInt8]) -> [UInt8] { [number << 3 | 2, UInt8(value.count)] + value }
+    /// A protobuf varint field below 128.
+    private static func small(_ number: UInt8, _ value: UInt8) -> [UInt8] { [number << 3, value] }
+    private static func fixed64(_ number: UInt8, _ value: UInt64) -> [UInt8] { [number << 3 | 1] + little(value) }
 
-    static func hello(major: UInt16 = 1, service: String = "raw", peer: String = "test") -> RawFrame {
-        let head = Array("BLKH".utf8) + little(major) + little(UInt16(0))
-        return RawFrame(
-            type: 1,
-            payload: head + field(1, Array(service.utf8)) + field(2, Array(peer.utf8)) + field(3, Array(repeating: 1, count: 16)))
+    static func hello(
+        magic: String = "BLKH", major: UInt8 = 1, service: String = "raw", peer: String = "test", instance: UInt8 = 1
+    ) -> RawFrame {
+        let head = [1 << 3 | 5] + Array(magic.utf8) + small(2, major)
+        let names = field(4, Array(service.utf8)) + field(12, Array(peer.utf8))
+        return RawFrame(type: 1, payload: head + names + field(5, Array(repeating: instance, count: 16)))
     }
 
     /// A HELLO_ACK that offers one method, `Test.Echo` with hashes 1 and 2.
     static func helloAck(service: String = "test", instance: UInt8 = 9) -> RawFrame {
-        var frame = hello(service: service, peer: "")
+        var frame = hello(service: service, peer: "", instance: instance)
         frame.type = 2
-        frame.payload += field(3, Array(repeating: instance, count: 16)) + field(5, little(UInt32(1 << 20)))
-        frame.payload += field(8, [0] + little(UInt64(1)) + little(UInt64(2)) + Array("Test.Echo".utf8))
+        // The largest message: 16 MiB as a varint.
+        frame.payload += [8 << 3, 0x80, 0x80, 0x80, 0x08]
+        frame.payload += field(11, field(1, Array("Test.Echo".utf8)) + fixed64(2, 1) + fixed64(3, 2))
         return frame
     }
 

@@ -8,7 +8,8 @@ struct JSONParsingTests {
         ("-1", -1), ("123e65", 123e65), ("0e+1", 0.0), ("1E22", 1e22), ("0.1e-2", 0.001), ("-123.5", -123.5), ("1.0", 1.0),
         ("1e-400", 0.0),
         ("9223372036854775807", .int(.max)), ("-9223372036854775808", .int(.min)), ("18446744073709551615", .uint(.max)),
-        ("18446744073709551616", 18_446_744_073_709_551_616.0), ("[-9223372036854775809,\"1\"]", [-9.223372036854775809e18, "1"]),
+        ("18446744073709551616", 18_446_744_073_709_551_616.0),
+        ("[-9223372036854775809,\"1\"]", [-9.223372036854775809e18, "1"]),
         ("{\"18446744073709551616\":18446744073709551616}", ["18446744073709551616": 18_446_744_073_709_551_616.0]),
         ("[1,[2,[3]],{}]", [1, [2, [3]], [:]]), ("[1 , 2\n]", [1, 2]), ("{\"\":0}", ["": 0]),
         ("{\"a\":{\"b\":[null,false]}}", ["a": ["b": [nil, false]]]),
@@ -24,21 +25,25 @@ struct JSONParsingTests {
         #expect(try JSON.parse(ByteBuffer(string: text)) == expected)
     }
 
-    @Test("what RFC 8259 forbids is refused", arguments: [
-        "", " ", "nul", "True", "[1,]", "[,1]", "[1 2]", "[1", "]", "[1]]", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}",
-        "{'a':1}", "{\"a\" 1}", "{1:1}", "\"", "\"a", "'a'", "\"\n\"", "\"\t\"", "\"\u{0}\"", "\"\\x\"", "\"\\u12\"",
-        "\"\\u12G4\"", "\"\\ud83d\"", "01", "-", "+1", "1.", ".5", "1e", "1e+", "0x1", "NaN", "Infinity", "-Infinity",
-        "1e400", "--1", "1 2", "[] []", "{} x", "[1}", "/**/1", "[1] // x", "\u{feff}[]", "\\u0041", "[\"a\"", "[\"a\\\"]",
-        "00", "-01", "1_000", "\u{a0}1", "12345678901234567890123x",
-    ])
+    @Test(
+        "what RFC 8259 forbids is refused",
+        arguments: [
+            "", " ", "nul", "True", "[1,]", "[,1]", "[1 2]", "[1", "]", "[1]]", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}",
+            "{'a':1}", "{\"a\" 1}", "{1:1}", "\"", "\"a", "'a'", "\"\n\"", "\"\t\"", "\"\u{0}\"", "\"\\x\"", "\"\\u12\"",
+            "\"\\u12G4\"", "\"\\ud83d\"", "01", "-", "+1", "1.", ".5", "1e", "1e+", "0x1", "NaN", "Infinity", "-Infinity",
+            "1e400", "--1", "1 2", "[] []", "{} x", "[1}", "/**/1", "[1] // x", "\u{feff}[]", "\\u0041", "[\"a\"", "[\"a\\\"]",
+            "00", "-01", "1_000", "\u{a0}1", "12345678901234567890123x",
+        ])
     func refuses(text: String) {
         #expect(throws: JSONError.self) { try JSON.parse(text) }
     }
 
-    @Test("bytes that are not UTF-8 are refused", arguments: [
-        [0x22, 0xff, 0x22], [0x22, 0xc0, 0x80, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22], [0x22, 0xe2, 0x82, 0x22],
-        [0xff, 0xfe, 0x31, 0x00], [0x22, 0xf4, 0x90, 0x80, 0x80, 0x22],
-    ] as [[UInt8]])
+    @Test(
+        "bytes that are not UTF-8 are refused",
+        arguments: [
+            [0x22, 0xff, 0x22], [0x22, 0xc0, 0x80, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22], [0x22, 0xe2, 0x82, 0x22],
+            [0xff, 0xfe, 0x31, 0x00], [0x22, 0xf4, 0x90, 0x80, 0x80, 0x22],
+        ] as [[UInt8]])
     func refusesInvalidUTF8(bytes: [UInt8]) {
         #expect(throws: JSONError.self) { try JSON.parse(ByteBuffer(bytes: bytes)) }
     }
@@ -96,7 +101,7 @@ struct JSONParsingTests {
     @Test("a large document after a small one and a small one after a large one are read right")
     func changingSizes() throws {
         let long = String(repeating: "x€", count: 700_000)
-        for _ in 0..<3 {
+        for _ in 0 ..< 3 {
             #expect(try JSON.parse("[\"\(long)\"]")[0]?.string == long)
             #expect(try JSON.parse("[\"ab\"]") == ["ab"])
         }

@@ -18,11 +18,11 @@ struct SSETests {
     @Test("a stream cut in three at any two places gives the same events")
     func everySplit() throws {
         let bytes = Array(Self.corpus.utf8)
-        for first in 0...bytes.count {
-            for second in first...bytes.count {
+        for first in 0 ... bytes.count {
+            for second in first ... bytes.count {
                 var parser = SSEParser()
                 var events: [SSEEvent] = []
-                for piece in [bytes[..<first], bytes[first..<second], bytes[second...]] {
+                for piece in [bytes[..<first], bytes[first ..< second], bytes[second...]] {
                     events += try parser.feed(ByteBuffer(bytes: piece))
                 }
                 #expect(events == Self.expected && parser.isInsideEvent)
@@ -55,23 +55,23 @@ struct SSETests {
         }
         var joining = SSEParser(maxEventBytes: 32)
         #expect(throws: SSEError.self) {
-            for _ in 0..<40 { _ = try joining.feed(ByteBuffer(string: "data\n")) }
+            for _ in 0 ..< 40 { _ = try joining.feed(ByteBuffer(string: "data\n")) }
         }
     }
 
-    @Test("random pieces of random bytes neither crash nor exceed the limit", arguments: 0..<200)
+    @Test("random pieces of random bytes neither crash nor exceed the limit", arguments: 0 ..< 200)
     func hostile(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let alphabet = Array("data:event:id: \r\n\r\n\nx".utf8) + [0x00, 0xff, 0xef, 0xbb, 0xbf]
-        let bytes = (0..<2_000).map { _ in alphabet.randomElement(using: &generator) ?? 0 }
+        let bytes = (0 ..< 2_000).map { _ in alphabet.randomElement(using: &generator) ?? 0 }
         var parser = SSEParser(maxEventBytes: 4_096)
         let whole = try parser.feed(ByteBuffer(bytes: bytes))
         var pieces: [SSEEvent] = []
         var second = SSEParser(maxEventBytes: 4_096)
         var start = 0
         while start < bytes.count {
-            let end = min(bytes.count, start + Int.random(in: 0...9, using: &generator))
-            pieces += try second.feed(ByteBuffer(bytes: bytes[start..<end]))
+            let end = min(bytes.count, start + Int.random(in: 0 ... 9, using: &generator))
+            pieces += try second.feed(ByteBuffer(bytes: bytes[start ..< end]))
             start = end
         }
         #expect(pieces == whole)

@@ -38,7 +38,8 @@ struct EmbedderTests {
         #expect(embedder.holder.status.problem?.contains("deploy/models/fetch.sh") == true)
     }
 
-    @Test("equal texts are computed once, answered in order, and found again",
+    @Test(
+        "equal texts are computed once, answered in order, and found again",
         .enabled(if: InstalledModel.folder != nil || InstalledModel.isRequired))
     func caches() async throws {
         let embedder = Self.embedder()

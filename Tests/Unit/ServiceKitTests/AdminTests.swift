@@ -15,7 +15,9 @@ import Testing
         #expect(try await verb.run(#"{"times":1,"word":"hey/ho"}"#) == #"{"times":2,"word":"HEY/HO"}"#)
     }
 
-    @Test("arguments of another version are refused with a hint, and the verb does not run", arguments: ["", "{}", "[]", #"{"word":1}"#, "\0"])
+    @Test(
+        "arguments of another version are refused with a hint, and the verb does not run",
+        arguments: ["", "{}", "[]", #"{"word":1}"#, "\0"])
     func arguments(_ text: String) async {
         let verb = AdminVerb("shout") { (shout: Shout) -> Shout in
             Issue.record("ran with \(text)")

@@ -8,7 +8,8 @@ import Testing
         let handler = JSONLogHandler(service: "edge", level: .init(.info), writer: sink.writer)
         handler.log(
             event: .init(
-                level: .warning, message: "\(message)", metadata: metadata.mapValues { "\($0)" }, source: nil, file: "f", function: "g",
+                level: .warning, message: "\(message)", metadata: metadata.mapValues { "\($0)" }, source: nil, file: "f",
+                function: "g",
                 line: 1))
         return sink.lines()
     }
@@ -25,7 +26,9 @@ import Testing
         #expect(object["level"] == "warning" && object["service"] == "edge" && object["message"] == "listening")
         #expect(object["port"] == "8080")
         #expect(try #require(object["time"]).wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil)
-        #expect(try #require(lines[0].range(of: "\"a\"")).lowerBound < #require(lines[0].range(of: "\"b\"")).lowerBound, "a stable order")
+        #expect(
+            try #require(lines[0].range(of: "\"a\"")).lowerBound < #require(lines[0].range(of: "\"b\"")).lowerBound,
+            "a stable order")
     }
 
     @Test(

@@ -30,9 +30,15 @@ struct Ban: Sendable, CustomTestStringConvertible {
                 "Services/Suite/Sources/bulkhead/Up.swift": "announces readiness while the supervisor waits; cancelled with it",
             ], word: "Task"
         ) { $0.contains(/\bTask(?:\.immediate)?\s*(?:<[^>]*>)?\s*(?:\([^)]*\)\s*)?\{/) },
-        Ban(what: "Task.sleep", reason: "not on the event loop's clock: eventLoop.sleep", word: "Task.sleep") { $0.contains(/\bTask\.sleep\b/) },
-        Ban(what: "Thread.sleep", reason: "blocks the only loop of the process", word: "Thread.sleep") { $0.contains(/\bThread\.sleep\b/) },
-        Ban(what: "usleep", reason: "blocks the only loop of the process", word: "sleep(") { $0.contains(/\b(?:usleep|nanosleep)\(/) },
+        Ban(what: "Task.sleep", reason: "not on the event loop's clock: eventLoop.sleep", word: "Task.sleep") {
+            $0.contains(/\bTask\.sleep\b/)
+        },
+        Ban(what: "Thread.sleep", reason: "blocks the only loop of the process", word: "Thread.sleep") {
+            $0.contains(/\bThread\.sleep\b/)
+        },
+        Ban(what: "usleep", reason: "blocks the only loop of the process", word: "sleep(") {
+            $0.contains(/\b(?:usleep|nanosleep)\(/)
+        },
         Ban(what: "AsyncStream without a bound", reason: "an unbounded buffer", word: "Stream") { line in
             line.contains(/\bAsync(?:Throwing)?Stream(?:<[^>]*>)?(?:\.makeStream)?\(/) && !line.contains("bufferingPolicy")
         },
@@ -51,7 +57,9 @@ struct Ban: Sendable, CustomTestStringConvertible {
     @Test("every exception is still needed", arguments: bans)
     func exceptions(_ ban: Ban) {
         for (place, reason) in ban.allowed {
-            let isUsed = SourceTree.files.contains { $0.path.hasPrefix(place) && $0.code(holding: ban.word).contains { ban.isIn($0.line) } }
+            let isUsed = SourceTree.files.contains {
+                $0.path.hasPrefix(place) && $0.code(holding: ban.word).contains { ban.isIn($0.line) }
+            }
             #expect(isUsed, "\(place) does not need its exception for \(ban.what) any more (\(reason))")
         }
     }
@@ -59,7 +67,8 @@ struct Ban: Sendable, CustomTestStringConvertible {
     @Test("nothing is left to be done in a comment")
     func leftovers() {
         for file in SourceTree.files where !file.isGenerated && !Self.isThisSuite(file) {
-            for (number, line) in file.lines.enumerated() where ["TODO", "FIXME", "XXX", "HACK"].contains(where: line.holds) && line.contains(/\b(?:TODO|FIXME|XXX|HACK)\b/) {
+            for (number, line) in file.lines.enumerated()
+            where ["TODO", "FIXME", "XXX", "HACK"].contains(where: line.holds) && line.contains(/\b(?:TODO|FIXME|XXX|HACK)\b/) {
                 Issue.record("\(file):\(number + 1): \(line)")
             }
         }
@@ -76,8 +85,10 @@ struct Ban: Sendable, CustomTestStringConvertible {
 
     @Test("only programs for people print")
     func printing() {
-        for file in SourceTree.product where !file.path.hasPrefix("Shared/AdminCLI/") && !file.path.contains("/Sources/bulkhead") {
-            for (number, line) in file.code(holding: "rint(", "dump(") where line.contains(/(?:^|[^.\w])(?:debugPrint|print|dump)\(/) {
+        for file in SourceTree.product where !file.path.hasPrefix("Shared/AdminCLI/") && !file.path.contains("/Sources/bulkhead")
+        {
+            for (number, line) in file.code(holding: "rint(", "dump(")
+            where line.contains(/(?:^|[^.\w])(?:debugPrint|print|dump)\(/) {
                 Issue.record("\(file):\(number): \(line)")
             }
         }
@@ -86,7 +97,8 @@ struct Ban: Sendable, CustomTestStringConvertible {
     /// Types whose safety the compiler cannot see, and why they are safe.
     static let unchecked: [String: String] = [
         "Shared/IPC/": "its connections, pipes and calls are touched on their event loop only; each says so where it is declared",
-        "Services/Edge/Sources/EdgeService/HTTP/ReplyWriter.swift": "a type of Hummingbird's that holds nothing but a Sendable writer",
+        "Services/Edge/Sources/EdgeService/HTTP/ReplyWriter.swift":
+            "a type of Hummingbird's that holds nothing but a Sendable writer",
     ]
 
     @Test("@unchecked Sendable stands only where a reason is given, and the declaration tells it")

@@ -19,7 +19,8 @@ struct Blanking {
     static func code(of text: String) -> [String] {
         var blanking = Blanking(bytes: Array(text.utf8))
         while blanking.at < blanking.bytes.count { blanking.step() }
-        return String(decoding: blanking.output, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        return String(decoding: blanking.output, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(
+            String.init)
     }
 
     private init(bytes: [UInt8]) { self.bytes = bytes }
@@ -64,7 +65,11 @@ struct Blanking {
         if let parentheses {
             if bytes[at] == UInt8(ascii: "(") { states[states.count - 1] = .interpolation(parentheses: parentheses + 1) }
             if bytes[at] == UInt8(ascii: ")") {
-                if parentheses == 1 { states.removeLast() } else { states[states.count - 1] = .interpolation(parentheses: parentheses - 1) }
+                if parentheses == 1 {
+                    states.removeLast()
+                } else {
+                    states[states.count - 1] = .interpolation(parentheses: parentheses - 1)
+                }
             }
         }
         take(max(1, hashes), blank: false)

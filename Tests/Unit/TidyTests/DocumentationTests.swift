@@ -3,9 +3,12 @@ import Testing
 @Suite("What others use is explained") struct DocumentationTests {
     /// Members a protocol demands and explains: repeating its words would say nothing.
     private static let witnesses: Set<String> = [
-        "description", "==", "<", "hash", "encode", "init(from", "store", "init(loading", "descriptor", "next", "makeAsyncIterator", "id",
-        "rawValue", "allCases", "Configuration", "name", "peers", "callers", "schemas", "methods", "verbs", "start", "reload", "drain", "breakers",
-        "forceBreaker", "collectMetrics", "commands", "abstract", "configuration", "run", "log", "metadata", "logLevel", "sectionName",
+        "description", "==", "<", "hash", "encode", "init(from", "store", "init(loading", "descriptor", "next",
+        "makeAsyncIterator", "id",
+        "rawValue", "allCases", "Configuration", "name", "peers", "callers", "schemas", "methods", "verbs", "start", "reload",
+        "drain", "breakers",
+        "forceBreaker", "collectMetrics", "commands", "abstract", "configuration", "run", "log", "metadata", "logLevel",
+        "sectionName",
         "init(section", "init(configuration", "subscript(metadataKey", "metrics", "invoke", "makeIterator", "underestimatedCount",
     ]
 
@@ -55,7 +58,9 @@ import Testing
     }
 
     @Test("the other programs have a manual page too", arguments: ["Suite", "DemoProvider"])
-    func pages(_ program: String) { #expect(SourceTree.exists("Services/\(program)/README.md"), "Services/\(program)/README.md is missing") }
+    func pages(_ program: String) {
+        #expect(SourceTree.exists("Services/\(program)/README.md"), "Services/\(program)/README.md is missing")
+    }
 
     @Test("no folder or type has a name that says nothing")
     func names() {

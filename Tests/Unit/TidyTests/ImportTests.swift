@@ -15,9 +15,12 @@ import Testing
         "Shared/IPC": ["BulkheadCore", "BulkheadResilience", "BulkheadWire", "BulkheadProtosC", "CProtobufC", "CBulkheadSystem"],
         "Shared/Observability": ["BulkheadCore"],
         "Shared/ServiceKit": [
-            "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadObservability", "CBulkheadSystem",
+            "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadObservability",
+            "CBulkheadSystem",
         ],
-        "Shared/AdminCLI": ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadServiceKit"],
+        "Shared/AdminCLI": [
+            "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadServiceKit",
+        ],
         "Protos/API": ["BulkheadCore", "BulkheadIPC", "BulkheadWire", "BulkheadProtosC", "CProtobufC"],
     ]
 
@@ -48,17 +51,21 @@ import Testing
     @Test("shared modules import along the declared arrows only", arguments: arrows.keys.sorted())
     func arrows(_ folder: String) {
         for file in SourceTree.files where file.path.hasPrefix(folder + "/") {
-            for module in file.imports where module.hasPrefix("Bulkhead") || module.hasPrefix("C") && Self.wrappers[module] != nil {
+            for module in file.imports where module.hasPrefix("Bulkhead") || module.hasPrefix("C") && Self.wrappers[module] != nil
+            {
                 #expect(Self.arrows[folder]?.contains(module) == true, "\(file) imports \(module)")
             }
-            #expect(!file.imports.contains { $0.hasSuffix("Service") && Self.services.contains(String($0.dropLast(7))) }, "\(file)")
+            #expect(
+                !file.imports.contains { $0.hasSuffix("Service") && Self.services.contains(String($0.dropLast(7))) }, "\(file)")
         }
     }
 
     @Test("every shared folder has its arrows declared here")
     func allShared() {
         let known = Set(Self.arrows.keys)
-        let found = SourceTree.folders(in: "Shared").filter { name in name != "C" && SourceTree.files.contains { $0.path.hasPrefix("Shared/\(name)/") } }
+        let found = SourceTree.folders(in: "Shared").filter { name in
+            name != "C" && SourceTree.files.contains { $0.path.hasPrefix("Shared/\(name)/") }
+        }
         for name in found { #expect(known.contains("Shared/\(name)"), "declare the imports of Shared/\(name)") }
     }
 
@@ -88,7 +95,8 @@ import Testing
     func plain() {
         for file in SourceTree.files {
             let odd = file.code(holding: "import ").first { line in
-                file.imports.contains { line.line.hasSuffix("import \($0)") } && !line.line.hasPrefix("import ") && !line.line.hasPrefix("@preconcurrency ")
+                file.imports.contains { line.line.hasSuffix("import \($0)") } && !line.line.hasPrefix("import ")
+                    && !line.line.hasPrefix("@preconcurrency ")
             }
             #expect(odd == nil, "\(file):\(odd?.number ?? 0): \(odd?.line ?? "")")
         }

@@ -16,7 +16,9 @@ import Testing
     func functions() {
         for file in SourceTree.files where !file.isGenerated && file.path != "Package.swift" {
             for function in Functions.of(file) {
-                #expect(function.lines <= Self.functionLines, "\(file):\(function.line): \(function.name) has \(function.lines) lines")
+                #expect(
+                    function.lines <= Self.functionLines, "\(file):\(function.line): \(function.name) has \(function.lines) lines"
+                )
             }
         }
     }
@@ -40,7 +42,9 @@ import Testing
         }
     }
 
-    @Test("the counter counts", arguments: [("func f() {\n}\n", 2), ("func f() {\n    if x {\n    }\n}\nlet y = 1\n", 4), ("init() { }\n", 1)])
+    @Test(
+        "the counter counts",
+        arguments: [("func f() {\n}\n", 2), ("func f() {\n    if x {\n    }\n}\nlet y = 1\n", 4), ("init() { }\n", 1)])
     func counter(_ text: String, _ lines: Int) {
         let functions = Functions.of(SourceFile(path: "x", text: text))
         #expect(functions.map(\.lines) == [lines])
@@ -64,7 +68,11 @@ struct Functions {
         var found: [Functions] = []
         for (number, line) in file.code(holding: "func ", "init", "subscript") {
             let index = number - 1
-            guard let match = line.firstMatch(of: /^\s*(?:@\w+(?:\([^)]*\))?\s+|[a-z]+(?:\(\w+\))?\s+)*(func\s+[^\s(<]+|init[?!]?\s*[(<]|deinit\s*\{|subscript\s*[(<])/)
+            guard
+                let match = line.firstMatch(
+                    of:
+                        /^\s*(?:@\w+(?:\([^)]*\))?\s+|[a-z]+(?:\(\w+\))?\s+)*(func\s+[^\s(<]+|init[?!]?\s*[(<]|deinit\s*\{|subscript\s*[(<])/
+                )
             else { continue }
             guard let end = end(of: index, in: file.code) else { continue }
             found.append(Functions(name: String(match.1), line: index + 1, lines: end - index + 1))
@@ -103,7 +111,10 @@ struct Functions {
     }
 
     private static func startsAnother(_ line: String) -> Bool {
-        line.firstMatch(of: /^\s*(?:(?:@\w+|static|mutating|package|private|override)\s+)*(?:func|init|var|let|subscript|associatedtype|deinit)\b/) != nil
+        line.firstMatch(
+            of:
+                /^\s*(?:(?:@\w+|static|mutating|package|private|override)\s+)*(?:func|init|var|let|subscript|associatedtype|deinit)\b/
+        ) != nil
             || line.allSatisfy(\.isWhitespace)
     }
 }

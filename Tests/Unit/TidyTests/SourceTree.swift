@@ -20,7 +20,8 @@ struct SourceFile: Sendable, CustomStringConvertible {
         code = Blanking.code(of: text)
         imports = code.filter { $0.holds("import ") }.compactMap { line in
             let words = line.split(whereSeparator: \.isWhitespace)
-            guard let keyword = words.firstIndex(of: "import"), words[..<keyword].allSatisfy(Self.mayPrecedeImport.contains) else { return nil }
+            guard let keyword = words.firstIndex(of: "import"), words[..<keyword].allSatisfy(Self.mayPrecedeImport.contains)
+            else { return nil }
             let rest = words[(keyword + 1)...]
             let name = rest.count > 1 && Self.importKinds.contains(rest[rest.startIndex]) ? rest.dropFirst().first : rest.first
             return name.map { String($0.prefix { $0 != "." }) }
@@ -28,7 +29,8 @@ struct SourceFile: Sendable, CustomStringConvertible {
     }
 
     private static let mayPrecedeImport: Set<Substring> = [
-        "@testable", "@preconcurrency", "@_exported", "@_implementationOnly", "internal", "package", "public", "private", "fileprivate",
+        "@testable", "@preconcurrency", "@_exported", "@_implementationOnly", "internal", "package", "public", "private",
+        "fileprivate",
     ]
     private static let importKinds: Set<Substring> = ["struct", "class", "enum", "func", "protocol", "var", "let", "typealias"]
 
@@ -45,7 +47,9 @@ struct SourceFile: Sendable, CustomStringConvertible {
 enum SourceTree {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../..").standardizedFileURL.path
 
-    static let files: [SourceFile] = ["Package.swift", "Services", "Shared", "Protos", "Tests"].flatMap(read).sorted { $0.path < $1.path }
+    static let files: [SourceFile] = ["Package.swift", "Services", "Shared", "Protos", "Tests"].flatMap(read).sorted {
+        $0.path < $1.path
+    }
     /// What ships: without tests and generated code.
     static let product = files.filter { !$0.isTest && !$0.isGenerated && $0.path != "Package.swift" }
 
@@ -62,7 +66,9 @@ enum SourceTree {
     private static func read(_ top: String) -> [SourceFile] {
         if top.hasSuffix(".swift") { return file(top).map { [$0] } ?? [] }
         guard let names = FileManager.default.enumerator(atPath: "\(root)/\(top)") else { return [] }
-        return names.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") && !$0.contains(".build/") }.compactMap { file("\(top)/\($0)") }
+        return names.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") && !$0.contains(".build/") }.compactMap {
+            file("\(top)/\($0)")
+        }
     }
 
     private static func file(_ path: String) -> SourceFile? {

@@ -18,7 +18,8 @@ import Testing
         }
     }
 
-    @Test("a message with any fields, defaults included, is equal after encoding and decoding", arguments: 0 ..< everyMessage.count)
+    @Test(
+        "a message with any fields, defaults included, is equal after encoding and decoding", arguments: 0 ..< everyMessage.count)
     func random(_ index: Int) throws { try expectSameValue(everyMessage[index]) }
 
     private func expectSameValue<M: TestedMessage>(_ type: M.Type) throws {
@@ -44,7 +45,10 @@ import Testing
             #expect(decoded == part)
             #expect(Array(decoded.text.utf8) == Array(text.utf8), "the bytes are the same, not only the characters")
             #expect(decoded.name == nil, "an absent text is not an empty one")
-            #expect(try RouterAPI.EmbedRequest.decoded(RouterAPI.EmbedRequest(inputs: [text, "", text]).encoded()).inputs == [text, "", text])
+            #expect(
+                try RouterAPI.EmbedRequest.decoded(RouterAPI.EmbedRequest(inputs: [text, "", text]).encoded()).inputs == [
+                    text, "", text,
+                ])
         }
     }
 
@@ -76,7 +80,9 @@ import Testing
         let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../..").standardizedFileURL
         var declared = 0
         for folder in ["Protos/API/Generated", "Shared/IPC/Generated"] {
-            for file in try FileManager.default.contentsOfDirectory(at: root.appending(path: folder), includingPropertiesForKeys: nil) {
+            for file in try FileManager.default.contentsOfDirectory(
+                at: root.appending(path: folder), includingPropertiesForKeys: nil)
+            {
                 declared += try String(contentsOf: file, encoding: .utf8).matches(of: /struct \w+: WireMessage/).count
             }
         }

@@ -14,7 +14,8 @@ struct WireFormat {
     let filling: Filling
 
     private static let texts = [
-        "", "a", "plain text", "zero \0 inside", "\0", "Grüße, 世界", "👩‍👩‍👧‍👦 family", "e\u{301} combining", "\u{10FFFF}\u{FFFD}\u{200B}",
+        "", "a", "plain text", "zero \0 inside", "\0", "Grüße, 世界", "👩‍👩‍👧‍👦 family", "e\u{301} combining",
+        "\u{10FFFF}\u{FFFD}\u{200B}",
         "line\nbreak\ttab\r\n", "\u{202E}right to left", String(repeating: "long ", count: 200),
     ]
 
@@ -81,7 +82,8 @@ struct WireFormat {
     private mutating func number<T: FixedWidthInteger>(as type: T.Type) -> T {
         let interesting: [T] = [0, 1, .max, .min, 127, T(truncatingIfNeeded: 128), T(truncatingIfNeeded: 16_384)]
         let value =
-            Bool.random(using: &generator) ? T.random(in: .min ... .max, using: &generator) : interesting.randomElement(using: &generator) ?? 0
+            Bool.random(using: &generator)
+            ? T.random(in: .min ... .max, using: &generator) : interesting.randomElement(using: &generator) ?? 0
         return filling == .full && value == 0 ? 1 : value
     }
 
@@ -90,7 +92,9 @@ struct WireFormat {
         return Array((text.isEmpty && !mayBeEmpty ? "x" : text).utf8)
     }
 
-    private func littleEndian(_ value: UInt64, _ count: Int) -> [UInt8] { (0 ..< count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+    private func littleEndian(_ value: UInt64, _ count: Int) -> [UInt8] {
+        (0 ..< count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+    }
 
     static func delimited(_ bytes: [UInt8]) -> [UInt8] { varint(UInt64(bytes.count)) + bytes }
 

@@ -1,6 +1,6 @@
-internal import ArgumentParser
-internal import Glibc
-internal import NIOPosix
+import ArgumentParser
+import Glibc
+import NIOPosix
 
 /// A stand-in LLM provider over real HTTP, with scripted faults. README.md is its manual page.
 @main
@@ -26,10 +26,10 @@ struct Main: ParsableCommand {
     var announce = false
 
     func validate() throws {
-        if let tokensPerSecond, !(0.001...1_000_000).contains(tokensPerSecond) {
+        if let tokensPerSecond, !(0.001 ... 1_000_000).contains(tokensPerSecond) {
             throw ValidationError("--tokens-per-second is \(tokensPerSecond); allowed are 0.001 to 1000000")
         }
-        if !(1...64).contains(loops) { throw ValidationError("--loops is \(loops); allowed are 1 to 64") }
+        if !(1 ... 64).contains(loops) { throw ValidationError("--loops is \(loops); allowed are 1 to 64") }
     }
 
     func run() throws {

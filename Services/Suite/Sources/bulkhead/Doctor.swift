@@ -61,7 +61,8 @@ struct Doctor: AsyncParsableCommand {
             }
             guard info.st_uid == geteuid() || geteuid() == 0 else {
                 return Finding(
-                    what: what, good: false, detail: "belongs to uid \(info.st_uid), not \(geteuid()); run the suite as its owner, or chown it")
+                    what: what, good: false,
+                    detail: "belongs to uid \(info.st_uid), not \(geteuid()); run the suite as its owner, or chown it")
             }
             return Finding(what: what, good: true, detail: "")
         }
@@ -70,11 +71,15 @@ struct Doctor: AsyncParsableCommand {
     private func state(_ service: ServiceName, _ suite: SuiteConfiguration) async -> Finding {
         let what = service.executable
         let socket = ServiceFolders(service: service, runDir: suite.runDir, stateDir: suite.stateDir).adminSocket
-        guard access(socket, F_OK) == 0 else { return Finding(what: what, good: false, detail: "does not run; start it: bulkhead up") }
+        guard access(socket, F_OK) == 0 else {
+            return Finding(what: what, good: false, detail: "does not run; start it: bulkhead up")
+        }
         do {
             let status = try await AdminConnection(service, runDir: suite.runDir).request(
                 "status", NoValue(), as: StatusReport.self, within: .seconds(3))
-            return Finding(what: what, good: status.state == "ready", detail: status.state == "ready" ? "" : "\(status.state): \(status.reason)")
+            return Finding(
+                what: what, good: status.state == "ready",
+                detail: status.state == "ready" ? "" : "\(status.state): \(status.reason)")
         } catch {
             return Finding(what: what, good: false, detail: "does not answer; it is frozen or has died (look at its log)")
         }

@@ -14,7 +14,9 @@ struct Programs: Sendable {
     static func locate() throws -> Programs {
         let programs = Programs(folder: folder())
         for service in ServiceName.allCases where access(programs.path(service.executable), X_OK) != 0 {
-            complain("bulkhead: \(programs.path(service.executable)) is missing; build it, or set BULKHEAD_BIN_DIR to the folder that has it")
+            complain(
+                "bulkhead: \(programs.path(service.executable)) is missing; build it, or set BULKHEAD_BIN_DIR to the folder that has it"
+            )
             throw ExitCodes.failed
         }
         return programs
@@ -44,7 +46,9 @@ struct Programs: Sendable {
         }
         let text = lines.withLock { lines in lines.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n") }
         let ended = try exit.get()
-        guard !text.isEmpty else { throw StartupFailure("`\(name) \(arguments.joined(separator: " "))` printed nothing (\(ended))") }
+        guard !text.isEmpty else {
+            throw StartupFailure("`\(name) \(arguments.joined(separator: " "))` printed nothing (\(ended))")
+        }
         return text
     }
 

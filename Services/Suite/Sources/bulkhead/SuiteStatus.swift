@@ -77,7 +77,9 @@ struct SuiteLinks: AsyncParsableCommand {
         try show(links, shared) { links in
             table(
                 [["FROM"] + LinkReport.head]
-                    + ServiceName.allCases.flatMap { service in (links[service.rawValue] ?? []).map { [service.rawValue] + $0.row } })
+                    + ServiceName.allCases.flatMap { service in
+                        (links[service.rawValue] ?? []).map { [service.rawValue] + $0.row }
+                    })
         }
     }
 }

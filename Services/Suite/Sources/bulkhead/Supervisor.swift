@@ -36,7 +36,10 @@ final class Supervisor: Sendable {
     private let state = Mutex(State())
 
     /// - Parameter programs: in the order in which they are ended.
-    init(programs: [(name: String, path: String, arguments: [String])], pidsFile: String?, relay: LogRelay, eventLoop: any EventLoop) {
+    init(
+        programs: [(name: String, path: String, arguments: [String])], pidsFile: String?, relay: LogRelay,
+        eventLoop: any EventLoop
+    ) {
         self.programs = programs
         self.pidsFile = pidsFile
         self.relay = relay

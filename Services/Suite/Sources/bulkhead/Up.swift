@@ -14,7 +14,8 @@ struct Up: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
     @Option(help: "Keep a JSON map of service to pid in this file.") var pids: String?
-    @Flag(help: "Also run the demo provider, and print a request to try. For a first look, never for a deployment.") var demo = false
+    @Flag(help: "Also run the demo provider, and print a request to try. For a first look, never for a deployment.") var demo =
+        false
 
     /// The order in which the services are ended: callers before those they call.
     private static let stopOrder: [ServiceName] = [.edge, .router, .retrieval, .session, .credentials, .telemetry]
@@ -76,13 +77,14 @@ struct Up: AsyncParsableCommand {
         var key: String
     }
 
-
     /// A key and a request that works.
     private func welcome(_ relay: LogRelay, _ listen: HostPort) async {
         do {
-            let made = try await Programs.locate().output("bulkhead-session", [
-                "keys", "create", "--tenant", "demo", "--user", "you", "--json", "--config", shared.configurationPath,
-            ])
+            let made = try await Programs.locate().output(
+                "bulkhead-session",
+                [
+                    "keys", "create", "--tenant", "demo", "--user", "you", "--json", "--config", shared.configurationPath,
+                ])
             let key = try AdminJSON.decode(NewKey.self, made).key
             relay.say("try it:")
             relay.say(

@@ -1,4 +1,4 @@
-internal import BulkheadJSON
+import BulkheadJSON
 
 /// What the model says: the same request always gets the same answer.
 struct Answer {
@@ -58,5 +58,5 @@ extension Answer {
     // Each has the four bytes of a token.
     private static let words = ["The ", "fox ", "ran ", "and ", "saw ", "how ", "the ", "dog ", "was ", "not ", "lazy", ".\n\n "]
 
-    private static func filler(_ count: Int) -> String { (0..<count).map { words[$0 % words.count] }.joined() }
+    private static func filler(_ count: Int) -> String { (0 ..< count).map { words[$0 % words.count] }.joined() }
 }

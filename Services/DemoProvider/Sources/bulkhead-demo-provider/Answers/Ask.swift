@@ -1,4 +1,4 @@
-internal import BulkheadJSON
+import BulkheadJSON
 
 /// What a request asks for, whatever its dialect.
 struct Ask {

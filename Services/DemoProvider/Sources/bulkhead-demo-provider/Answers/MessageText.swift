@@ -1,4 +1,4 @@
-internal import BulkheadJSON
+import BulkheadJSON
 
 extension JSON {
     /// The text of a message's content: a string, or the text parts of a list.

@@ -1,6 +1,6 @@
-internal import BulkheadJSON
-internal import NIOCore
-internal import NIOHTTP1
+import BulkheadJSON
+import NIOCore
+import NIOHTTP1
 
 /// An HTTP answer before any fault is applied to it.
 struct Reply {

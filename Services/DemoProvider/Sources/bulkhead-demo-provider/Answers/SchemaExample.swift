@@ -1,4 +1,4 @@
-internal import BulkheadJSON
+import BulkheadJSON
 
 /// A value that satisfies the common part of JSON Schema.
 enum SchemaExample {
@@ -38,7 +38,7 @@ enum SchemaExample {
         // Nested lists multiply: only the outer two levels get all the elements they ask for, and those up to 16.
         let most = depth >= deepest - 2 ? 16 : 1
         let count = min(max(schema["minItems"]?.int ?? 1, 0), most)
-        return .array((0..<count).map { _ in value(of: schema["items"] ?? ["type": "string"], text: text, depth: depth) })
+        return .array((0 ..< count).map { _ in value(of: schema["items"] ?? ["type": "string"], text: text, depth: depth) })
     }
 
     private static func object(_ schema: JSON, text: String, depth: Int) -> JSON {

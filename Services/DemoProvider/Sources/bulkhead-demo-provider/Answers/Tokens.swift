@@ -23,7 +23,7 @@ enum Tokens {
             while start < utf8.count {
                 var end = min(start + size, utf8.count)
                 while end < utf8.count, utf8[end] & 0xc0 == 0x80 { end += 1 }
-                body(UnsafeBufferPointer(rebasing: utf8[start..<end]))
+                body(UnsafeBufferPointer(rebasing: utf8[start ..< end]))
                 start = end
             }
         }

@@ -1,5 +1,5 @@
-internal import Glibc
-internal import Synchronization
+import Glibc
+import Synchronization
 
 /// Ids of answers and calls: unique in this process, and made without a random source.
 enum AnswerID {

@@ -1,7 +1,7 @@
-internal import BulkheadHTTP
-internal import BulkheadJSON
-internal import NIOCore
-internal import NIOHTTP1
+import BulkheadHTTP
+import BulkheadJSON
+import NIOCore
+import NIOHTTP1
 
 /// POST /v1/messages and /v1/messages/count_tokens.
 enum AnthropicMessages: Dialect {

@@ -1,7 +1,7 @@
-internal import BulkheadHTTP
-internal import BulkheadJSON
-internal import NIOCore
-internal import NIOHTTP1
+import BulkheadHTTP
+import BulkheadJSON
+import NIOCore
+import NIOHTTP1
 
 /// What differs between the chat interfaces of the providers.
 protocol Dialect {

@@ -1,7 +1,7 @@
-internal import BulkheadHTTP
-internal import BulkheadJSON
-internal import NIOCore
-internal import NIOHTTP1
+import BulkheadHTTP
+import BulkheadJSON
+import NIOCore
+import NIOHTTP1
 
 /// POST /v1beta/models/{model}:generateContent and :streamGenerateContent?alt=sse. The path names the model; the provider
 /// puts it, and whether to stream, into the body before it comes here.

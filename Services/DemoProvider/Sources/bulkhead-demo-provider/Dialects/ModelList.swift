@@ -1,4 +1,4 @@
-internal import BulkheadJSON
+import BulkheadJSON
 
 /// GET /v1/models: any name works, these are the ones shown.
 enum ModelList {

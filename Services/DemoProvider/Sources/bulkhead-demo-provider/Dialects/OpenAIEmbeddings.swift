@@ -1,5 +1,5 @@
-internal import BulkheadJSON
-internal import NIOHTTP1
+import BulkheadJSON
+import NIOHTTP1
 
 /// POST /v1/embeddings.
 enum OpenAIEmbeddings {

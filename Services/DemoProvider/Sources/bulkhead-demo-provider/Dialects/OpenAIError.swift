@@ -1,5 +1,5 @@
-internal import BulkheadJSON
-internal import NIOHTTP1
+import BulkheadJSON
+import NIOHTTP1
 
 /// The error object that chat, responses and embeddings share.
 enum OpenAIError {

@@ -1,6 +1,6 @@
-internal import BulkheadJSON
-internal import NIOCore
-internal import NIOHTTP1
+import BulkheadJSON
+import NIOCore
+import NIOHTTP1
 
 /// POST /v1/responses. Nothing is stored: `previous_response_id` is accepted and means nothing.
 enum OpenAIResponses: Dialect {

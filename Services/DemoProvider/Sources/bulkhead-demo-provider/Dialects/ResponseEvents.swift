@@ -1,6 +1,6 @@
-internal import BulkheadHTTP
-internal import BulkheadJSON
-internal import NIOCore
+import BulkheadHTTP
+import BulkheadJSON
+import NIOCore
 
 /// The typed events of a streamed response, numbered in order.
 struct ResponseEvents {

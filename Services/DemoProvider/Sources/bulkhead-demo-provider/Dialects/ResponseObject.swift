@@ -1,4 +1,4 @@
-internal import BulkheadJSON
+import BulkheadJSON
 
 /// The response object and its one output item, at its beginning and at its end.
 struct ResponseObject {

@@ -1,4 +1,4 @@
-internal import Glibc
+import Glibc
 
 /// How one answer deviates from a good one. Written as words joined by hyphens, after `demo-` in a model's name, in the
 /// header `x-demo`, or as a step of a script: `slow-2s-fail-503`. README.md lists the words.
@@ -62,7 +62,7 @@ struct Directives: Sendable, Equatable {
         let offset = text.withUTF8 { utf8 -> Int? in
             guard let base = utf8.baseAddress, utf8.count >= marker.utf8CodeUnitCount else { return nil }
             let length = marker.utf8CodeUnitCount
-            let place = (0...utf8.count - length).first { memcmp(base + $0, marker.utf8Start, length) == 0 }
+            let place = (0 ... utf8.count - length).first { memcmp(base + $0, marker.utf8Start, length) == 0 }
             return place.map { $0 + length }
         }
         return offset.map { text.utf8.index(text.startIndex, offsetBy: $0) }
@@ -73,7 +73,7 @@ extension Directives {
     private mutating func take(_ words: inout ArraySlice<Substring>) -> Bool {
         guard let word = words.first else { return false }
         let rest = words.dropFirst()
-        let count = rest.first.flatMap { Int($0) }.flatMap { (0...Self.mostTokens).contains($0) ? $0 : nil }
+        let count = rest.first.flatMap { Int($0) }.flatMap { (0 ... Self.mostTokens).contains($0) ? $0 : nil }
         guard let used = takeSetting(word, rest.first, count) ?? takeEnding(word, count) else { return false }
         words = words.dropFirst(used)
         return true
@@ -84,7 +84,7 @@ extension Directives {
         switch word {
         case "ok": return 1
         case "fail":
-            guard let count, (400...599).contains(count) else { return nil }
+            guard let count, (400 ... 599).contains(count) else { return nil }
             failure = count
         case "retry":
             guard let span else { return nil }

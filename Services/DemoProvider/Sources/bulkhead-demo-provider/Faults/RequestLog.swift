@@ -1,6 +1,6 @@
-internal import BulkheadJSON
-internal import NIOCore
-internal import NIOHTTP1
+import BulkheadJSON
+import NIOCore
+import NIOHTTP1
 
 /// The last requests and counts since the start, for tests that ask what a gateway really sent.
 struct RequestLog: Sendable {

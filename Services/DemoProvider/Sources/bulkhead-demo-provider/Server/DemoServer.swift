@@ -1,7 +1,7 @@
-internal import Glibc
-internal import NIOCore
-internal import NIOHTTP1
-internal import NIOPosix
+import Glibc
+import NIOCore
+import NIOHTTP1
+import NIOPosix
 
 /// The listening socket and the pipeline of each connection.
 struct DemoServer {

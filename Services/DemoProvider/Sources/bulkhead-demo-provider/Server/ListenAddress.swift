@@ -1,4 +1,4 @@
-internal import ArgumentParser
+import ArgumentParser
 
 /// `host:port` with an IPv4 address, a bracketed IPv6 address or a name.
 struct ListenAddress: ExpressibleByArgument {

@@ -1,7 +1,7 @@
-internal import BulkheadJSON
-internal import NIOCore
-internal import NIOHTTP1
-internal import Synchronization
+import BulkheadJSON
+import NIOCore
+import NIOHTTP1
+import Synchronization
 
 /// Everything but the transport: which answer a request gets, and with which fault.
 final class Provider: Sendable {
@@ -53,7 +53,7 @@ extension Provider {
     private func chat<D: Dialect>(_ dialect: D.Type, _ request: Request) -> Outcome {
         answered(request, by: D.self) { body, directives throws(BadRequest) in
             let ask = try D.ask(body)
-            let answers = (0..<ask.choices).map { Answer(to: ask, choice: $0, length: directives.tokens) }
+            let answers = (0 ..< ask.choices).map { Answer(to: ask, choice: $0, length: directives.tokens) }
             return ask.streams ? .stream(D.frames(answers, to: ask)) : .json { D.write(answers, to: ask, &$0) }
         }
     }
@@ -71,7 +71,7 @@ extension Provider {
                 throw BadRequest(message: "streamGenerateContent is supported with ?alt=sse only")
             }
             let ask = try Gemini.ask(body)
-            let answers = (0..<ask.choices).map { Answer(to: ask, choice: $0, length: directives.tokens) }
+            let answers = (0 ..< ask.choices).map { Answer(to: ask, choice: $0, length: directives.tokens) }
             return isStream ? .stream(Gemini.frames(answers, to: ask)) : .json { Gemini.write(answers, to: ask, &$0) }
         }
     }

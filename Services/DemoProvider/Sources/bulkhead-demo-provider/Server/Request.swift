@@ -1,6 +1,6 @@
-internal import BulkheadJSON
-internal import NIOCore
-internal import NIOHTTP1
+import BulkheadJSON
+import NIOCore
+import NIOHTTP1
 
 /// A complete request.
 struct Request {

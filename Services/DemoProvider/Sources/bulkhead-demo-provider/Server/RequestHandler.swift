@@ -1,6 +1,6 @@
-internal import Glibc
-internal import NIOCore
-internal import NIOHTTP1
+import Glibc
+import NIOCore
+import NIOHTTP1
 
 // A connection is reading (head and body arrive) or sending (`sending` is set). NIO's pipelining handler holds a further
 // request back until the answer is complete. A fault that breaks the connection ends it in `broken`.

@@ -1,5 +1,5 @@
-internal import ArgumentParser
-internal import NIOCore
+import ArgumentParser
+import NIOCore
 
 /// A length of time written as a number and a unit: `250us`, `20ms`, `1.5s`, `2m`. At most a day.
 struct Span: ExpressibleByArgument, Sendable, Equatable {

@@ -1,4 +1,4 @@
-internal import Glibc
+import Glibc
 
 /// SIGTERM and SIGINT, held back for one thread that waits for them.
 struct StopSignals {

@@ -1,5 +1,5 @@
-internal import NIOCore
-internal import NIOHTTP1
+import NIOCore
+import NIOHTTP1
 
 /// A reply with its fault applied: which bytes to send, at which pace, and how to end.
 struct Transmission {

@@ -5,7 +5,8 @@ import Synchronization
 /// Texts to vectors: checks a request, answers from the cache what it can, computes the rest off the event loop.
 package final class Embedder: Sendable {
     /// Runs work that blocks or computes on another thread.
-    package typealias Offload = @Sendable (@escaping @Sendable () throws -> [EmbeddingModel.Embedded]) async throws
+    package typealias Offload =
+        @Sendable (@escaping @Sendable () throws -> [EmbeddingModel.Embedded]) async throws
         -> [EmbeddingModel.Embedded]
 
     /// What a call gets.
