@@ -2,6 +2,7 @@ import BulkheadAPI
 import BulkheadCore
 import BulkheadIPC
 import BulkheadObservability
+import BulkheadServiceKit
 import HTTPTypes
 import Logging
 import NIOCore
@@ -12,11 +13,14 @@ final class Settlement: Sendable {
     private struct Job: Sendable {
         let request: SessionAPI.SettleRequest
         let metadata: CallMetadata
+        /// An answer kept for an Idempotency-Key must arrive, or the key stays taken: tried again for a minute.
+        let mustArrive: Bool
     }
 
     /// Reports that wait; more are dropped and counted. Session forgets admissions that are never settled by itself.
     private static let capacity = 16_384
     private static let concurrency = 64
+    private static let tries = 60
 
     private let peers: EdgePeers
     private let logger: Logger
@@ -32,10 +36,9 @@ final class Settlement: Sendable {
         (jobs, line) = AsyncStream.makeStream(of: Job.self, bufferingPolicy: .bufferingOldest(Self.capacity))
     }
 
-    /// Reports the end of a request; never waits.
-    func settle(_ request: SessionAPI.SettleRequest, _ metadata: CallMetadata) {
+    private func enqueue(_ job: Job) {
         open.withLock { $0 += 1 }
-        if case .enqueued = line.yield(Job(request: request, metadata: metadata)) { return }
+        if case .enqueued = line.yield(job) { return }
         open.withLock { $0 -= 1 }
         failures.add()
     }
@@ -64,12 +67,23 @@ final class Settlement: Sendable {
 
     private func deliver(_ job: Job) async {
         defer { open.withLock { $0 -= 1 } }
+        for attempt in 1 ... (job.mustArrive ? Self.tries : 1) {
+            if attempt > 1 {
+                do { try await ProcessRuntime.eventLoop.sleep(.seconds(1)) } catch { break }
+            }
+            if await report(job) { return }
+        }
+        failures.add()
+    }
+
+    private func report(_ job: Job) async -> Bool {
         do {
             _ = try await peers.session.settle(job.request, peers.sessionOptions(job.metadata, waits: true))
+            return true
         } catch {
-            failures.add()
             logger.debug(
                 "a finished request was not settled", metadata: ["request": "\(job.metadata.requestID)", "error": "\(error)"])
+            return false
         }
     }
 }
@@ -81,21 +95,26 @@ extension Settlement {
     ]
 
     /// Reports the end of `caller`'s request if there is anything to report: usage, or an Idempotency-Key to keep or free.
+    ///
+    /// Waits only for an answer that is kept for its Idempotency-Key: once the client has it, a repetition must find it.
+    /// When session does not take it within the link's deadline the client is not kept waiting, and the report goes on trying.
     /// - Parameters:
     ///   - status: HTTP status; 0 when the client left before one was sent.
     ///   - answer: what to replay; nil frees the key.
-    func settle(_ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage?, answer: WholeReply?) {
+    func settle(_ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage?, answer: WholeReply?) async {
         guard !caller.admissionID.isEmpty, caller.isIdempotent || usage != nil else { return }
         var request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: status, inputTokens: usage?.inputTokens ?? 0,
             outputTokens: usage?.outputTokens ?? 0, costNanousd: usage?.costNanousd)
-        if caller.isIdempotent, let answer {
-            request.answer = SessionAPI.StoredAnswer(
-                status: answer.status, contentType: answer.contentType, body: answer.body,
-                headers: answer.fields.filter { Self.kept.contains($0.name.canonicalName) }.map {
-                    "\($0.name.canonicalName): \($0.value)"
-                })
-        }
-        settle(request, metadata)
+        if caller.isIdempotent, let answer { request.answer = Self.stored(answer) }
+        let job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent)
+        if request.answer != nil, await report(job) { return }
+        enqueue(job)
+    }
+
+    private static func stored(_ answer: WholeReply) -> SessionAPI.StoredAnswer {
+        SessionAPI.StoredAnswer(
+            status: answer.status, contentType: answer.contentType, body: answer.body,
+            headers: answer.fields.filter { kept.contains($0.name.canonicalName) }.map { "\($0.name.canonicalName): \($0.value)" })
     }
 }

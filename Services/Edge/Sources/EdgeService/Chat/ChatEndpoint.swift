@@ -60,10 +60,10 @@ struct ChatRun {
             let answer = try await collect(&facts)
             facts.note(answer, caller)
             let reply = reply(answer, facts)
-            settle(reply, facts)
+            await settle(reply, facts)
             try await exchange.reply.send(reply)
         } catch {
-            throw failed(error, facts)
+            throw await failed(error, facts)
         }
     }
 
@@ -77,12 +77,12 @@ struct ChatRun {
             var end = ByteBuffer()
             try events.finish(facts, into: &end)
             exchange.connection.endKeepAlive()
-            settle(nil, facts)
+            await settle(nil, facts)
             try await exchange.reply.write(end)
             try await exchange.reply.finish()
         } catch {
             exchange.connection.endKeepAlive()
-            let failure = failed(error, facts)
+            let failure = await failed(error, facts)
             guard exchange.reply.status != nil, let told = failure as? EdgeError else { throw failure }
             exchange.event.errorCode = told.code
             var end = ByteBuffer()
@@ -162,21 +162,21 @@ struct ChatRun {
 
     /// What to tell the client about a failure; settles it: session keeps a refusal that a repetition would meet again, and
     /// forgets the Idempotency-Key of anything else.
-    private func failed(_ error: any Error, _ facts: AnswerFacts) -> any Error {
+    private func failed(_ error: any Error, _ facts: AnswerFacts) async -> any Error {
         let failure = exchange.translate(error, from: .router)
         exchange.note(facts)
         guard exchange.reply.status == nil, let told = failure as? EdgeError else {
-            settle(nil, facts)
+            await settle(nil, facts)
             return failure
         }
         let isLasting = [400, 404, 413, 422].contains(told.status)
-        settle(isLasting ? told.reply(exchange.shape, requestID: exchange.scope.id) : nil, facts, status: told.status)
+        await settle(isLasting ? told.reply(exchange.shape, requestID: exchange.scope.id) : nil, facts, status: told.status)
         return failure
     }
 
-    private func settle(_ reply: WholeReply?, _ facts: AnswerFacts, status: Int? = nil) {
+    private func settle(_ reply: WholeReply?, _ facts: AnswerFacts, status: Int? = nil) async {
         exchange.note(facts)
-        services.settlement.settle(
+        await services.settlement.settle(
             caller, exchange.metadata, status: status ?? reply?.status ?? exchange.reply.status ?? 0, usage: facts.usage,
             answer: reply)
     }
