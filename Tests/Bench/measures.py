@@ -64,9 +64,9 @@ def ipc(stand: Stand, length: Length) -> list[Figure]:
     tasked = median([run["p50_us"] for run in task])
     rate = median([run["calls_per_s"] for run in many])
     return [
-        Figure("ipc_unary_1k_p50_us", p50, "us", f"{what}; p99 {p99:.1f} us; answered from an async handler {tasked:.1f} us", peer, round(ratio, 2)),
+        Figure("ipc_unary_1k_p50_us", round(p50, 2), "us", f"{what}; p99 {p99:.1f} us; answered from an async handler {tasked:.1f} us", peer, round(ratio, 2)),
         Figure("ipc_unary_vs_raw", round(ratio, 2), "ratio", f"{what}; median of the runs' ratios", peer, round(ratio, 2)),
-        Figure("ipc_calls_per_s", rate, "1/s", f"two processes, 1 KiB each way, 64 calls in flight, {rounds} runs of {count}"),
+        Figure("ipc_calls_per_s", round(rate), "1/s", f"two processes, 1 KiB each way, 64 calls in flight, {rounds} runs of {count}"),
     ]
 
 

@@ -49,7 +49,7 @@ def _git(*words: str) -> str:
 def commit() -> str:
     """What was measured: with "+changes" when the sources differ from the commit."""
     head = _git("rev-parse", "HEAD") or "unknown"
-    return head + ("+changes" if _git("status", "--porcelain", "--", "..", "../../Services", "../../Shared", "../../Protos") else "")
+    return head + ("+changes" if _git("status", "--porcelain", "--", "../../Package.swift", "../../Services", "../../Shared", "../../Protos") else "")
 
 
 def machine() -> dict[str, Any]:
