@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import shlex
 import signal
@@ -77,6 +78,17 @@ def test_up_prints_a_request_that_works_and_ends_on_ctrl_c(first_look: Suite) ->
         pytest.fail("something still listens")
     for service in SERVICES:
         assert not (suite.root / ".bulkhead/run" / service / "ipc.sock").exists(), f"{service} left its socket behind"
+
+
+def test_the_first_key_waits_for_a_session_that_is_late(first_look: Suite) -> None:
+    suite = first_look.launch("--demo")
+    late = until(lambda: json.loads(suite.pids_file.read_text())["session"], 10, "a pid of session", every=0.001)
+    os.kill(late, signal.SIGSTOP)
+    try:
+        until(lambda: suite.request("GET", "/ready", key=None, seconds=2).status == 200, 15, "the edge to serve without session")
+    finally:
+        os.kill(late, signal.SIGCONT)
+    printed(suite, r"curl .*$")
 
 
 def test_a_stored_secret_is_usable_without_a_restart(own_suite) -> None:
