@@ -37,7 +37,7 @@ typedef enum _Bulkhead__Router__CachePolicy {
    */
   BULKHEAD__ROUTER__CACHE_POLICY__CACHE_POLICY_REFRESH = 3,
   /*
-   * Answer from the cache, store nothing (cache-control: no-store asks for this).
+   * Neither answer from the cache nor store (cache-control: no-store).
    */
   BULKHEAD__ROUTER__CACHE_POLICY__CACHE_POLICY_NO_STORE = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BULKHEAD__ROUTER__CACHE_POLICY)

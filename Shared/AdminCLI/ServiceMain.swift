@@ -1,5 +1,6 @@
 import ArgumentParser
 import BulkheadCore
+import BulkheadIPC
 import BulkheadServiceKit
 import Glibc
 

@@ -18,13 +18,12 @@ package struct TraceContext: Sendable, Hashable {
 
     /// A new trace with a new root span, sampled.
     package static func new() -> TraceContext {
-        TraceContext(
-            traceHigh: .random(in: 1 ... .max), traceLow: .random(in: 1 ... .max), span: .random(in: 1 ... .max), flags: 1)
+        TraceContext(traceHigh: QuickRandom.nonZero(), traceLow: QuickRandom.nonZero(), span: QuickRandom.nonZero(), flags: 1)
     }
 
     /// The same trace with a new span.
     package func child() -> TraceContext {
-        TraceContext(traceHigh: traceHigh, traceLow: traceLow, span: .random(in: 1 ... .max), flags: flags)
+        TraceContext(traceHigh: traceHigh, traceLow: traceLow, span: QuickRandom.nonZero(), flags: flags)
     }
 
     /// Parses a `traceparent` header; nil when it is not a valid one of version 00 (or a later one with the same prefix).

@@ -16,6 +16,7 @@ package struct WireArena {
     /// Whether an allocation was refused: nothing fits any more.
     var isExhausted: Bool { bh_arena_is_exhausted(arena) != 0 }
 
+    @usableFromInline
     func allocate<T>(_ type: T.Type, count: Int) throws -> UnsafeMutablePointer<T> {
         guard let memory = bh_arena_allocate(arena, MemoryLayout<T>.stride * count) else { throw WireError.outOfMemory }
         return memory.bindMemory(to: type, capacity: count)
@@ -33,6 +34,7 @@ package struct WireArena {
     }
 
     /// The message's C struct with all it points to.
+    @inlinable
     package func message<M: WireMessage>(_ value: M) throws -> UnsafeMutablePointer<M.CMessage> {
         let memory = try allocate(M.CMessage.self, count: 1)
         try value.store(into: memory, self)
@@ -40,6 +42,7 @@ package struct WireArena {
     }
 
     /// The array protobuf-c keeps for a repeated message field, and its count.
+    @inlinable
     package func messages<M: WireMessage>(
         _ values: [M]
     ) throws -> (UnsafeMutablePointer<UnsafeMutablePointer<M.CMessage>?>?, Int) {
@@ -101,6 +104,7 @@ package enum WireReader {
     }
 
     /// The messages of a repeated field.
+    @inlinable
     package static func messages<M: WireMessage>(
         _ array: UnsafeMutablePointer<UnsafeMutablePointer<M.CMessage>?>?, _ count: Int
     ) throws -> [M] {

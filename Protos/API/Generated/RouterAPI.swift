@@ -19,7 +19,7 @@ package enum RouterAPI {
         case off = 2
         /// Ask the provider and store anew.
         case refresh = 3
-        /// Answer from the cache, store nothing (cache-control: no-store asks for this).
+        /// Neither answer from the cache nor store (cache-control: no-store).
         case noStore = 4
     }
 

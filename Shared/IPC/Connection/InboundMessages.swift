@@ -61,11 +61,12 @@ final class InboundMessages: @unchecked Sendable {
         }
     }
 
-    /// No message follows. After success the queued ones can still be taken, after an error they are dropped.
+    /// No message follows. The queued ones can still be taken, in order and before an error is told; only when the caller
+    /// itself has given up (cancelled, out of time) are they dropped.
     func finish(_ result: Result<Void, CallError>) {
         guard end == nil else { return }
         end = result
-        if case .failure = result { queue.removeAll() }
+        if case .failure(let error) = result, error.code == .cancelled || error.code == .deadlineExceeded { queue.removeAll() }
         guard let waiting = wait else { return }
         wait = nil
         switch result {

@@ -74,6 +74,8 @@ final class ClientCall: @unchecked Sendable {
     /// What the end says about the peer. `fromPeer`: its own word, so that it is alive.
     func outcome(_ error: CallError, fromPeer: Bool) -> CircuitBreaker.Outcome {
         if error.notProcessed { return .neutral }
+        // A handler that names its reason works: what failed (a provider, a secret) is a value of its answer, not the link.
+        if fromPeer, !error.reason.isEmpty { return .success }
         switch error.code {
         case .internal, .unknown, .dataLoss: return .failure
         case .unavailable: return fromPeer ? .success : .failure

@@ -1,4 +1,5 @@
 import BulkheadConfig
+import BulkheadIPC
 import BulkheadServiceKit
 import Glibc
 import NIOCore

@@ -2,6 +2,7 @@ import ArgumentParser
 import BulkheadAdminCLI
 import BulkheadConfig
 import BulkheadCore
+import BulkheadIPC
 import BulkheadServiceKit
 import Glibc
 import NIOCore

@@ -15,4 +15,9 @@ int bh_lock_file(const char *path);
 int bh_sd_notify(const char *state);
 /// A pipe whose ends do not survive exec: ends[0] to read, ends[1] to write. Returns 0, or an errno.
 int bh_pipe(int ends[2]);
+/// Gives every job of Swift Concurrency's global executor to `schedule`, on any thread. Call once, before the first task.
+void bh_take_global_executor(void (*schedule)(void *job));
+/// Runs such a job on this thread, as the global executor (no serial executor: an await that returns to generic code does not
+/// go through the queue again).
+void bh_run_job(void *job);
 #endif

@@ -35,6 +35,8 @@ package enum OutboundClient {
         // A refused connection is the router's to retry, at once.
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.httpVersion = .http1Only
+        // The suite traces by its own events.
+        configuration.tracing.tracer = nil
         return HTTPClient(eventLoopGroupProvider: .shared(MultiThreadedEventLoopGroup.singleton), configuration: configuration)
     }
 }

@@ -36,7 +36,7 @@ final class UpstreamExchange: HTTPClientResponseDelegate {
 
     /// Sends the request. - Parameter connectTimeout: until the request's head is sent.
     func start(_ client: HTTPClient, _ request: HTTPClient.Request, loop: any EventLoop, connectTimeout: Duration) {
-        let task = client.execute(request: request, delegate: self, eventLoop: .delegateAndChannel(on: loop))
+        let task = client.execute(request: request, delegate: self, eventLoop: .delegate(on: loop))
         let isCancelled = state.withLock { state in
             guard state.outcome == nil else { return false }
             state.task = task

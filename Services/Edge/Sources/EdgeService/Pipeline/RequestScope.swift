@@ -47,7 +47,7 @@ package struct RequestScope: Sendable {
     }
 
     private static func newID() -> String {
-        let digits = String(UInt64.random(in: .min ... .max), radix: 16) + String(UInt64.random(in: .min ... .max), radix: 16)
+        let digits = String(QuickRandom.next(), radix: 16) + String(QuickRandom.next(), radix: 16)
         return "req_" + digits.suffix(24)
     }
 }

@@ -18,8 +18,8 @@ package final class TargetBreakers: Sendable {
         }
 
         mutating func breaker<Value>(called name: String, _ body: (inout CircuitBreaker) -> Value) -> Value {
-            let fresh = CircuitBreaker(configuration, seed: breakers[name] == nil ? .random(in: 0 ... .max) : 0)
-            return body(&breakers[name, default: fresh])
+            let shape = configuration
+            return body(&breakers[name, default: CircuitBreaker(shape, seed: .random(in: 0 ... .max))])
         }
     }
 

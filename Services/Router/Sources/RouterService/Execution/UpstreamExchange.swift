@@ -12,7 +12,7 @@ package struct ResponseHead: Sendable {
 
     /// The body is events; everything else is taken as one document.
     package var isEventStream: Bool {
-        headers.contains { $0.name.lowercased() == "content-type" && $0.value.lowercased().contains("text/event-stream") }
+        headers.contains { $0.name.lowercased() == "content-type" && $0.value.lowercased().hasPrefix("text/event-stream") }
     }
 }
 

@@ -1,3 +1,4 @@
+import CBulkheadSystem
 import NIOCore
 import NIOPosix
 
@@ -6,11 +7,16 @@ import NIOPosix
 /// Six processes share two cores, so one loop each is enough, and with the loop as executor no call ever hops between
 /// threads. The price is a rule: nothing may block the loop (`ServiceContext.blocking` exists for what must).
 package enum ProcessRuntime {
-    /// Takes over the global executor. Call once, first thing in `main`, on the main thread.
+    /// Takes over the global executor. Call once, first thing in `main`, before any task.
+    ///
+    /// Not NIO's own take-over: that runs jobs with the loop as a serial executor, so that every return from an await to
+    /// code without an actor goes through the loop's queue once more (measured: 75 jobs a request in edge, 7 with this).
     package static func takeOver() {
         NIOSingletons.groupLoopCountSuggestion = 1
-        let taken = NIOSingletons.unsafeTryInstallSingletonPosixEventLoopGroupAsConcurrencyGlobalExecutor()
-        precondition(taken, "bug: the Swift runtime's executor hook is missing; is the runtime linked dynamically?")
+        bh_take_global_executor { job in
+            nonisolated(unsafe) let job = job
+            ProcessRuntime.eventLoop.execute { bh_run_job(job) }
+        }
     }
 
     /// The loop.
