@@ -8,6 +8,8 @@ protocol ByteTransport: AnyObject {
     var bufferedBytes: Int { get }
     func write(_ bytes: ByteBuffer)
     func flush()
+    /// Off: what comes stays with the kernel, which makes the peer wait.
+    func setReading(_ isOn: Bool)
     /// Closes after what was flushed has left, at most a second later.
     func closeAfterFlush()
     func close()

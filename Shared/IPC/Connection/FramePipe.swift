@@ -1,4 +1,5 @@
 import BulkheadCore
+import BulkheadWire
 import NIOCore
 
 /// Frames over a transport, for both ends of a connection: decodes what comes, gathers what goes.
@@ -12,6 +13,8 @@ final class FramePipe: @unchecked Sendable {
     private static let copyBytes = 16 << 10
     /// An output buffer that grew beyond this is not kept.
     private static let keptBytes = 256 << 10
+    /// With more than this unsent a server reads no further requests; it goes on at half of it.
+    private static let holdBytes = 64 << 20
     /// An incomplete frame, or an unwritable transport, is tolerated this long.
     static let stall: Duration = .seconds(5)
 
@@ -26,6 +29,10 @@ final class FramePipe: @unchecked Sendable {
     private var outIsPassed = false
     private var lanes = OutboundLanes()
     private var isReading = false
+    /// The server's end stops reading while the client does not take the answers. A client's end never does: two ends that
+    /// wait for each other would wait for ever.
+    var holdsReading = false
+    private var isHeld = false
     private var flushScheduled = false
     private var closeReason: String?
     private(set) var isClosed = false
@@ -53,7 +60,7 @@ final class FramePipe: @unchecked Sendable {
     var isCongested: Bool { transport.map { !$0.isWritable } ?? true || lanes.bytes > 4 << 20 }
 
     /// Bytes that wait for the peer; asked before accepting a unary call.
-    var backlogBytes: Int { unwritableSince == nil ? 0 : transport?.bufferedBytes ?? 0 }
+    var backlogBytes: Int { lanes.bytes + (unwritableSince == nil ? 0 : transport?.bufferedBytes ?? 0) }
 }
 
 // MARK: receiving
@@ -63,8 +70,12 @@ extension FramePipe {
         isReading = true
         lastReceived = .now()
         decoder.append(bytes)
+        decode()
+    }
+
+    private func decode() {
         do {
-            while !isClosed, let frame = try decoder.next() {
+            while !isClosed, !isHeld, let frame = try decoder.next() {
                 partialSince = nil
                 try delegate?.received(frame, self)
             }
@@ -76,13 +87,31 @@ extension FramePipe {
     func readComplete() {
         isReading = false
         decoder.compact()
-        if decoder.partialBytes == 0 {
+        if decoder.partialBytes == 0 || isHeld {
             partialSince = nil
         } else if partialSince == nil {
             partialSince = lastReceived
             armWatch()
         }
         flush()
+    }
+
+    private func holdIfBacklogged() {
+        guard holdsReading, !isHeld, backlogBytes > Self.holdBytes else { return }
+        isHeld = true
+        transport?.setReading(false)
+    }
+
+    private func resumeIfDrained() {
+        guard isHeld, backlogBytes <= Self.holdBytes / 2 else { return }
+        isHeld = false
+        transport?.setReading(true)
+        eventLoop.execute {
+            guard !self.isClosed else { return }
+            self.isReading = true
+            self.decode()
+            self.readComplete()
+        }
     }
 
     func writabilityChanged() {
@@ -153,7 +182,22 @@ extension FramePipe {
             writeHeader(header)
             append(payload)
         }
+        if unwritableSince != nil || !lanes.isEmpty { holdIfBacklogged() }
         scheduleFlush()
+    }
+
+    /// Answers a PING. A peer that does not take what it gets already is sent none: it could ask for more than it takes.
+    func pong(_ payload: ByteBuffer) {
+        if !isCongested { send(FrameHeader(type: .pong), payload) }
+    }
+
+    /// Sends a frame with a message of the protocol itself.
+    func send(_ header: FrameHeader, message: some WireMessage) {
+        do {
+            send(header, try message.encoded())
+        } catch {
+            close("cannot encode a \(header.type) frame: \(error)")
+        }
     }
 
     /// Sends the frame that opens a call.
@@ -185,6 +229,7 @@ extension FramePipe {
     private func append(_ payload: ByteBuffer) {
         if payload.readableBytes <= Self.copyBytes {
             out.writeImmutableBuffer(payload)
+            if out.readableBytes > Self.keptBytes { passOut() }
             return
         }
         passOut()
@@ -222,6 +267,7 @@ extension FramePipe {
         passOut()
         transport.flush()
         if !lanes.isEmpty, transport.isWritable { pumpAgain() }
+        resumeIfDrained()
     }
 
     private func pumpAgain() {

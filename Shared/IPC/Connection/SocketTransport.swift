@@ -24,6 +24,15 @@ final class SocketTransport: ChannelInboundHandler, ByteTransport, @unchecked Se
 
     func flush() { context?.flush() }
 
+    func setReading(_ isOn: Bool) {
+        guard let context else { return }
+        do {
+            try context.channel.syncOptions?.setOption(.autoRead, value: isOn)
+        } catch {
+            errorCaught(context: context, error: error)
+        }
+    }
+
     func closeAfterFlush() {
         guard let context else { return }
         let promise = context.eventLoop.makePromise(of: Void.self)

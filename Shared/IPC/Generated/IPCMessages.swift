@@ -16,12 +16,15 @@ package enum IPCMessages {
         package var requestHash: UInt64
         /// `response_hash` of the message.
         package var responseHash: UInt64
+        /// 0 unary, 1 client stream, 2 server stream, 3 bidirectional.
+        package var shape: UInt32
 
         /// A message with the given fields, the others at their defaults.
-        package init(name: String = "", requestHash: UInt64 = 0, responseHash: UInt64 = 0) {
+        package init(name: String = "", requestHash: UInt64 = 0, responseHash: UInt64 = 0, shape: UInt32 = 0) {
             self.name = name
             self.requestHash = requestHash
             self.responseHash = responseHash
+            self.shape = shape
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -42,12 +45,17 @@ package enum IPCMessages {
                 wire.pointee.has_response_hash = 1
                 wire.pointee.response_hash = responseHash
             }
+            if shape != 0 {
+                wire.pointee.has_shape = 1
+                wire.pointee.shape = shape
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Ipc__MethodEntry>) throws {
             name = wire.pointee.has_name != 0 ? try WireReader.string(wire.pointee.name) : ""
             requestHash = wire.pointee.has_request_hash != 0 ? wire.pointee.request_hash : 0
             responseHash = wire.pointee.has_response_hash != 0 ? wire.pointee.response_hash : 0
+            shape = wire.pointee.has_shape != 0 ? wire.pointee.shape : 0
         }
     }
 
@@ -75,9 +83,11 @@ package enum IPCMessages {
         package var schemas: [String]
         /// Server only: the methods it serves; the id of a method is its index here.
         package var methods: [IPCMessages.MethodEntry]
+        /// Client only: the service it looks for; empty takes any.
+        package var peer: String
 
         /// A message with the given fields, the others at their defaults.
-        package init(magic: UInt32 = 0, major: UInt32 = 0, minor: UInt32 = 0, service: String = "", instance: ByteBuffer? = nil, pid: Int = 0, maxFrame: UInt32 = 0, maxMessage: UInt32 = 0, monotonicNS: UInt64 = 0, schemas: [String] = [], methods: [IPCMessages.MethodEntry] = []) {
+        package init(magic: UInt32 = 0, major: UInt32 = 0, minor: UInt32 = 0, service: String = "", instance: ByteBuffer? = nil, pid: Int = 0, maxFrame: UInt32 = 0, maxMessage: UInt32 = 0, monotonicNS: UInt64 = 0, schemas: [String] = [], methods: [IPCMessages.MethodEntry] = [], peer: String = "") {
             self.magic = magic
             self.major = major
             self.minor = minor
@@ -89,6 +99,7 @@ package enum IPCMessages {
             self.monotonicNS = monotonicNS
             self.schemas = schemas
             self.methods = methods
+            self.peer = peer
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -135,6 +146,10 @@ package enum IPCMessages {
             }
             (wire.pointee.schemas, wire.pointee.n_schemas) = try arena.strings(schemas)
             (wire.pointee.methods, wire.pointee.n_methods) = try arena.messages(methods)
+            if !peer.isEmpty {
+                wire.pointee.has_peer = 1
+                wire.pointee.peer = try arena.string(peer)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Ipc__Hello>) throws {
@@ -149,6 +164,7 @@ package enum IPCMessages {
             monotonicNS = wire.pointee.has_monotonic_ns != 0 ? wire.pointee.monotonic_ns : 0
             schemas = try WireReader.strings(wire.pointee.schemas, wire.pointee.n_schemas)
             methods = try WireReader.messages(wire.pointee.methods, wire.pointee.n_methods)
+            peer = wire.pointee.has_peer != 0 ? try WireReader.string(wire.pointee.peer) : ""
         }
     }
 

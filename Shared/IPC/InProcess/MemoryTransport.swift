@@ -1,12 +1,18 @@
+import DequeModule
 import NIOCore
 
-/// One end of a connection in memory. What is flushed arrives at the other end in the loop's next turn.
+/// One end of a connection in memory. What is flushed arrives at the other end in the loop's next turns, a piece a turn, so
+/// that much of it does not hold up the loop.
 ///
 /// `@unchecked Sendable`: touched on the event loop only.
 final class MemoryTransport: ByteTransport, @unchecked Sendable {
+    private static let turnBytes = 1 << 20
+
     private let pipe: FramePipe
     private var other: MemoryTransport?
-    private var unsent: [ByteBuffer] = []
+    private var unsent: Deque<ByteBuffer> = []
+    private var isDelivering = false
+    private var closesWhenSent = false
 
     private init(pipe: FramePipe) { self.pipe = pipe }
 
@@ -28,18 +34,30 @@ final class MemoryTransport: ByteTransport, @unchecked Sendable {
     func write(_ bytes: ByteBuffer) { unsent.append(bytes) }
 
     func flush() {
-        guard let other, !unsent.isEmpty else { return }
-        let sent = unsent
-        unsent.removeAll(keepingCapacity: true)
-        pipe.eventLoop.execute {
-            for bytes in sent { other.pipe.receive(bytes) }
-            other.pipe.readComplete()
-        }
+        guard other != nil, !unsent.isEmpty, !isDelivering else { return }
+        isDelivering = true
+        pipe.eventLoop.execute { self.deliver() }
     }
 
-    func closeAfterFlush() {
+    private func deliver() {
+        isDelivering = false
+        guard let other else { return unsent.removeAll() }
+        var left = Self.turnBytes
+        while left > 0, let bytes = unsent.popFirst() {
+            left -= bytes.readableBytes
+            other.pipe.receive(bytes)
+        }
+        other.pipe.readComplete()
         flush()
-        pipe.eventLoop.execute { self.close() }
+        if closesWhenSent, unsent.isEmpty { close() }
+    }
+
+    /// Never asked to: memory is always writable, so that there is no backlog.
+    func setReading(_ isOn: Bool) {}
+
+    func closeAfterFlush() {
+        closesWhenSent = true
+        if unsent.isEmpty { close() } else { flush() }
     }
 
     func close() {

@@ -31,7 +31,7 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
     private(set) var hello = Hello()
     /// One end found that they do not speak the same protocol, or are not the services they look for.
     private(set) var isIncompatible = false
-    private var methods: [String: (id: UInt16, offer: Hello.Method)] = [:]
+    private var methods: [String: (id: UInt16, offer: IPCMessages.MethodEntry)] = [:]
     private(set) var streams: [UInt32: ClientCall] = [:]
     private var nextStream: UInt32 = 1
     private var wheel = DeadlineWheel(now: .now())
@@ -48,15 +48,11 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
 
     private func greet() {
         let configuration = link.configuration
-        var hello = Hello()
-        hello.service = configuration.caller
+        var hello = Hello(
+            service: configuration.caller, instance: ProcessInstance.id, maxMessageBytes: FrameLimits.messageBytes,
+            schemas: configuration.schemas)
         hello.peer = configuration.peer
-        hello.instance = ProcessInstance.id
-        hello.pid = ProcessInstance.pid
-        hello.maxMessageBytes = UInt32(FrameLimits.messageBytes)
-        hello.now = .now()
-        hello.schemas = configuration.schemas.map { Hello.Schema(name: $0.name, fingerprint: $0.fingerprint) }
-        pipe.send(FrameHeader(type: .hello), hello.encode())
+        pipe.send(FrameHeader(type: .hello), message: hello)
         pipe.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(Self.greetingTime)) { [weak self] in
             guard let self, state == .greeting else { return }
             link.silent(self, "the peer did not answer the handshake within 1 s")
@@ -89,16 +85,16 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
         case (.status, _): try receivedStatus(frame)
         case (.message, _): try receivedMessage(frame)
         case (.credit, _): try call(frame.header)?.outbound?.grant(frame.header.aux)
-        case (.ping, _): pipe.send(FrameHeader(type: .pong), frame.payload)
+        case (.ping, _): pipe.pong(frame.payload)
         case (.pong, _): break
-        case (.health, _): link.healthChanged(self, try PeerHealth(decoding: frame.payload))
+        case (.health, _): link.healthChanged(self, try IPCMessages.Health.received(frame.payload))
         case (.drain, _): drain()
         default: throw ProtocolViolation(description: "\(frame.header.type) from a server")
         }
     }
 
     private func greeted(_ payload: ByteBuffer) throws(ProtocolViolation) {
-        hello = try Hello(decoding: payload)
+        hello = try Hello.received(payload)
         guard hello.service == link.configuration.peer else {
             throw ProtocolViolation(
                 code: .incompatible,
@@ -112,8 +108,13 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
 
     private func drain() {
         guard state == .open else { return }
-        state = .draining
         pipe.send(FrameHeader(type: .drainAck))
+        retire()
+    }
+
+    /// Opens no more streams and closes with the last one.
+    private func retire() {
+        state = .draining
         link.draining(self)
         closeIfDone()
     }
@@ -132,9 +133,7 @@ extension ClientConnection {
                     .unimplemented, reason: "unknown_method",
                     message: "\(hello.service) does not offer \(method.name); update it", notProcessed: true))
         }
-        let offer = found.offer
-        guard offer.requestHash == method.requestHash, offer.responseHash == method.responseHash, offer.shape == method.shape
-        else {
+        guard found.offer.agrees(with: method) else {
             return .unimplemented(
                 CallError(
                     .unimplemented, reason: "schema_skew",
@@ -164,7 +163,7 @@ extension ClientConnection {
         }
         wheel.add(stream, call.options.deadline, now: now)
         armWheel()
-        if nextStream >= Self.lastStream { link.draining(self) }
+        if nextStream >= Self.lastStream { retire() }
     }
 
     private func prepareHalves(_ call: ClientCall, _ stream: UInt32) {
@@ -175,7 +174,7 @@ extension ClientConnection {
             call.inbound = InboundMessages(pipe: pipe, stream: stream)
         }
         if !call.endsRequest {
-            call.outbound = OutboundMessages(pipe: pipe, stream: stream, maxMessageBytes: Int(hello.maxMessageBytes))
+            call.outbound = OutboundMessages(pipe: pipe, stream: stream, maxMessageBytes: Int(hello.maxMessage))
         }
         call.opening.take()?.resume()
     }
@@ -208,7 +207,7 @@ extension ClientConnection {
             }
             result = .success(message)
         } else {
-            result = .failure(try StatusPayload.decode(frame.header, frame.payload))
+            result = .failure(try IPCMessages.Failure.received(frame.header, frame.payload))
         }
         streams.removeValue(forKey: frame.header.stream)
         assembling -= call.assembler.bytes

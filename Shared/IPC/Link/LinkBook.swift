@@ -68,9 +68,10 @@ struct LinkBook {
 
     /// The peer introduced itself. Another instance than before is a new process and gets a new chance at once.
     mutating func introduce(_ hello: Hello, now: MonotonicTime) {
-        if hello.instance != instance, !instance.isEmpty { breaker.peerRestarted(now: now) }
-        instance = hello.instance
-        pid = hello.pid
+        let introduced = hello.instance.map { Array($0.readableBytesView) } ?? []
+        if introduced != instance, !instance.isEmpty { breaker.peerRestarted(now: now) }
+        instance = introduced
+        pid = Int32(clamping: hello.pid)
     }
 
     func snapshot(peer: String, now: MonotonicTime) -> LinkSnapshot {

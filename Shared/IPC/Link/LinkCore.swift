@@ -16,8 +16,8 @@ final class LinkCore: @unchecked Sendable {
     /// A peer of another version is not asked again sooner.
     private static let incompatiblePause: Duration = .seconds(30)
     private static let waitTick: Duration = .milliseconds(10)
-    /// Unsent bytes in the transport beyond which a unary call is refused.
-    private static let maxBacklog = 64 << 20
+    /// Unsent bytes beyond which a call with a request is refused. Mostly those of the callers' buffers, not copies.
+    private static let maxBacklog = 512 << 20
 
     let configuration: LinkConfiguration
     let eventLoop: any EventLoop
@@ -110,7 +110,8 @@ extension LinkCore {
     }
 
     func silent(_ connection: ClientConnection, _ reason: String) {
-        enter(.suspect, reason)
+        // An old connection that drains says nothing about the process that took its place.
+        if connection === current || connection === dialing { enter(.suspect, reason) }
         connection.pipe.close(reason)
     }
 
@@ -176,10 +177,11 @@ extension LinkCore {
         case .unimplemented(let error): return call.resume(.failure(error))
         }
         guard let headBytes = CallHead.encodedBytes(call.options.metadata) else { return call.resume(.failure(.metadataTooLong)) }
-        if let bytes = call.request?.readableBytes, bytes > Int(connection.hello.maxMessageBytes) {
-            return call.resume(.failure(.tooLarge(bytes, Int(connection.hello.maxMessageBytes))))
+        if let bytes = call.request?.readableBytes, bytes > Int(connection.hello.maxMessage) {
+            return call.resume(.failure(.tooLarge(bytes, Int(connection.hello.maxMessage))))
         }
-        guard connection.pipe.backlogBytes < Self.maxBacklog else { return call.resume(.failure(.full(configuration.peer))) }
+        let backlog = connection.pipe.backlogBytes + (call.request?.readableBytes ?? 0)
+        guard backlog <= Self.maxBacklog else { return call.resume(.failure(.full(configuration.peer))) }
         switch book.withLock({ $0.admit(limit: configuration.maxInFlight, now: now) }) {
         case .permit(let permit):
             call.permit = permit

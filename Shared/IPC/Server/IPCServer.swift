@@ -41,9 +41,9 @@ package final class IPCServer: Sendable {
                 guard error == 0 else { throw IOError(errnoCode: error, reason: "SO_PEERCRED") }
                 return (uid, gid)
             } ?? (.max, .max)
-        guard core.mayConnect(uid: uid, gid: gid) else {
-            core.reject("uid \(uid) is not allowed to connect to \(core.configuration.service)")
-            throw IPCServerError("uid \(uid) is not allowed")
+        if let refusal = core.refusal(uid: uid, gid: gid) {
+            core.reject(refusal)
+            throw IPCServerError(refusal)
         }
         let pipe = FramePipe(eventLoop: channel.eventLoop)
         core.accept(pipe, uid: uid)
@@ -62,6 +62,7 @@ package final class IPCServer: Sendable {
     /// - Returns: the number of calls that were cut off.
     package func drain(grace: Duration) async -> Int {
         SocketPath.remove(core.configuration.socketPath, inode: inode)
+        // Twice is harmless: the second waits for the end of the first.
         return await withUnsafeContinuation { continuation in
             core.eventLoop.run { [core, channel] in
                 channel.close(promise: nil)
@@ -74,5 +75,6 @@ package final class IPCServer: Sendable {
 /// Why a server could not listen.
 package struct IPCServerError: Error, Sendable, CustomStringConvertible {
     package let description: String
+    /// - Parameter description: what is wrong with the path, and what to do.
     package init(_ description: String) { self.description = description }
 }

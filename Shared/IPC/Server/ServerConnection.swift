@@ -27,12 +27,16 @@ final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
     private var wheel = DeadlineWheel(now: .now())
     private var wheelTimer: MonotonicTime?
     private var assembling = 0
+    /// Bytes of the requests that unary handlers work on.
+    private var working = 0
+    private static let maxWorking = 256 << 20
 
     init(core: ServerCore, pipe: FramePipe, uid: UInt32?) {
         self.core = core
         self.pipe = pipe
         self.uid = uid
         pipe.setDelegate(self)
+        pipe.holdsReading = true
         pipe.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in
             guard let self, state == .awaitingHello else { return }
             pipe.fail(ProtocolViolation(code: .timeout, description: "no handshake within 1 s"))
@@ -54,14 +58,14 @@ final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
 
     func received(_ frame: FrameDecoder.Frame, _ pipe: FramePipe) throws(ProtocolViolation) {
         switch (frame.header.type, state) {
-        case (.hello, .awaitingHello): try greet(Hello(decoding: frame.payload))
+        case (.hello, .awaitingHello): try greet(Hello.received(frame.payload))
         case (_, .awaitingHello): throw ProtocolViolation(description: "\(frame.header.type) before the handshake")
         case (.request, .confirmed): throw ProtocolViolation(description: "request after DRAIN_ACK")
         case (.request, _): try receivedRequest(frame)
         case (.message, _): try receivedMessage(frame)
         case (.cancel, _): try cancelled(frame.header)
         case (.credit, _): try known(frame.header)?.outbound?.grant(frame.header.aux)
-        case (.ping, _): pipe.send(FrameHeader(type: .pong), frame.payload)
+        case (.ping, _): pipe.pong(frame.payload)
         case (.pong, _): break
         case (.drainAck, .draining):
             state = .confirmed
@@ -81,15 +85,15 @@ final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
             throw ProtocolViolation(code: .refused, description: "\(hello.service) may not call \(core.configuration.service)")
         }
         peer = hello.service
-        if hello.maxMessageBytes > 0 { peerMaxMessageBytes = Int(hello.maxMessageBytes) }
+        if hello.maxMessage > 0 { peerMaxMessageBytes = Int(hello.maxMessage) }
         state = .open
-        pipe.send(FrameHeader(type: .helloAck), core.hello.encode())
+        pipe.send(FrameHeader(type: .helloAck), message: core.hello)
         pushHealth(core.health)
     }
 
     func pushHealth(_ health: PeerHealth) {
         guard state != .awaitingHello, state != .closed else { return }
-        pipe.send(FrameHeader(type: .health), health.encode())
+        pipe.send(FrameHeader(type: .health), message: IPCMessages.Health(health))
     }
 }
 
@@ -108,7 +112,9 @@ extension ServerConnection {
         let entry = core.entries[index]
         let now = MonotonicTime.now()
         guard now < head.deadline else { return refuse(id, .expired(entry.descriptor.name)) }
-        guard streams.count < core.configuration.maxConcurrentCalls else { return refuse(id, .overloaded(core.configuration)) }
+        guard streams.count < core.configuration.maxConcurrentCalls else {
+            return refuse(id, .overloaded(core.configuration, Self.maxWorking))
+        }
         entry.calls.add(1, ordering: .relaxed)
         let call = ServerCall(
             deadline: head.deadline, metadata: head.metadata, peer: peer, peerUID: uid, eventLoop: pipe.eventLoop)
@@ -140,13 +146,23 @@ extension ServerConnection {
             if header.flags.contains(.endStream) { inbound.finish(.success(())) }
             run(stream, nil)
         } else if let message {
-            run(stream, message.owned)
+            serve(stream, message.owned)
         }
+    }
+
+    /// Starts a unary handler, if the requests that are worked on leave room for its own.
+    private func serve(_ stream: ServerStream, _ message: ByteBuffer) {
+        guard working < Self.maxWorking else {
+            return cancel(stream, named(.overloaded(core.configuration, Self.maxWorking)), silently: false)
+        }
+        run(stream, message)
     }
 
     /// Starts the handler. Its task begins on this stack, so that a handler that never waits is answered within this read.
     private func run(_ stream: ServerStream, _ message: ByteBuffer?) {
         stream.isRunning = true
+        stream.requestBytes = message?.readableBytes ?? 0
+        working += stream.requestBytes
         let service = core.configuration.service
         let task = Task.immediate {
             let result: Result<ByteBuffer?, CallError>
@@ -177,6 +193,7 @@ extension ServerConnection {
         streams.removeValue(forKey: stream.id)
         core.inFlight.subtract(1, ordering: .relaxed)
         assembling -= stream.assembler.bytes
+        working -= stream.requestBytes
         stream.end()
         if !stream.isSilenced { answer(stream.id, result) }
         closeIfDrained()
@@ -195,7 +212,9 @@ extension ServerConnection {
         switch result {
         case .failure(let error):
             let flags: FrameFlags = error.notProcessed ? [.endStream, .notProcessed] : .endStream
-            pipe.send(FrameHeader(type: .status, flags: flags, stream: id, aux: error.code.rawValue), StatusPayload.encode(error))
+            pipe.send(
+                FrameHeader(type: .status, flags: flags, stream: id, aux: error.code.rawValue),
+                message: IPCMessages.Failure(error))
         case .success(let message?):
             guard message.readableBytes <= peerMaxMessageBytes else {
                 return refuse(id, .replyTooLarge(message.readableBytes, peerMaxMessageBytes))
@@ -238,7 +257,7 @@ extension ServerConnection {
                 guard !stream.isRunning else {
                     throw ProtocolViolation(description: "second message of unary stream \(stream.id)")
                 }
-                run(stream, message)
+                serve(stream, message)
             }
         }
         if flags.contains(.endStream), !flags.contains(.more) { stream.inbound?.finish(.success(())) }
@@ -306,17 +325,18 @@ extension ServerConnection {
         if state == .draining, streams.isEmpty { pipe.closeAfterFlush("drained") }
     }
 
-    /// Ends what still runs. - Returns: the number of calls.
-    func cutOff() -> Int {
-        let cut = streams.values.filter { !$0.isSilenced }
-        for stream in cut {
+    /// The calls whose callers wait for a status.
+    var answerable: [ServerStream] { streams.values.filter { !$0.isSilenced } }
+
+    /// Ends what still runs.
+    func cutOff() {
+        for stream in answerable {
             let error = named(
                 CallError(.unavailable, reason: "shutting_down", message: "\(core.configuration.service) shut down"))
             answer(stream.id, .failure(error))
             cancel(stream, error, silently: true)
         }
         pipe.closeAfterFlush("drained")
-        return cut.count
     }
 
     private func closeIfDrained() {
@@ -339,10 +359,11 @@ extension CallError {
             notProcessed: true)
     }
 
-    fileprivate static func overloaded(_ configuration: ServerConfiguration) -> CallError {
+    fileprivate static func overloaded(_ configuration: ServerConfiguration, _ maxWorking: Int) -> CallError {
         CallError(
             .resourceExhausted, reason: "too_many_calls",
-            message: "\(configuration.service) serves \(configuration.maxConcurrentCalls) calls of this connection already",
+            message: "\(configuration.service) works on as much of this connection as it takes at once: "
+                + "\(configuration.maxConcurrentCalls) calls or \(maxWorking >> 20) MiB",
             retryAfter: .milliseconds(100), notProcessed: true)
     }
 

@@ -1,4 +1,5 @@
 import BulkheadCore
+import BulkheadWire
 import Logging
 import NIOCore
 import Synchronization
@@ -21,6 +22,8 @@ final class ServerCore: @unchecked Sendable {
         }
     }
 
+    /// Its peers are a handful of processes and a command line.
+    private static let maxConnections = 256
     private static let logPause: Duration = .seconds(10)
     /// A client that did not confirm DRAIN by then gets no more consideration.
     private static let drainAckTime: Duration = .seconds(1)
@@ -36,7 +39,10 @@ final class ServerCore: @unchecked Sendable {
     private var lastRejectionLog: MonotonicTime?
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
     private(set) var health = PeerHealth(state: .starting)
-    private var drainDone: (() -> Void)?
+    private var isDraining = false
+    private var cutOff = 0
+    /// Who waits for the drain's end.
+    private var drainWaits: [(Int) -> Void] = []
 
     init(_ configuration: ServerConfiguration, eventLoop: any EventLoop) throws(IPCServerError) {
         self.configuration = configuration
@@ -51,26 +57,30 @@ final class ServerCore: @unchecked Sendable {
             }
         }
         entries = configuration.methods.map(Entry.init)
+        let handshake = (try? hello.encoded().readableBytes) ?? .max
+        guard handshake <= FrameLimits.fragmentBytes else {
+            throw IPCServerError("\(names.count) methods and their names do not fit a handshake; serve fewer on one socket")
+        }
     }
 
     var hello: Hello {
-        var hello = Hello()
-        hello.service = configuration.service
-        hello.instance = instance
-        hello.pid = ProcessInstance.pid
-        hello.maxMessageBytes = UInt32(clamping: configuration.maxMessageBytes)
-        hello.now = .now()
-        hello.schemas = configuration.schemas.map { Hello.Schema(name: $0.name, fingerprint: $0.fingerprint) }
-        hello.methods = entries.map { entry in
-            let method = entry.descriptor
-            return Hello.Method(
-                name: method.name, shape: method.shape, requestHash: method.requestHash, responseHash: method.responseHash)
-        }
+        var hello = Hello(
+            service: configuration.service, instance: instance, maxMessageBytes: configuration.maxMessageBytes,
+            schemas: configuration.schemas)
+        hello.methods = entries.map { IPCMessages.MethodEntry($0.descriptor) }
         return hello
     }
 
-    func mayConnect(uid: UInt32, gid: UInt32) -> Bool {
-        configuration.allowedUIDs.contains(uid) || configuration.allowedGID == gid
+    /// Why who comes is turned away; nil when it may connect.
+    func refusal(uid: UInt32, gid: UInt32) -> String? {
+        guard configuration.allowedUIDs.contains(uid) || configuration.allowedGID == gid else {
+            return "uid \(uid) is not allowed to connect to \(configuration.service)"
+        }
+        if isDraining { return "\(configuration.service) is draining" }
+        guard connections.count < Self.maxConnections else {
+            return "\(configuration.service) has \(Self.maxConnections) connections already"
+        }
+        return nil
     }
 
     func mayCall(_ service: String) -> Bool {
@@ -87,7 +97,13 @@ final class ServerCore: @unchecked Sendable {
     func forget(_ connection: ServerConnection) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
         connectionCount.subtract(1, ordering: .relaxed)
-        if connections.isEmpty { drainDone?() }
+        if connections.isEmpty { finishDrain() }
+    }
+
+    private func finishDrain() {
+        let waits = drainWaits
+        drainWaits.removeAll()
+        for wait in waits { wait(cutOff) }
     }
 
     /// Counts a connection that was turned away; one log line in ten seconds at most.
@@ -115,21 +131,21 @@ final class ServerCore: @unchecked Sendable {
 
     /// - Parameter done: called once, with the number of calls that were cut off.
     func drain(grace: Duration, done: @escaping (Int) -> Void) {
-        var cut = 0
-        drainDone = { [weak self] in
-            self?.drainDone = nil
-            done(cut)
-        }
+        drainWaits.append(done)
+        isDraining = true
         setHealth(PeerHealth(state: .draining, reason: health.reason))
         for connection in Array(connections.values) { connection.drain() }
-        if connections.isEmpty { return drainDone?() ?? () }
+        if connections.isEmpty { return finishDrain() }
         let timers = eventLoop.assumeIsolated()
         timers.scheduleTask(in: TimeAmount(min(grace, Self.drainAckTime))) {
             for connection in Array(self.connections.values) { connection.drainUnconfirmed() }
         }
         timers.scheduleTask(in: TimeAmount(grace)) {
-            for connection in Array(self.connections.values) { cut += connection.cutOff() }
-            self.drainDone?()
+            let left = Array(self.connections.values)
+            // Counted before the first is closed: the last one's end ends the drain.
+            self.cutOff += left.reduce(0) { $0 + $1.answerable.count }
+            for connection in left { connection.cutOff() }
+            self.finishDrain()
         }
     }
 }

@@ -16,6 +16,8 @@ final class ServerStream: @unchecked Sendable {
     var assembler = MessageAssembler()
     var task: Task<Void, Never>?
     var isRunning = false
+    /// Of the unary request its handler works on.
+    var requestBytes = 0
     var isOver = false
     /// Why the handler was told to stop.
     private(set) var cancellation: CallError?

@@ -116,7 +116,7 @@ struct StreamConformanceTests {
     @Test("A stream ends at its deadline for both sides", arguments: Transport.allCases)
     func deadline(_ transport: Transport) async throws {
         try await Pair.with(transport) { pair in
-            let options = CallOptions(deadline: .now() + .milliseconds(60))
+            let options = CallOptions(deadline: .now() + .milliseconds(300))
             let error = await callError {
                 try await pair.link.stream(TestService.idle, options) { reader, _ in _ = try await reader.next() }
             }

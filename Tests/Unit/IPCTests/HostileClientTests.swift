@@ -33,6 +33,8 @@ struct HostileClientTests {
             let link = IPCLink(
                 configuration: LinkConfiguration(peer: "test", caller: "good", socketPath: directory + "/s", schemas: []),
                 eventLoop: RawEnd.loop)
+            // The loop is shared with other tests; a call alone would wait for a quarter of a second.
+            #expect(await eventually { link.snapshot().state == .ready })
             let reply = try await link.unary(Self.echo, ByteBuffer(string: "still"), CallOptions(deadline: .now() + .seconds(5)))
             #expect(String(buffer: reply) == "still")
             await link.close()

@@ -20,7 +20,8 @@ struct HostileServerTests {
         do {
             return .success(
                 try await link.unary(
-                    Self.echo, ByteBuffer(string: "x"), CallOptions(deadline: .now() + limit, isIdempotent: idempotent)))
+                    Self.echo, ByteBuffer(string: "x"),
+                    CallOptions(deadline: .now() + limit, isIdempotent: idempotent, waitForReady: .seconds(1))))
         } catch {
             return .failure(error as? CallError ?? CallError(.unknown, message: "\(error)"))
         }

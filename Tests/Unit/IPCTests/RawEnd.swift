@@ -36,7 +36,8 @@ final class RawEnd: ChannelInboundHandler, Sendable {
         self.script = script
     }
 
-    static let loop = MultiThreadedEventLoopGroup.singleton.any()
+    /// A loop of its own for each use, so that a busy test holds up few others.
+    static var loop: any EventLoop { MultiThreadedEventLoopGroup.singleton.next() }
 
     static func connect(_ path: String, reads: Reads = .all) async throws -> RawEnd {
         let end = RawEnd(reads: reads)
