@@ -12,29 +12,36 @@ enum Echo {
     /// Never answers; ends when cancelled.
     static let hang = MethodDescriptor(name: "Echo.Hang", shape: .unary, requestHash: 5, responseHash: 5)
 
-    static let schema = ServiceSchema(name: "Echo", fingerprint: "echo", methods: [immediate, task, hop, stream, hang])
+    /// Answers with the server's `Tally`.
+    static let tally = MethodDescriptor(name: "Echo.Tally", shape: .unary, requestHash: 6, responseHash: 6)
 
-    static let methods: [ServerMethod] = [
-        ServerMethod(immediate, .immediate { message, _ in .success(message) }),
-        ServerMethod(task, .unary { message, _ in message }),
-        ServerMethod(
-            hop,
-            .unary { message, call in
-                try await call.eventLoop.sleep(.zero)
-                return message
-            }),
-        ServerMethod(
-            stream,
-            .stream { reader, _, writer in
-                while let message = try await reader.next() { try await writer.write(message) }
-            }),
-        ServerMethod(
-            hang,
-            .unary { message, call in
-                try await call.eventLoop.sleep(.seconds(3600))
-                return message
-            }),
-    ]
+    static let schema = ServiceSchema(name: "Echo", fingerprint: "echo", methods: [immediate, task, hop, stream, hang, tally])
+
+    static func methods(_ tally: Tally) -> [ServerMethod] {
+        [
+            ServerMethod(Self.tally, .immediate { _, _ in .success(ByteBuffer(string: tally.json)) }),
+            ServerMethod(immediate, .immediate { message, _ in .success(message) }),
+            ServerMethod(task, .unary { message, _ in message }),
+            ServerMethod(
+                hop,
+                .unary { message, call in
+                    tally.count(call)
+                    try await call.eventLoop.sleep(.zero)
+                    return message
+                }),
+            ServerMethod(
+                stream,
+                .stream { reader, _, writer in
+                    while let message = try await reader.next() { try await writer.write(message) }
+                }),
+            ServerMethod(
+                hang,
+                .unary { message, call in
+                    try await call.eventLoop.sleep(.seconds(3600))
+                    return message
+                }),
+        ]
+    }
 
     static var loop: any EventLoop { MultiThreadedEventLoopGroup.singleton.any() }
 }

@@ -8,7 +8,7 @@ struct Peer: AsyncParsableCommand {
         commandName: "bulkhead-ipc-peer",
         abstract: "Serves or calls an echo method over the IPC layer, or over a bare socket for comparison.",
         discussion: "Example: bulkhead-ipc-peer serve /tmp/p.sock & bulkhead-ipc-peer ping /tmp/p.sock --count 50000 --size 1024",
-        subcommands: [Serve.self, Ping.self, RawServe.self, RawPing.self])
+        subcommands: [Serve.self, Ping.self, Storm.self, Count.self, RawServe.self, RawPing.self])
 }
 
 @main

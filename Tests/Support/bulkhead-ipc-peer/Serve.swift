@@ -12,7 +12,8 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         let server = try await IPCServer.start(
             ServerConfiguration(
-                service: "echo", socketPath: socket, allowedUIDs: [geteuid()], methods: Echo.methods, schemas: [Echo.schema]),
+                service: "echo", socketPath: socket, allowedUIDs: [geteuid()], methods: Echo.methods(Tally()),
+                schemas: [Echo.schema]),
             eventLoop: Echo.loop)
         server.setHealth(PeerHealth(state: .ready))
         print("ready")
