@@ -33,9 +33,15 @@ package final class IPCLink: Sendable {
         let call = ClientCall(method, request, options)
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
-                core.eventLoop.run { [core] in
+                // Not `run`: on the loop its closure would be an allocation of every call.
+                if core.eventLoop.inEventLoop {
                     call.reply = continuation
                     core.start(call)
+                } else {
+                    core.eventLoop.execute { [core] in
+                        call.reply = continuation
+                        core.start(call)
+                    }
                 }
             }
         } onCancel: {

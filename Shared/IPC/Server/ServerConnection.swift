@@ -171,7 +171,8 @@ extension ServerConnection {
             } catch {
                 result = .failure(stream.callError(error, service: service))
             }
-            self.pipe.eventLoop.run { self.handlerEnded(stream, result) }
+            if self.pipe.eventLoop.inEventLoop { return self.handlerEnded(stream, result) }
+            self.pipe.eventLoop.execute { self.handlerEnded(stream, result) }
         }
         if stream.isOver { return }
         stream.task = task

@@ -45,7 +45,8 @@ struct BoundsTests {
             for _ in 0 ..< count {
                 group.addTask {
                     do {
-                        _ = try await link.unary(method, message, CallOptions(deadline: .now() + .seconds(10)))
+                        _ = try await link.unary(
+                            method, message, CallOptions(deadline: .now() + .seconds(10), waitForReady: .seconds(2)))
                         return nil
                     } catch {
                         return error as? CallError ?? CallError(.unknown, message: "\(error)")
@@ -61,10 +62,9 @@ struct BoundsTests {
         try await withSocketDirectory { directory in
             let counter = Counter()
             let server = try await server(directory + "/s", counter)
-            let end = try await RawEnd.connect(directory + "/s", reads: .counting)
-            try await end.setReading(false)
             let requests = (0 ..< 200).map { RawFrame.request(stream: UInt32(2 * $0 + 1), method: 1) }
-            try await end.send(RawFrame.hello().bytes + requests.flatMap(\.bytes))
+            let end = try await RawEnd.connect(
+                directory + "/s", reads: .counting, autoRead: false, first: RawFrame.hello().bytes + requests.flatMap(\.bytes))
             // 64 MiB may wait, and what the socket holds.
             #expect(await eventually { counter.count >= 60 })
             let link = link(directory + "/s")
@@ -146,9 +146,7 @@ struct BoundsTests {
             let server = try await server(directory + "/s")
             var ends: [RawEnd] = []
             for _ in 0 ..< 260 {
-                let end = try await RawEnd.connect(directory + "/s")
-                try? await end.send(RawFrame.hello())
-                ends.append(end)
+                ends.append(try await RawEnd.connect(directory + "/s", first: RawFrame.hello().bytes))
             }
             #expect(await eventually { server.snapshot().rejected == 4 })
             #expect(server.snapshot().connections == 256)
@@ -162,8 +160,8 @@ struct BoundsTests {
     func drain() async throws {
         try await withSocketDirectory { directory in
             let server = try await server(directory + "/s")
-            let end = try await RawEnd.connect(directory + "/s")
-            try await end.send(RawFrame.hello(), RawFrame.request(stream: 1, flags: 0, message: []))
+            let partial = RawFrame.request(stream: 1, flags: 0, message: [])
+            let end = try await RawEnd.connect(directory + "/s", first: RawFrame.hello().bytes + partial.bytes)
             #expect(await eventually { server.snapshot().inFlight == 1 })
             async let first = server.drain(grace: .milliseconds(50))
             async let second = server.drain(grace: .milliseconds(50))

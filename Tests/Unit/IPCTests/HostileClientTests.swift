@@ -45,8 +45,7 @@ struct HostileClientTests {
     /// Sends frames after a good handshake and expects an ERROR frame and the end of the connection.
     private func expectViolation(_ name: String, _ frames: RawFrame...) async throws {
         try await withServer { path, _, server in
-            let end = try await RawEnd.connect(path)
-            try await end.send(([RawFrame.hello()] + frames).flatMap(\.bytes))
+            let end = try await RawEnd.connect(path, first: ([RawFrame.hello()] + frames).flatMap(\.bytes))
             #expect(await end.frame(0x0e)?.aux == 1, "\(name): no ERROR frame")
             #expect(await eventually { end.isClosed }, "\(name): not closed")
             #expect(server.snapshot().rejected >= 1)
@@ -58,8 +57,7 @@ struct HostileClientTests {
         try await withServer { path, counter, _ in
             let bytes = (RawFrame.hello().bytes + RawFrame.request(stream: 1).bytes)
             for split in 1 ..< bytes.count {
-                let end = try await RawEnd.connect(path)
-                try await end.send(Array(bytes[..<split]))
+                let end = try await RawEnd.connect(path, first: Array(bytes[..<split]))
                 try await end.send(Array(bytes[split...]))
                 let status = await end.frame(0x06, stream: 1)
                 #expect(status?.payload == Array("hello".utf8), "split at \(split)")
@@ -69,11 +67,11 @@ struct HostileClientTests {
         }
     }
 
-    @Test("Byte by byte is as good as at once")
+    @Test("A request byte by byte is as good as at once")
     func byteByByte() async throws {
         try await withServer { path, _, _ in
-            let end = try await RawEnd.connect(path)
-            for byte in RawFrame.hello().bytes + RawFrame.request(stream: 1).bytes { try await end.send([byte]) }
+            let end = try await RawEnd.connect(path, first: RawFrame.hello().bytes)
+            for byte in RawFrame.request(stream: 1).bytes { try await end.send([byte]) }
             #expect(await end.frame(0x06, stream: 1)?.aux == 0)
             await end.close()
         }
@@ -99,8 +97,7 @@ struct HostileClientTests {
     @Test("A length beyond the limit is refused from its header alone")
     func oversized() async throws {
         try await withServer { path, _, _ in
-            let end = try await RawEnd.connect(path)
-            try await end.send(RawFrame.hello())
+            let end = try await RawEnd.connect(path, first: RawFrame.hello().bytes)
             try await end.send([0xff, 0xff, 0xff, 0xff, 4, 0, 0, 0] + Array(repeating: 0, count: 8))
             #expect(await end.frame(0x0e) != nil)
             #expect(await eventually { end.isClosed })
@@ -124,8 +121,8 @@ struct HostileClientTests {
     @Test("A repeated request is a violation and does not run twice")
     func duplicate() async throws {
         try await withServer { path, counter, _ in
-            let end = try await RawEnd.connect(path)
-            try await end.send(RawFrame.hello(), RawFrame.request(stream: 1), RawFrame.request(stream: 1))
+            let end = try await RawEnd.connect(path, first: RawFrame.hello().bytes)
+            try await end.send(RawFrame.request(stream: 1), RawFrame.request(stream: 1))
             #expect(await end.frame(0x0e) != nil)
             #expect(counter.count == 1)
         }
@@ -134,8 +131,8 @@ struct HostileClientTests {
     @Test("More than the credit is a violation")
     func overCredit() async throws {
         try await withServer { path, _, _ in
-            let end = try await RawEnd.connect(path)
-            try await end.send(RawFrame.hello(), RawFrame.request(stream: 1, method: 1, flags: 0, message: []))
+            let end = try await RawEnd.connect(path, first: RawFrame.hello().bytes)
+            try await end.send(RawFrame.request(stream: 1, method: 1, flags: 0, message: []))
             for _ in 0 ..< 6 {
                 try? await end.send(RawFrame(type: 4, flags: 4, stream: 1, payload: Array(repeating: 0, count: 60_000)))
             }
@@ -146,9 +143,9 @@ struct HostileClientTests {
     @Test("An ignorable frame of a later version is skipped")
     func ignorable() async throws {
         try await withServer { path, _, _ in
-            let end = try await RawEnd.connect(path)
+            let end = try await RawEnd.connect(path, first: RawFrame.hello().bytes)
             try await end.send(
-                RawFrame.hello(), RawFrame(type: 0x91, flags: 0xff, payload: [1, 2, 3]), RawFrame.request(stream: 1))
+                RawFrame(type: 0x91, flags: 0xff, payload: [1, 2, 3]), RawFrame.request(stream: 1))
             #expect(await end.frame(0x06, stream: 1)?.aux == 0)
         }
     }
@@ -156,9 +153,9 @@ struct HostileClientTests {
     @Test("A message over the limit is RESOURCE_EXHAUSTED on its stream, from its announced length on")
     func tooLarge() async throws {
         try await withServer { path, counter, _ in
-            let end = try await RawEnd.connect(path)
+            let end = try await RawEnd.connect(path, first: RawFrame.hello().bytes)
             try await end.send(
-                RawFrame.hello(), RawFrame.request(stream: 1, flags: 0, message: []),
+                RawFrame.request(stream: 1, flags: 0, message: []),
                 RawFrame(type: 4, flags: RawFrame.more, stream: 1, aux: 2 << 20, payload: Array(repeating: 0, count: 1000)),
                 RawFrame(type: 4, flags: RawFrame.more, stream: 1, aux: 1 << 20, payload: [1]), RawFrame.request(stream: 3))
             #expect(await end.frame(0x06, stream: 1)?.aux == StatusCode.resourceExhausted.rawValue)
@@ -170,8 +167,8 @@ struct HostileClientTests {
     @Test("A request that arrives after its deadline is not run")
     func expired() async throws {
         try await withServer { path, counter, _ in
-            let end = try await RawEnd.connect(path)
-            try await end.send(RawFrame.hello(), RawFrame.request(stream: 1, deadline: .now() + .milliseconds(-1)))
+            let end = try await RawEnd.connect(path, first: RawFrame.hello().bytes)
+            try await end.send(RawFrame.request(stream: 1, deadline: .now() + .milliseconds(-1)))
             let status = await end.frame(0x06, stream: 1)
             #expect(status?.aux == StatusCode.deadlineExceeded.rawValue)
             #expect((status?.flags ?? 0) & 8 == 8)
@@ -182,8 +179,8 @@ struct HostileClientTests {
     @Test("An unknown method is UNIMPLEMENTED, late frames of ended streams are ignored")
     func unknownMethod() async throws {
         try await withServer { path, _, _ in
-            let end = try await RawEnd.connect(path)
-            try await end.send(RawFrame.hello(), RawFrame.request(stream: 1, method: 77), RawFrame(type: 7, stream: 1))
+            let end = try await RawEnd.connect(path, first: RawFrame.hello().bytes)
+            try await end.send(RawFrame.request(stream: 1, method: 77), RawFrame(type: 7, stream: 1))
             #expect(await end.frame(0x06, stream: 1)?.aux == StatusCode.unimplemented.rawValue)
             try await end.send(RawFrame(type: 4, flags: 4, stream: 1, payload: [1]), RawFrame.request(stream: 3))
             #expect(await end.frame(0x06, stream: 3)?.aux == 0)
@@ -193,8 +190,7 @@ struct HostileClientTests {
     @Test("Another protocol version is refused as incompatible")
     func otherMajor() async throws {
         try await withServer { path, _, _ in
-            let end = try await RawEnd.connect(path)
-            try await end.send(RawFrame.hello(major: 2))
+            let end = try await RawEnd.connect(path, first: RawFrame.hello(major: 2).bytes)
             #expect(await end.frame(0x0e)?.aux == 2)
         }
     }
@@ -207,8 +203,7 @@ struct HostileClientTests {
             let deep = RawFrame(type: 1, payload: Array(repeating: 11 << 3 | 3, count: 1000))
             let bad = [RawFrame.hello(magic: "BLKX"), RawFrame(type: 1), RawFrame(type: 1, payload: [0xff]), noInstance, deep]
             for frame in bad {
-                let end = try await RawEnd.connect(path)
-                try await end.send(frame)
+                let end = try await RawEnd.connect(path, first: frame.bytes)
                 #expect(await end.frame(0x0e)?.aux == 1)
                 #expect(await eventually { end.isClosed })
             }
@@ -229,8 +224,8 @@ struct HostileClientTests {
     @Test("A frame that stays incomplete ends the connection")
     func slowFrame() async throws {
         try await withServer { path, _, _ in
-            let end = try await RawEnd.connect(path)
-            try await end.send(RawFrame.hello().bytes + RawFrame.request(stream: 1).bytes.prefix(40))
+            let half = RawFrame.request(stream: 1).bytes.prefix(40)
+            let end = try await RawEnd.connect(path, first: RawFrame.hello().bytes + half)
             #expect(await eventually(.seconds(9)) { end.isClosed })
         }
     }

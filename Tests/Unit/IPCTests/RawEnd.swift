@@ -18,6 +18,7 @@ final class RawEnd: ChannelInboundHandler, Sendable {
     private let state = Mutex(State())
     private let script: Script?
     private let reads: Reads
+    private let first: [UInt8]
 
     typealias Script = @Sendable (RawFrame) -> [RawFrame]
 
@@ -31,17 +32,20 @@ final class RawEnd: ChannelInboundHandler, Sendable {
     }
 
     /// - Parameter script: answers to every frame that comes.
-    init(reads: Reads = .all, script: Script? = nil) {
+    init(reads: Reads = .all, first: [UInt8] = [], script: Script? = nil) {
         self.reads = reads
+        self.first = first
         self.script = script
     }
 
     /// A loop of its own for each use, so that a busy test holds up few others.
     static var loop: any EventLoop { MultiThreadedEventLoopGroup.singleton.next() }
 
-    static func connect(_ path: String, reads: Reads = .all) async throws -> RawEnd {
-        let end = RawEnd(reads: reads)
+    /// - Parameter first: sent as soon as the connection is there; a handshake has to come within a second.
+    static func connect(_ path: String, reads: Reads = .all, autoRead: Bool = true, first: [UInt8] = []) async throws -> RawEnd {
+        let end = RawEnd(reads: reads, first: first)
         _ = try await ClientBootstrap(group: loop)
+            .channelOption(.autoRead, value: autoRead)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(end) }
             }
@@ -64,7 +68,10 @@ final class RawEnd: ChannelInboundHandler, Sendable {
             .bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
     }
 
-    func channelActive(context: ChannelHandlerContext) { state.withLock { $0.channel = context.channel } }
+    func channelActive(context: ChannelHandlerContext) {
+        state.withLock { $0.channel = context.channel }
+        if !first.isEmpty { context.writeAndFlush(NIOAny(ByteBuffer(bytes: first)), promise: nil) }
+    }
     func channelInactive(context: ChannelHandlerContext) { state.withLock { $0.isClosed = true } }
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
