@@ -27,7 +27,8 @@ struct Storm: AsyncParsableCommand {
         let error: CallError
 
         var json: String {
-            #"{"start_ns":\#(start.nanoseconds),"end_ns":\#(end.nanoseconds),"code":"\#(error.code)","reason":"\#(error.reason)"}"#
+            #"{"start_ns":\#(start.nanoseconds),"end_ns":\#(end.nanoseconds),"#
+                + #""code":"\#(error.code)","reason":"\#(error.reason)"}"#
         }
     }
 
