@@ -24,6 +24,7 @@ package enum ServiceMain {
     /// Runs any command with the process's event loop as executor.
     package static func run(command: (some AsyncParsableCommand).Type) -> Never {
         signal(SIGPIPE, SIG_IGN)
+        StopSignals.block()
         ProcessRuntime.takeOver()
         Task {
             // Prints usage errors and help itself, and ends the process with the exit code the error carries.
@@ -31,7 +32,7 @@ package enum ServiceMain {
             fflush(nil)
             exit(0)
         }
-        while true { pause() }
+        StopSignals.waitForEver()
     }
 }
 

@@ -11,7 +11,9 @@ package struct BoundedQueue<Element> {
         self.capacity = capacity
     }
 
+    /// How many wait.
     package var count: Int { items.count - head }
+    /// Whether nothing waits.
     package var isEmpty: Bool { count == 0 }
 
     /// - Returns: false when the queue is full; the element was not taken.

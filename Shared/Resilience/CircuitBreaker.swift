@@ -41,6 +41,7 @@ package struct CircuitBreaker: Sendable {
         /// After this long a probe without a result no longer takes a place.
         package var probeLease: Duration
 
+        /// A configuration; the defaults are those of a link.
         package init(
             failures: Int = 5, failureRatio: Double = 0.5, minRequests: Int = 20, window: Duration = .seconds(10),
             openFor: Duration = .milliseconds(500), openForMax: Duration = .seconds(30), halfOpenSuccesses: Int = 2,

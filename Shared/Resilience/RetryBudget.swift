@@ -5,8 +5,11 @@ import BulkheadCore
 /// Within any `life` (10 s) at most `ratio` of the calls of that time plus `perSecond · life` retries are granted; the
 /// constant lets rare calls be retried too. Counted in ten buckets, like the breaker's window.
 package struct RetryBudget: Sendable, Equatable {
+    /// Retries allowed per call.
     package let ratio: Double
+    /// Retries a second that are always allowed.
     package let perSecond: Double
+    /// How long an unused allowance lasts.
     package let life: Duration
     private var window: OutcomeWindow
 

@@ -27,9 +27,9 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
     package init(configurationPath: String) {
         self.configurationPath = configurationPath
         let (level, writer) = (level, writer)
-        logger = Logger(label: Service.name.executable) { _ in
-            JSONLogHandler(service: Service.name.rawValue, level: level, writer: writer)
-        }
+        // Libraries log through the same handler, so that every line is JSON.
+        LoggingSystem.bootstrap { _ in JSONLogHandler(service: Service.name.rawValue, level: level, writer: writer) }
+        logger = Logger(label: Service.name.executable)
     }
 
     /// Serves until asked to stop.
@@ -61,8 +61,7 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
         if getenv("BULKHEAD_SUPERVISED") != nil { _ = bh_signal_on_parent_death(SIGTERM) }
         if Service.name == .credentials { try refuseDumps() }
         let context = makeContext(loaded.suite, folders)
-        let signals = StopSignals(stop: { [stopping] _ in stopping.stop(nil) }, reload: { [self] in requestReload() })
-        defer { withExtendedLifetime(signals) {} }
+        StopSignals.listen(stop: { [stopping] _ in stopping.stop(nil) }, reload: { [self] in requestReload() })
         context.parts.observeFailure { [stopping] in stopping.stop($0) }
         let service = try await Service(configuration: loaded.service, context: context)
         let sockets = try await openSockets(service, context, folders)

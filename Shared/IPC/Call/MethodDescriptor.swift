@@ -18,6 +18,7 @@ package struct MethodDescriptor: Sendable, Hashable {
     /// The same of the response message.
     package let responseHash: UInt64
 
+    /// A method; the hashes come from the generator.
     package init(name: String, shape: CallShape, requestHash: UInt64, responseHash: UInt64) {
         self.name = name
         self.shape = shape
@@ -34,6 +35,7 @@ package struct ServiceSchema: Sendable, Hashable {
     package let fingerprint: String
     package let methods: [MethodDescriptor]
 
+    /// A schema of `methods`.
     package init(name: String, fingerprint: String, methods: [MethodDescriptor]) {
         self.name = name
         self.fingerprint = fingerprint

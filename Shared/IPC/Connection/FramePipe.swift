@@ -34,6 +34,9 @@ final class FramePipe: @unchecked Sendable {
     var holdsReading = false
     private var isHeld = false
     private var flushScheduled = false
+    /// Frames that wait for the end of the turn; with this many they leave at once.
+    private static let flushEvery = 4
+    private var framesUnflushed = 0
     private var closeReason: String?
     private(set) var isClosed = false
     /// When bytes last came in.
@@ -252,6 +255,12 @@ extension FramePipe {
     }
 
     private func scheduleFlush() {
+        framesUnflushed += 1
+        // One write for all of a turn would move requests through the processes in lock-step, one process at work at a time.
+        if framesUnflushed >= Self.flushEvery {
+            flush()
+            return
+        }
         guard !isReading, !flushScheduled else { return }
         flushScheduled = true
         eventLoop.execute { self.runScheduledFlush() }
@@ -264,6 +273,7 @@ extension FramePipe {
 
     private func flush() {
         guard !isClosed, let transport else { return }
+        framesUnflushed = 0
         passOut()
         transport.flush()
         if !lanes.isEmpty, transport.isWritable { pumpAgain() }

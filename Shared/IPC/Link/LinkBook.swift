@@ -77,7 +77,9 @@ struct LinkBook {
     func snapshot(peer: String, now: MonotonicTime) -> LinkSnapshot {
         var snapshot = LinkSnapshot(peer: peer, state: state)
         snapshot.stateSeconds = (now - stateSince).milliseconds / 1000
-        snapshot.breaker = breaker.state.rawValue
+        // Open with its cooldown over: the next call is a probe. An idle link is not called broken for ever.
+        let isDue = breaker.probeTime.map { $0 <= now } ?? false
+        snapshot.breaker = (isDue ? CircuitBreaker.State.halfOpen : breaker.state).rawValue
         snapshot.inFlight = inFlight
         snapshot.calls = calls
         snapshot.failures = failures

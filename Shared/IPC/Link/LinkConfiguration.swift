@@ -16,6 +16,7 @@ package struct LinkConfiguration: Sendable {
     /// The uids the peer's socket directory may be owned by; nil: this process's own uid or root.
     package var allowedOwners: [UInt32]?
 
+    /// A link from `caller` to `peer`; the protection has defaults.
     package init(
         peer: String, caller: String, socketPath: String, schemas: [ServiceSchema],
         breaker: CircuitBreaker.Configuration = CircuitBreaker.Configuration(), maxInFlight: Int = 8192,

@@ -16,6 +16,7 @@ package enum LinkState: String, Sendable, Codable {
 
 /// The peer's own word on its health, pushed over the link when it changes.
 package struct PeerHealth: Sendable, Equatable {
+    /// The states a process can be in.
     package enum State: String, Sendable, Codable {
         case starting
         case ready
@@ -23,10 +24,12 @@ package struct PeerHealth: Sendable, Equatable {
         case notServing
         case draining
     }
+    /// How the peer is.
     package var state: State
     /// What is wrong, for people; empty when ready.
     package var reason: String
 
+    /// A word on one's health.
     package init(state: State, reason: String = "") {
         self.state = state
         self.reason = reason
@@ -35,7 +38,9 @@ package struct PeerHealth: Sendable, Equatable {
 
 /// What `links` and `/ready` show of one link.
 package struct LinkSnapshot: Sendable, Codable {
+    /// The service at the other end.
     package var peer: String
+    /// What the link is.
     package var state: LinkState
     /// Seconds since the link came into this state.
     package var stateSeconds: Double
@@ -55,6 +60,7 @@ package struct LinkSnapshot: Sendable, Codable {
     package var peerInstance: String?
     package var peerPID: Int32?
 
+    /// A link that has done nothing yet.
     package init(peer: String, state: LinkState) {
         self.peer = peer
         self.state = state

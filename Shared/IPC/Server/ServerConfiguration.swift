@@ -23,6 +23,7 @@ package struct ServerConfiguration: Sendable {
     /// The mode of the socket file, 0660 by default.
     package var socketMode: UInt32
 
+    /// A server on `socketPath`; the limits have defaults.
     package init(
         service: String, socketPath: String, allowedUIDs: Set<UInt32>, allowedCallers: Set<String> = [],
         allowedGID: UInt32? = nil,
@@ -44,13 +45,16 @@ package struct ServerConfiguration: Sendable {
 
 /// What `status` shows of a server.
 package struct ServerSnapshot: Sendable, Codable {
+    /// Peers connected now.
     package var connections: Int
+    /// Calls being served now.
     package var inFlight: Int
     /// Calls served since start, by method name.
     package var calls: [String: UInt64]
     /// Connections refused since start: foreign uid, garbage, protocol errors.
     package var rejected: UInt64
 
+    /// A snapshot; all counts start at zero.
     package init(connections: Int = 0, inFlight: Int = 0, calls: [String: UInt64] = [:], rejected: UInt64 = 0) {
         self.connections = connections
         self.inFlight = inFlight

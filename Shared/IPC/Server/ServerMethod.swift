@@ -13,6 +13,7 @@ package struct ServerCall: Sendable {
     /// The loop the connection lives on. The handler's task starts on it.
     package let eventLoop: any EventLoop
 
+    /// What a handler is told of its call.
     package init(
         deadline: MonotonicTime, metadata: CallMetadata, peer: String, peerUID: UInt32?, eventLoop: any EventLoop
     ) {
@@ -38,8 +39,10 @@ package enum ServerHandler: Sendable {
 /// A method and its execution, as registered with a server.
 package struct ServerMethod: Sendable {
     package let descriptor: MethodDescriptor
+    /// How it is executed.
     package let handler: ServerHandler
 
+    /// A method served by `handler`.
     package init(_ descriptor: MethodDescriptor, _ handler: ServerHandler) {
         self.descriptor = descriptor
         self.handler = handler

@@ -1,6 +1,5 @@
 import ArgumentParser
-import NIOCore
-import NIOPosix
+import BulkheadIPC
 
 /// Both ends of an IPC link as programs of their own, and the same over a bare socket: for fault tests and measurements.
 struct Peer: AsyncParsableCommand {
@@ -15,8 +14,7 @@ struct Peer: AsyncParsableCommand {
 enum Main {
     static func main() async {
         // One loop for sockets and tasks alike, as in the services. Before anything else makes a loop or a task.
-        NIOSingletons.groupLoopCountSuggestion = 1
-        NIOSingletons.unsafeTryInstallSingletonPosixEventLoopGroupAsConcurrencyGlobalExecutor()
+        ProcessRuntime.takeOver()
         await Peer.main()
     }
 }

@@ -108,8 +108,9 @@ package final class CallService: CredentialsHandler {
                 upstream.start(with.client, request, loop: with.loop, connectTimeout: connect)
                 return try await relay.run(replies)
             }
-            let body = StreamedRequestBody(loop: with.loop, limit: limits.maxRequest)
-            let request = try admitted.request(body.body(length: HeaderHygiene.contentLength(first.headers)))
+            let body = StreamedRequestBody(
+                loop: with.loop, limit: limits.maxRequest, length: HeaderHygiene.contentLength(first.headers))
+            let request = try admitted.request(body.body)
             upstream.start(with.client, request, loop: with.loop, connectTimeout: connect)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 let begun = [first.body, second.body].compactMap { $0 }

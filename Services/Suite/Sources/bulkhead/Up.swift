@@ -30,8 +30,7 @@ struct Up: AsyncParsableCommand {
         var children = Self.stopOrder.map { ($0.rawValue, programs.path($0.executable), ["serve", "--config", path]) }
         if demo { children.append(("demo", programs.path("bulkhead-demo-provider"), ["--listen", SuiteFacts.demoProvider])) }
         let supervisor = Supervisor(programs: children, pidsFile: pids, relay: relay, eventLoop: ProcessRuntime.eventLoop)
-        let signals = StopSignals(stop: { _ in supervisor.requestStop() }, reload: {})
-        defer { withExtendedLifetime(signals) {} }
+        StopSignals.listen(stop: { _ in supervisor.requestStop() }, reload: {})
         do {
             try supervisor.start()
         } catch {
@@ -78,21 +77,31 @@ struct Up: AsyncParsableCommand {
         var key: String
     }
 
-    /// A key and a request that works.
+    /// A key and a request that works. Session may come up a moment after the edge is ready.
     private func welcome(_ relay: LogRelay, _ listen: HostPort) async {
-        do {
-            let made = try await Programs.locate().output(
-                "bulkhead-session",
-                [
-                    "keys", "create", "--tenant", "demo", "--user", "you", "--json", "--config", shared.configurationPath,
-                ])
-            let key = try AdminJSON.decode(NewKey.self, made).key
-            relay.say("try it:")
-            relay.say(
-                "  curl http://\(listen)/v1/chat/completions -H 'Authorization: Bearer \(key)' -H 'Content-Type: application/json' "
-                    + "-d '{\"model\":\"assistant\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'")
-        } catch {
-            relay.say("no key could be made for a first request: \(error)")
+        var failure = "not tried"
+        for attempt in 1 ... 50 {
+            do {
+                if attempt > 1 { try await ProcessRuntime.eventLoop.sleep(.milliseconds(200)) }
+                let key = try await newKey()
+                relay.say("try it:")
+                relay.say(
+                    "  curl http://\(listen)/v1/chat/completions -H 'Authorization: Bearer \(key)' -H 'Content-Type: application/json' "
+                        + "-d '{\"model\":\"assistant\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'")
+                return
+            } catch is CancellationError {
+                return
+            } catch {
+                failure = "\(error)"
+            }
         }
+        relay.say("no key could be made for a first request: \(failure)")
+    }
+
+    private func newKey() async throws -> String {
+        let made = try await Programs.locate().output(
+            "bulkhead-session",
+            ["keys", "create", "--tenant", "demo", "--user", "you", "--json", "--config", shared.configurationPath])
+        return try AdminJSON.decode(NewKey.self, made).key
     }
 }

@@ -9,16 +9,20 @@ final class StreamedRequestBody: Sendable {
     private let writer: EventLoopPromise<HTTPClient.Body.StreamWriter>
     private let complete: EventLoopPromise<Void>
     private let limit: Int
+    private let length: Int?
 
-    /// - Parameter limit: bytes at most.
-    init(loop: any EventLoop, limit: Int) {
+    /// - Parameters:
+    ///   - limit: bytes at most.
+    ///   - length: as announced by the caller; nil: chunked.
+    init(loop: any EventLoop, limit: Int, length: Int?) {
         writer = loop.makePromise()
         complete = loop.makePromise()
         self.limit = limit
+        self.length = length
     }
 
-    /// As the HTTP client takes it. - Parameter length: as announced by the caller; nil: chunked.
-    func body(length: Int?) -> HTTPClient.Body {
+    /// As the HTTP client takes it.
+    var body: HTTPClient.Body {
         .stream(contentLength: length.map(Int64.init)) { writer in
             self.writer.succeed(writer)
             return self.complete.futureResult
@@ -38,6 +42,8 @@ final class StreamedRequestBody: Sendable {
             for piece in begun { try await write(piece) }
             while let message = try await requests.next() {
                 if let piece = message.body { try await write(piece) }
+                // The upstream may answer and close as soon as it has the announced bytes, before the caller ends its side.
+                if sent == length { break }
             }
             complete.succeed()
         } catch {

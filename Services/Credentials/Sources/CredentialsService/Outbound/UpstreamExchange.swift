@@ -27,6 +27,8 @@ final class UpstreamExchange: HTTPClientResponseDelegate {
         var outcome: UpstreamEvent?
         var consumer: UnsafeContinuation<UpstreamEvent, Never>?
         var task: HTTPClient.Task<Void>?
+        /// Bytes of the body still to come, when the upstream announced them.
+        var remaining: Int?
         var isCancelled = false
         var isConnected = false
         var connectTimer: Scheduled<Void>?
@@ -110,12 +112,15 @@ final class UpstreamExchange: HTTPClientResponseDelegate {
     }
 
     func didReceiveHead(task: HTTPClient.Task<Void>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
+        let announced = head.headers.first(name: "content-length").flatMap { Int($0) }
+        state.withLock { $0.remaining = announced }
         deliver(.head(head)) { $0.head = head }
         return task.eventLoop.makeSucceededVoidFuture()
     }
 
     func didReceiveBodyPart(task: HTTPClient.Task<Void>, _ buffer: ByteBuffer) -> EventLoopFuture<Void> {
         var waits: EventLoopPromise<Void>?
+        state.withLock { state in state.remaining = state.remaining.map { $0 - buffer.readableBytes } }
         deliver(.part(buffer)) { state in
             let promise = task.eventLoop.makePromise(of: Void.self)
             state.part = buffer
@@ -125,7 +130,11 @@ final class UpstreamExchange: HTTPClientResponseDelegate {
         return waits?.futureResult ?? task.eventLoop.makeSucceededVoidFuture()
     }
 
-    func didReceiveError(task: HTTPClient.Task<Void>, _ error: any Error) { conclude(.failed(error)) }
+    /// An upstream that answers in full and closes before the client has ended the request has answered all the same.
+    func didReceiveError(task: HTTPClient.Task<Void>, _ error: any Error) {
+        let isWhole = state.withLock { $0.remaining == 0 && !$0.isCancelled }
+        conclude(isWhole ? .end : .failed(error))
+    }
 
     func didFinishRequest(task: HTTPClient.Task<Void>) throws { conclude(.end) }
 

@@ -115,6 +115,7 @@ extension Settlement {
     private static func stored(_ answer: WholeReply) -> SessionAPI.StoredAnswer {
         SessionAPI.StoredAnswer(
             status: answer.status, contentType: answer.contentType, body: answer.body,
-            headers: answer.fields.filter { kept.contains($0.name.canonicalName) }.map { "\($0.name.canonicalName): \($0.value)" })
+            headers: answer.fields.filter { kept.contains($0.name.canonicalName) }.map { "\($0.name.canonicalName): \($0.value)" }
+        )
     }
 }
