@@ -75,17 +75,18 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
         notify("READY=1")
         startWatchdog(context)
         logger.info("serving", metadata: ["pid": "\(getpid())", "instance": "\(context.instance)"])
-        try await serveUntilStopped(service, context)
+        let failure = await serveUntilStopped(service)
         let cut = await drain(service, context, sockets)
         logger.info("stopped", metadata: ["cut_off_calls": "\(cut)"])
+        if let failure { throw StartupFailure(failure) }
     }
 
-    private func serveUntilStopped(_ service: Service, _ context: ServiceContext) async throws {
+    /// - Returns: what failed, when it was not asked to stop.
+    private func serveUntilStopped(_ service: Service) async -> String? {
         while true {
             switch await stopping.wait() {
             case .stop(let failure):
-                if let failure { throw StartupFailure(failure) }
-                return
+                return failure
             case .reload:
                 let report = await reload(service)
                 if !report.reloaded {

@@ -60,7 +60,7 @@ package struct EdgeConfiguration: ServiceConfiguration {
         self.auth = auth.choice("mode", default: .keys)
         maxJSON = section.size("max_json", default: 32 << 20, in: 1024 ... 256 << 20)
         maxUpload = section.size("max_upload", default: 512 << 20, in: 1024 ... 64 << 30)
-        requestTimeout = section.duration("request_timeout", default: .seconds(660), in: .milliseconds(10) ... .seconds(86_400))
+        requestTimeout = section.duration("request_timeout", default: .seconds(660), in: .milliseconds(10) ... .seconds(840))
         maxConcurrentRequests = section.int("max_concurrent_requests", default: 8192, in: 1 ... 1_000_000)
         let queue = section.section("queue")
         queueDepth = queue.int("depth", default: 256, in: 0 ... 1_000_000)

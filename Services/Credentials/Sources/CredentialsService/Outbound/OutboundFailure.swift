@@ -12,6 +12,8 @@ enum OutboundFailure {
     /// The exchange failed before the response's head.
     /// - Parameter wasSent: whether the request's head went out.
     static func beforeResponse(_ error: any Error, place: String, wasSent: Bool) -> CallError {
+        // Our own word on the request's body.
+        if let error = error as? CallError { return error }
         if (error as? HTTPClientError) == .cancelled { return cancelled }
         guard wasSent else {
             return CallError(
@@ -23,6 +25,7 @@ enum OutboundFailure {
 
     /// The response broke off.
     static func midResponse(_ error: any Error, place: String) -> CallError {
+        if let error = error as? CallError { return error }
         if (error as? HTTPClientError) == .cancelled { return cancelled }
         return CallError(.dataLoss, reason: "stream_broken", message: "the answer of \(place) broke off: \(words(error))")
     }

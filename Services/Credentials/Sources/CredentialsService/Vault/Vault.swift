@@ -76,7 +76,8 @@ package final class Vault: Sendable {
                 opened.withLock { $0 = .success(made) }
                 return nil
             } catch {
-                fail(error)
+                // A wrong key does not close a vault that is open.
+                if case .failure = opened.withLock({ $0 }) { fail(error) }
                 return "\(error.message) (\(path))"
             }
         }

@@ -86,16 +86,20 @@ final class Admission: Sendable {
         let isKnown = memory.withLock { $0.knows(digest, now: .now()) }
         do {
             let options = peers.sessionOptions(CallMetadata(requestID: scope.id, trace: scope.trace), waits: !isKnown)
-            return try judge(try await peers.session.admit(question, options), digest, isIdempotent: idempotencyKey != nil)
+            let reply = try await peers.session.admit(question, options)
+            return try judge(reply, digest, assertedUser: question.assertedUser, isIdempotent: idempotencyKey != nil)
         } catch let error as CallError {
-            return try await withoutSession(error, digest, request, isIdempotent: idempotencyKey != nil)
+            return try await withoutSession(
+                error, digest, request, assertedUser: question.assertedUser, isIdempotent: idempotencyKey != nil)
         }
     }
 
-    private func judge(_ reply: SessionAPI.AdmitReply, _ digest: KeyDigest, isIdempotent: Bool) throws -> Outcome {
+    private func judge(
+        _ reply: SessionAPI.AdmitReply, _ digest: KeyDigest, assertedUser: String?, isIdempotent: Bool
+    ) throws -> Outcome {
         switch reply.verdict {
         case .admitted:
-            memory.withLock { $0.remember(digest, reply, now: .now()) }
+            memory.withLock { $0.remember(digest, reply, assertedUser: assertedUser, now: .now()) }
             return .run(Self.caller(reply, isIdempotent: isIdempotent))
         case .replay:
             guard let stored = reply.stored else { throw EdgeError(.internal, message: "The stored answer is missing.") }
@@ -106,7 +110,7 @@ final class Admission: Sendable {
                 .unauthenticated,
                 message: "The API key is not valid: it does not exist, has expired or was revoked. Use another key.")
         case .rateLimited:
-            memory.withLock { $0.remember(digest, reply, now: .now()) }
+            memory.withLock { $0.remember(digest, reply, assertedUser: assertedUser, now: .now()) }
             throw RefusedAtLimit(Self.tooMany(reply.requests), requests: reply.requests)
         case .modelRefused:
             throw EdgeError(.forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
@@ -126,7 +130,7 @@ final class Admission: Sendable {
 
     /// Session is away or too slow: the key's last good word counts, if it is recent; nothing runs unprotected.
     private func withoutSession(
-        _ error: CallError, _ digest: KeyDigest, _ request: AdmissionRequest, isIdempotent: Bool
+        _ error: CallError, _ digest: KeyDigest, _ request: AdmissionRequest, assertedUser: String?, isIdempotent: Bool
     ) async throws -> Outcome {
         try Task.checkCancellation()
         guard [.unavailable, .deadlineExceeded, .resourceExhausted].contains(error.code) else {
@@ -138,13 +142,14 @@ final class Admission: Sendable {
         switch memory.withLock({ $0.admit(digest, counts: request.counts, now: .now()) }) {
         case .unknown: throw Self.sessionAway("so the API key cannot be checked", error)
         case .limited(let wait): throw Self.tooMany(nil, retryAfter: wait)
-        case .admitted(let verdict):
+        case .admitted(let verdict, let assertsUsers):
             degraded()
             if !verdict.models.isEmpty, !request.model.isEmpty, !verdict.models.contains(request.model) {
                 throw EdgeError(
                     .forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
             }
             var caller = Self.caller(verdict, isIdempotent: false)
+            if assertsUsers { caller.user = assertedUser ?? "" }
             caller.degraded = [ServiceName.session.rawValue]
             caller.requests = nil
             return .run(caller)

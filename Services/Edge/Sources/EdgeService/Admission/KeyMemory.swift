@@ -12,14 +12,22 @@ package struct KeyMemory: Sendable {
         let seenAt: MonotonicTime
         /// The key's request limit, continued here while session is away; nil until then, and for keys without a limit.
         var limit: TokenBucket?
+        /// Session let the key name its user: the user is that of each request, not of the key.
+        let assertsUsers: Bool
         /// Requests served on memory alone since `seenAt`.
         var servedLocally = 0
+
+        init(verdict: SessionAPI.AdmitReply, seenAt: MonotonicTime, assertsUsers: Bool) {
+            self.verdict = verdict
+            self.seenAt = seenAt
+            self.assertsUsers = assertsUsers
+        }
     }
 
     /// What a key that is not verified may do.
     package enum Answer: Sendable, Equatable {
         /// By session's last word.
-        case admitted(SessionAPI.AdmitReply)
+        case admitted(SessionAPI.AdmitReply, assertsUsers: Bool)
         /// The key's limit is reached.
         case limited(retryAfter: Duration)
         /// Not seen lately.
@@ -39,12 +47,17 @@ package struct KeyMemory: Sendable {
     package var count: Int { entries.count }
 
     /// Remembers an admission.
-    package mutating func remember(_ digest: KeyDigest, _ reply: SessionAPI.AdmitReply, now: MonotonicTime) {
+    /// - Parameter assertedUser: the user the request named; session honoured it when the reply has the same one.
+    package mutating func remember(
+        _ digest: KeyDigest, _ reply: SessionAPI.AdmitReply, assertedUser: String? = nil, now: MonotonicTime
+    ) {
         if entries[digest] == nil, entries.count >= capacity { makeRoom(now: now) }
         var verdict = reply
         verdict.admissionID = ""
         verdict.stored = nil
-        entries[digest] = Entry(verdict: verdict, seenAt: now)
+        let assertsUsers = assertedUser.map { !$0.isEmpty && $0 == reply.user } ?? false
+        if assertsUsers { verdict.user = "" }
+        entries[digest] = Entry(verdict: verdict, seenAt: now, assertsUsers: assertsUsers)
         digests[reply.keyID] = digest
     }
 
@@ -73,7 +86,7 @@ package struct KeyMemory: Sendable {
             entries[digest] = entry
             if let wait { return .limited(retryAfter: wait) }
         }
-        return .admitted(entry.verdict)
+        return .admitted(entry.verdict, assertsUsers: entry.assertsUsers)
     }
 
     /// What is known of a key by its id, for the verb `limits`.

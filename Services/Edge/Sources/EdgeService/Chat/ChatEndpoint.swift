@@ -17,6 +17,8 @@ struct EdgeServices: Sendable {
 struct ChatEndpoint: Sendable {
     /// How long a stream may be silent before the client gets a sign of life.
     private static let keepAlive = TimeAmount.seconds(15)
+    /// How long a client may take to read the end of an answer whose deadline has passed.
+    private static let lastWords = Duration.seconds(10)
 
     let route: String
     let dialect: any ChatDialect
@@ -37,6 +39,8 @@ struct ChatEndpoint: Sendable {
             try await exchange.replay(stored, caller)
         case .run(let caller):
             exchange.identify(caller, endUser: call.chat.endUser)
+            let deadline = exchange.deadline(limit: services.settings.current.requestTimeout, asked: call.options.timeout)
+            exchange.connection.close(after: deadline - .now() + Self.lastWords)
             let run = ChatRun(endpoint: self, exchange: exchange, call: call, caller: caller)
             if call.chat.stream { try await run.stream(keepAlive: Self.keepAlive) } else { try await run.whole() }
         }
@@ -176,6 +180,7 @@ struct ChatRun {
 
     private func settle(_ reply: WholeReply?, _ facts: AnswerFacts, status: Int? = nil) async {
         exchange.note(facts)
+        guard exchange.settlesNow() else { return }
         await services.settlement.settle(
             caller, exchange.metadata, status: status ?? reply?.status ?? exchange.reply.status ?? 0, usage: facts.usage,
             answer: reply)

@@ -42,15 +42,19 @@ struct EmbeddingsEndpoint: Sendable {
             AnswerFields.addLimit(caller.requests, exchange.shape, to: &fields)
             let reply = WholeReply(status: 200, fields: fields, body: encoded)
             exchange.note(facts)
-            await services.settlement.settle(caller, exchange.metadata, status: 200, usage: facts.usage, answer: reply)
+            if exchange.settlesNow() {
+                await services.settlement.settle(caller, exchange.metadata, status: 200, usage: facts.usage, answer: reply)
+            }
             try await exchange.reply.send(reply)
         } catch {
             let failure = exchange.translate(error, from: .router)
             let told = failure as? EdgeError
             let lasting = told.flatMap { [400, 404, 413, 422].contains($0.status) ? $0 : nil }
-            await services.settlement.settle(
-                caller, exchange.metadata, status: told?.status ?? 0, usage: nil,
-                answer: lasting?.reply(exchange.shape, requestID: exchange.scope.id))
+            if exchange.settlesNow() {
+                await services.settlement.settle(
+                    caller, exchange.metadata, status: told?.status ?? 0, usage: nil,
+                    answer: lasting?.reply(exchange.shape, requestID: exchange.scope.id))
+            }
             throw failure
         }
     }

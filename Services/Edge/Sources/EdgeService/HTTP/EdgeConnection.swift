@@ -21,6 +21,7 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private var context: ChannelHandlerContext?
     private var running: UnsafeCurrentTask?
     private var keepAlive: KeepAlive?
+    private var closing: Scheduled<Void>?
     private var lastWrite = NIODeadline.now()
     /// True once the client has closed its side: nobody reads an answer any more.
     private(set) var clientLeft = false
@@ -28,14 +29,26 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
     init(set: ConnectionSet) { self.set = set }
 
     /// Runs `body`, one request, in the task of the connection, which is cancelled when the client leaves meanwhile.
-    func serve(_ body: () async throws -> Void) async rethrows {
+    /// - Throws: `ClientLeft` when it left before; what `body` throws.
+    func serve(_ body: () async throws -> Void) async throws {
+        if clientLeft { throw ClientLeft() }
         // The reference is only used until `body` has returned, and the task that runs it lives at least as long.
         withUnsafeCurrentTask { running = $0 }
         defer {
             running = nil
+            closing?.cancel()
+            closing = nil
             endKeepAlive()
         }
         try await body()
+    }
+
+    /// Closes the connection after `duration` unless the request has ended before: a client that does not read its answer holds
+    /// nothing for ever.
+    func close(after duration: Duration) {
+        guard let context else { return }
+        let channel = context.channel
+        closing = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(duration)) { channel.close(promise: nil) }
     }
 
     /// From now on writes `sign` into the body whenever nothing else was written for `interval`.
@@ -96,7 +109,8 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private func beat() {
         guard let context, var next = keepAlive else { return }
         let silence = NIODeadline.now() - lastWrite
-        if silence >= next.interval {
+        // What a client does not read is not added to.
+        if silence >= next.interval, context.channel.isWritable {
             lastWrite = .now()
             context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(next.sign))), promise: nil)
         }

@@ -5,6 +5,7 @@ import Glibc
 import HummingbirdCore
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// One address edge listens on.
 final class HTTPListener: Sendable {
@@ -13,6 +14,8 @@ final class HTTPListener: Sendable {
     private let connections = ConnectionSet()
     private let bound: EventLoopPromise<Void>
     private let context: ServiceContext
+    private let isListening = Atomic(false)
+    private let isDraining = Atomic(false)
 
     init(address: HostPort, context: ServiceContext, responder: @escaping HTTPChannelHandler.Responder) {
         self.address = address
@@ -37,10 +40,15 @@ final class HTTPListener: Sendable {
                 try await server.run()
             } catch {
                 bound.fail(error)
+                // Before it listened `start` says what is wrong.
+                guard isListening.load(ordering: .relaxed) else { return }
             }
+            // A process that listens no more is of no use, and looks alive.
+            guard isDraining.load(ordering: .relaxed) else { throw StartupFailure("the listener on \(address) has ended") }
         }
         do {
             try await bound.futureResult.get()
+            isListening.store(true, ordering: .relaxed)
         } catch {
             throw StartupFailure(Self.refusal(address, error))
         }
@@ -48,6 +56,7 @@ final class HTTPListener: Sendable {
 
     /// Stops accepting, closes idle connections, lets requests finish, and closes what is left after `grace`.
     func drain(grace: Duration) async {
+        isDraining.store(true, ordering: .relaxed)
         let cutOff = context.eventLoop.scheduleTask(in: TimeAmount(grace)) { [connections] in connections.closeAll() }
         do {
             try await server.shutdownGracefully()

@@ -13,6 +13,7 @@ final class Exchange {
     let body: BodyReader
     let connection: EdgeConnection
     let shape: ErrorShape
+    private var isSettled = false
     /// What telemetry is told.
     var event: TelemetryAPI.RequestEvent
     /// How the request is counted; the path of an unknown route would be a label of the caller's choice.
@@ -31,6 +32,13 @@ final class Exchange {
         metadata = CallMetadata(requestID: scope.id, trace: scope.trace)
         event = TelemetryAPI.RequestEvent(
             startedUnixNS: WallClock.unixNanoseconds(), requestID: scope.id, traceID: scope.traceID)
+    }
+
+    /// True the first time it is asked: an admission is settled once, so that a failure after the answer was reported cannot
+    /// take the report back.
+    func settlesNow() -> Bool {
+        defer { isSettled = true }
+        return !isSettled
     }
 
     /// Microseconds since the request's head was read.

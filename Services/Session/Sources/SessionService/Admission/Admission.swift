@@ -81,7 +81,13 @@ package final class Admission: Sendable {
             try IdempotencyTable.claim(scope, digest: digest, admission: admission, route: route, now: time, db)
         }
         switch outcome {
-        case .admitted: return reply
+        case .admitted:
+            // The caller left while the claim was written: it will never settle an admission it does not know of.
+            guard !Task.isCancelled else {
+                try await commits.commit { db in try IdempotencyTable.forget(admission, db) }
+                throw CancellationError()
+            }
+            return reply
         case .running:
             reply.verdict = .idempotencyRunning
             reply.reason = "the first request with this Idempotency-Key still runs, or its end was not reported yet"

@@ -126,16 +126,18 @@ package enum IdempotencyTable {
         try delete.execute(arguments: [admission])
     }
 
-    /// Deletes at most `purgeBatch` answers that have expired, or, with `all`, that are kept (of one tenant, if given).
+    /// Deletes at most `purgeBatch` answers that have expired, or, with `all`, that are kept (of one tenant, if given), and
+    /// claims whose lease is over.
     /// - Returns: how many.
     static func purge(now: Int64, all: Bool = false, tenant: String? = nil, _ db: Database) throws -> Int {
         try db.execute(
             sql: """
                 DELETE FROM idempotency WHERE rowid IN (
                     SELECT rowid FROM idempotency
-                    WHERE expires_at IS NOT NULL AND (? OR expires_at <= ?) AND (? IS NULL OR tenant = ?) LIMIT ?)
+                    WHERE ((expires_at IS NOT NULL AND (? OR expires_at <= ?)) OR (finished_at IS NULL AND started_at <= ?))
+                        AND (? IS NULL OR tenant = ?) LIMIT ?)
                 """,
-            arguments: [all, now, tenant, tenant, purgeBatch])
+            arguments: [all, now, now - lease.components.seconds * 1000, tenant, tenant, purgeBatch])
         return db.changesCount
     }
 }
