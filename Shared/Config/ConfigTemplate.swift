@@ -32,6 +32,7 @@ package enum ConfigTemplate {
             - { name: openai, destination: openai, dialect: openai, serve: all }
             - { name: anthropic, destination: anthropic, dialect: anthropic, serve: all }
             - { name: demo, destination: demo, dialect: openai, serve: listed }
+            - { name: builtin, dialect: builtin }     # all-MiniLM-L6-v2 of the retrieval service, for /v1/embeddings
           models:
             - name: assistant           # what clients send as "model"
               strategy: ordered         # the first target that works answers; put your own above the demo

@@ -4,9 +4,9 @@ set -euo pipefail
 
 build=(
     libprotobuf-c-dev protobuf-c-compiler protobuf-compiler python3-protobuf libsqlite3-dev libsimdjson-dev libopenblas-dev
-    libhiredis-dev libpq-dev libsecret-1-dev zlib1g-dev g++ pkg-config python3 python3-pip python3-venv ca-certificates curl
+    libhiredis-dev libpq-dev libsecret-1-dev zlib1g-dev g++ pkg-config python3 python3-pip python3-venv ca-certificates curl procps
 )
-test=(iproute2 procps)
+test=(iproute2)
 bench=(nginx-light wrk)
 
 case "${1:-}" in

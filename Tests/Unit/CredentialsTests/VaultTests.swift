@@ -110,8 +110,12 @@ func passphrase() throws {
     let again = vault(folder)
     #expect(again.open(with: SecretBytes(Array("correct horse battery staple".utf8))) == nil)
     #expect(secrets(again)?["ONE"] != nil)
+    // A wrong one is refused, and does not close a vault that is open.
     #expect(again.open(with: SecretBytes(Array("wrong horse battery staple".utf8))) != nil)
-    #expect(failure(again)?.kind == .locked)
+    #expect(failure(again) == nil && secrets(again)?["ONE"] != nil)
+    let closed = vault(folder)
+    #expect(closed.open(with: SecretBytes(Array("wrong horse battery staple".utf8))) != nil)
+    #expect(failure(closed)?.kind == .locked)
 }
 
 @Test("a key file others may read is refused with the command to run")

@@ -28,6 +28,6 @@ struct Initialise: AsyncParsableCommand {
             }
             rest = rest.dropFirst(written)
         }
-        print("wrote \(config); next: bulkhead up --config \(config)")
+        print("wrote \(config); next: bulkhead up --demo --config \(config) (without --demo once a provider's key is stored)")
     }
 }

@@ -6,13 +6,14 @@ import Synchronization
 
 /// Keeps the children running: restarts one that ends, with a growing pause, and ends them in order.
 ///
-/// A child is waiting (to be started), running, or stopped (on purpose). While the suite has not been ready once, a child
-/// that gives up with an exit code ends everything: it has said why, and trying again would not help.
+/// A child is waiting (to be started), running, or stopped (on purpose). While the suite has not been ready once, and at its
+/// own first start, a child that gives up with an exit code ends everything: it has said why, and trying again would not help.
 final class Supervisor: Sendable {
     private struct Child {
         var process: ChildProcess?
         var startedAt = MonotonicTime.now()
         var pause = Supervisor.firstPause
+        var launches = 0
     }
 
     private struct State {
@@ -118,6 +119,7 @@ final class Supervisor: Sendable {
             var child = state.children[name] ?? Child()
             child.process = process
             child.startedAt = .now()
+            child.launches += 1
             state.children[name] = child
         }
         writePIDs()
@@ -134,7 +136,9 @@ final class Supervisor: Sendable {
                 state.children[name] = child
                 return (.none, waiter)
             }
-            if case .code(let code) = exit, code != 0, !state.wasReady {
+            // Also when the suite looks ready: at its address another one may answer.
+            let neverStarted = child.launches == 1 && .now() - child.startedAt < Self.steady
+            if case .code(let code) = exit, code != 0, !state.wasReady || neverStarted {
                 state.children[name] = child
                 return (.fail(code), waiter)
             }

@@ -19,7 +19,11 @@ struct DemoServer {
                     try channel.pipeline.syncOperations.addHandler(RequestHandler(provider: provider))
                 }
             }
-        channel = try bootstrap.bind(host: address.host, port: address.port).wait()
+        do {
+            channel = try bootstrap.bind(host: address.host, port: address.port).wait()
+        } catch {
+            throw ListenFailure(description: "cannot listen on \(address.host):\(address.port) (is another process there?): \(error)")
+        }
     }
 
     /// Prints the one line that scripts wait for.
@@ -33,4 +37,9 @@ struct DemoServer {
     }
 
     func close() throws { try channel.close().wait() }
+}
+
+/// Why the provider cannot listen, with the address.
+struct ListenFailure: Error, CustomStringConvertible {
+    let description: String
 }

@@ -66,15 +66,21 @@ final class Admission: Sendable {
     /// What is remembered of a key.
     func entry(keyID: String) -> KeyMemory.Entry? { memory.withLock { $0.entry(keyID: keyID) } }
 
+    /// - Throws: `EdgeError` when the request carries no key at all.
+    func requireKey(_ headers: HTTPFields) throws {
+        guard mode != .none, Self.key(headers) == nil else { return }
+        throw Self.keyMissing
+    }
+
+    private static let keyMissing = EdgeError(
+        .unauthenticated, code: "missing_api_key",
+        message: "There is no API key in the request. Send it as Authorization: Bearer KEY, or as x-api-key.")
+
     /// - Throws: `EdgeError` when the request may not run.
     func admit(_ request: AdmissionRequest, _ headers: HTTPFields, _ scope: RequestScope) async throws -> Outcome {
         let idempotencyKey = try idempotencyKey(request, headers)
         if mode == .none { return .run(Caller(keyID: "none", tenant: "default")) }
-        guard let key = Self.key(headers) else {
-            throw EdgeError(
-                .unauthenticated, code: "missing_api_key",
-                message: "There is no API key in the request. Send it as Authorization: Bearer KEY, or as x-api-key.")
-        }
+        guard let key = Self.key(headers) else { throw Self.keyMissing }
         let digest = KeyDigest(key: key)
         var question = SessionAPI.AdmitRequest(
             keyDigest: digest.bytes, route: request.route, model: request.model, estimatedTokens: request.estimatedTokens,

@@ -25,6 +25,8 @@ struct ChatEndpoint: Sendable {
     let services: EdgeServices
 
     func serve(_ exchange: Exchange) async throws {
+        // Nobody without a key makes edge read and parse a body.
+        try services.admission.requireKey(exchange.request.headers)
         let body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
         var call = try dialect.decode(try RequestJSON.parse(body))
         call.options.apply(exchange.request.headers)
