@@ -22,7 +22,8 @@ struct DemoServer {
         do {
             channel = try bootstrap.bind(host: address.host, port: address.port).wait()
         } catch {
-            throw ListenFailure(description: "cannot listen on \(address.host):\(address.port) (is another process there?): \(error)")
+            throw ListenFailure(
+                description: "cannot listen on \(address.host):\(address.port) (is another process there?): \(error)")
         }
     }
 
