@@ -59,7 +59,7 @@ protos: setup ## Generate all code that follows from Protos/*.proto (2 seconds)
 protos-check: ## Fail when generated code is not what the .proto files say (2 seconds)
 	@Protos/Tool/check.sh
 
-bench: build ## Measure, and write Tests/Bench/results.json and RESULTS.md (5 minutes)
+bench: build ## Measure, and write Tests/Bench/results.json and RESULTS.md (10 minutes)
 	@deploy/setup/install.sh bench
 	@deploy/setup/venv.sh $(VENV)
 	@$(VENV)/bin/python Tests/Bench/bench.py
