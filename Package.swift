@@ -28,12 +28,9 @@ extension Target.Dependency {
     static let arguments: Self = .product(name: "ArgumentParser", package: "swift-argument-parser")
     static let hummingbird: Self = .product(name: "HummingbirdCore", package: "hummingbird")
     static let httpTypes: Self = .product(name: "HTTPTypes", package: "swift-http-types")
-    static let lifecycle: Self = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let asyncHTTPClient: Self = .product(name: "AsyncHTTPClient", package: "async-http-client")
     static let grdb: Self = .product(name: "GRDB", package: "GRDB.swift")
     static let deque: Self = .product(name: "DequeModule", package: "swift-collections")
-    static let ordered: Self = .product(name: "OrderedCollections", package: "swift-collections")
-    static let histogram: Self = .product(name: "Histogram", package: "hdrhistogram-swift")
 }
 
 func shared(_ name: String, _ folder: String, _ dependencies: Dependencies = []) -> [Target] {
@@ -90,10 +87,9 @@ let sharedTargets: [[Target]] = [
         "BulkheadIPC", "IPC",
         [
             "BulkheadCore", "BulkheadResilience", "BulkheadWire", "BulkheadProtosC", "CProtobufC", "CBulkheadSystem", .nio,
-            .nioPosix, .deque, .histogram,
-            .log,
+            .nioPosix, .deque, .log,
         ]),
-    shared("BulkheadObservability", "Observability", ["BulkheadCore", .log, .histogram]),
+    shared("BulkheadObservability", "Observability", ["BulkheadCore", .log]),
     shared(
         "BulkheadServiceKit", "ServiceKit",
         [
@@ -122,12 +118,12 @@ let sharedTargets: [[Target]] = [
 ]
 
 let serviceTargets: [[Target]] = [
-    service("Edge", ["BulkheadHTTP", "BulkheadJSON", .hummingbird, .httpTypes, .nioHTTP1, .crypto, .lifecycle]),
-    service("Router", ["BulkheadHTTP", "BulkheadJSON", .crypto, .ordered]),
+    service("Edge", ["BulkheadHTTP", "BulkheadJSON", .hummingbird, .httpTypes, .nioHTTP1, .crypto]),
+    service("Router", ["BulkheadHTTP", "BulkheadJSON", .crypto]),
     service("Retrieval", ["COpenBLAS"]),
     service("Session", [.grdb, .crypto]),
     service("Credentials", ["BulkheadHTTP", .asyncHTTPClient, .nioHTTP1, .nioSSL, .crypto, .cryptoExtras]),
-    service("Telemetry", [.grdb, .histogram]),
+    service("Telemetry", [.grdb]),
     [
         .executableTarget(
             name: "bulkhead",
@@ -194,12 +190,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
-        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
     ],
     targets: Array((sharedTargets + serviceTargets + testTargets).joined()),
     swiftLanguageModes: [.v6]
