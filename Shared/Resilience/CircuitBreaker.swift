@@ -4,134 +4,54 @@ import BulkheadCore
 ///
 /// States:
 /// - closed: every call is admitted. Opens on `failures` consecutive failures, or when at least `minRequests` calls were
-///   issued in the window and `failureRatio` of them failed.
-/// - open: no call is admitted until the cooldown ends. The cooldown is `openFor`, doubled with every probe that fails,
-///   never above `openForMax`, with ±20 % jitter. It starts anew after 60 s of closed.
-/// - half-open: 1, then 3, then 10 probes at once. `halfOpenSuccesses` good ones close it, one bad one opens it.
+///   issued in the window and `failureRatio` of them failed or `slowRatio` of them were slow, or when it is tripped.
+/// - open: no call is admitted until the cooldown ends. The cooldown is `openFor`, doubled with every opening, never above
+///   `openForMax`, with jitter. It starts anew after `calmAfter` of closed.
+/// - half-open: 1, then 3, then 10 probes at once. `halfOpenSuccesses` good ones close it, one bad or slow one opens it.
 /// - forced open, forced closed: set by an operator, left only by an operator.
 ///
 /// A value: `(state, event, now)` in, `(state, answer)` out. No clock, timer, lock or random source of its own; the jitter
-/// comes from the seed. The owner guards it with whatever guards the rest of its state.
+/// comes from the seed. The owner guards it with whatever guards the rest of its state. Time never goes back in here: an
+/// earlier `now` counts as the latest one seen.
 ///
 /// Every admitted call carries a `Permit` and is recorded exactly once. Calls are counted when they are issued, so that a
-/// peer that answers nothing is seen; a result that belongs to an earlier state is ignored, so that a slow old call neither
-/// opens nor closes anything. A probe is a lease: one that is never recorded frees its place after `probeLease`.
+/// peer that answers nothing is seen; one that fails or becomes slow is counted at that moment instead. A result that belongs
+/// to an earlier generation is ignored, so that a slow old call neither opens nor closes anything. A probe is a lease: one
+/// that is never recorded frees its place after `probeLease`; if its result comes after all, it counts.
 ///
 /// ```
 /// switch breaker.admit(now: .now()) {
-/// case .permit(let permit): /* call */ breaker.record(permit, outcome: .success, now: .now())
+/// case .permit(let permit):
+///     /* call; while it runs and passes its slow threshold: */ breaker.markSlow(permit, now: .now())
+///     /* at its end: */ breaker.record(permit, outcome: .success, now: .now())
 /// case .rejected(let retryAfter): /* fail fast, tell the caller when to come again */
 /// }
 /// ```
-package struct CircuitBreaker: Sendable {
-    /// When a breaker opens and how it closes again.
-    package struct Configuration: Sendable, Equatable {
-        /// Consecutive failures that open it.
-        package var failures: Int
-        /// Share of failed calls in the window that opens it, 0…1.
-        package var failureRatio: Double
-        /// Calls in the window below which the ratio says nothing.
-        package var minRequests: Int
-        package var window: Duration
-        /// The first cooldown; doubles with every failed probe, with jitter.
-        package var openFor: Duration
-        package var openForMax: Duration
-        /// Good probes that close it.
-        package var halfOpenSuccesses: Int
-        /// After this long a probe without a result no longer takes a place.
-        package var probeLease: Duration
-
-        /// A configuration; the defaults are those of a link.
-        package init(
-            failures: Int = 5, failureRatio: Double = 0.5, minRequests: Int = 20, window: Duration = .seconds(10),
-            openFor: Duration = .milliseconds(500), openForMax: Duration = .seconds(30), halfOpenSuccesses: Int = 2,
-            probeLease: Duration = .seconds(10)
-        ) {
-            self.failures = failures
-            self.failureRatio = failureRatio
-            self.minRequests = minRequests
-            self.window = window
-            self.openFor = openFor
-            self.openForMax = openForMax
-            self.halfOpenSuccesses = halfOpenSuccesses
-            self.probeLease = probeLease
-        }
-    }
-
-    /// What `links` and `breakers` show.
-    package enum State: String, Sendable, Codable, CaseIterable {
-        case closed
-        case open
-        case halfOpen = "half-open"
-        case forcedOpen = "forced-open"
-        case forcedClosed = "forced-closed"
-    }
-
-    /// What a call's end says about the peer.
-    package enum Outcome: Sendable, CaseIterable {
-        /// The peer is alive and did its work, even if the answer was a refusal.
-        case success
-        /// The peer, or the way to it, is broken.
-        case failure
-        /// Says nothing: cancelled by the caller, not enough time given, refused for overload.
-        case neutral
-    }
-
-    /// The right to make one call, and the debt to record its end once.
-    package struct Permit: Sendable, Equatable {
-        /// The state's generation in which the permit was given.
-        package let generation: UInt64
-        /// Number of the probe, or nil for a call in normal operation.
-        package let probe: UInt64?
-    }
-
-    /// The answer to "may I call?".
-    package enum Admission: Sendable, Equatable {
-        case permit(Permit)
-        /// Call again after this time: the end of the cooldown, or a moment when the probes are out.
-        case rejected(retryAfter: Duration)
-    }
-
-    /// The operator's will.
-    package enum Override: Sendable, CaseIterable {
-        case automatic
-        case open
-        case closed
-    }
+package struct CircuitBreaker: Sendable, Hashable {
+    /// Running calls whose slowness is remembered at most; beyond it a slow mark has no effect.
+    static let slowLimit = 4096
 
     package let configuration: Configuration
-    private(set) var override = Override.automatic
-    private(set) var phase = Phase.closed
-    private(set) var generation: UInt64 = 0
-    private(set) var window: OutcomeWindow
-    private(set) var consecutiveFailures = 0
-    private(set) var openings = 0
-    private var closedSince: MonotonicTime?
-    private var nextProbe: UInt64 = 0
-    private var jitter: SplitMix64
-
-    /// The automatic state underneath an override.
-    enum Phase: Equatable {
-        case closed
-        case open(until: MonotonicTime)
-        case halfOpen(HalfOpen)
-    }
-
-    struct HalfOpen: Equatable {
-        var successes = 0
-        /// Probes without a result, with the end of their lease; at most ten.
-        var leases: [Lease] = []
-
-        struct Lease: Equatable {
-            let probe: UInt64
-            let expires: MonotonicTime
-        }
-    }
+    package internal(set) var override = Override.automatic
+    package internal(set) var phase = Phase.closed
+    /// Grows with every change of state; permits of an earlier one are void.
+    package internal(set) var generation: UInt64 = 0
+    /// The calls of the closed state.
+    package internal(set) var window: OutcomeWindow
+    package internal(set) var consecutiveFailures = 0
+    /// Openings since it was last closed for long; the next cooldown's exponent.
+    package internal(set) var openings = 0
+    /// Running calls that were marked slow, by serial, with the bucket that counts them.
+    var slowCalls: [UInt64: UInt64] = [:]
+    var closedSince: MonotonicTime?
+    var jitter: SplitMix64
+    private var nextSerial: UInt64 = 0
+    private var latest = MonotonicTime(nanoseconds: 0)
 
     /// - Parameter seed: starts the jitter; give every breaker its own so that they do not probe in step.
     package init(_ configuration: Configuration = Configuration(), seed: UInt64 = 0) {
         self.configuration = configuration
-        self.window = OutcomeWindow(length: configuration.window)
+        self.window = OutcomeWindow(bucket: configuration.window / 10, count: 10)
         self.jitter = SplitMix64(seed: seed)
     }
 
@@ -156,47 +76,61 @@ package struct CircuitBreaker: Sendable {
 
     /// May a call be made now? A permit must be handed back through `record`.
     package mutating func admit(now: MonotonicTime) -> Admission {
+        let now = settle(now)
         switch override {
         case .open: return .rejected(retryAfter: configuration.openForMax)
-        case .closed: return .permit(Permit(generation: generation, probe: nil))
+        case .closed: return .permit(permit())
         case .automatic: break
         }
         if case .open(let until) = phase {
             guard now >= until else { return .rejected(retryAfter: until - now) }
             enter(.halfOpen(HalfOpen()))
         }
-        guard case .halfOpen(var halfOpen) = phase else {
-            window.issue(now: now)
-            return .permit(Permit(generation: generation, probe: nil))
-        }
-        halfOpen.leases.removeAll { $0.expires <= now }
-        defer { phase = .halfOpen(halfOpen) }
-        guard halfOpen.leases.count < Self.probes(after: halfOpen.successes) else {
-            let free = halfOpen.leases.map(\.expires).min() ?? now
-            return .rejected(retryAfter: min(configuration.openFor, free - now))
-        }
-        nextProbe += 1
-        halfOpen.leases.append(.init(probe: nextProbe, expires: now + configuration.probeLease))
-        return .permit(Permit(generation: generation, probe: nextProbe))
+        if case .halfOpen(let halfOpen) = phase { return admitProbe(halfOpen, now) }
+        window.settle(now: now)
+        window.add(.init(issued: 1))
+        return .permit(permit())
     }
 
     /// Takes the end of an admitted call into account. Results of an earlier generation have no effect.
     package mutating func record(_ permit: Permit, outcome: Outcome, now: MonotonicTime) {
-        guard permit.generation == generation, override == .automatic else { return }
+        guard isCurrent(permit) else { return }
+        let now = settle(now)
         switch phase {
-        case .closed: recordClosed(outcome, now)
+        case .closed: recordCall(permit, outcome, now)
         case .open: break
         case .halfOpen(let halfOpen): recordProbe(permit, halfOpen, outcome, now)
         }
     }
 
-    /// The peer is a new process: what was known of the old one is void. An open breaker goes to half-open at once.
+    /// A running call has passed its slow threshold; the owner keeps the threshold and the timer and says so once per call.
+    /// The mark stays whatever the end, so that callers who lose patience do not hide a peer that hangs. A slow probe is a
+    /// bad one. No effect for a permit of an earlier generation.
+    package mutating func markSlow(_ permit: Permit, now: MonotonicTime) {
+        guard isCurrent(permit) else { return }
+        let now = settle(now)
+        switch phase {
+        case .closed: countSlow(permit, now)
+        case .open: break
+        case .halfOpen: open(now)
+        }
+    }
+
+    /// The peer is known to be of no use (handshakes unanswered, not serving): opens at once. No effect while forced or open.
+    package mutating func trip(now: MonotonicTime) {
+        guard override == .automatic else { return }
+        let now = settle(now)
+        if case .open = phase { return }
+        open(now)
+    }
+
+    /// The peer is a new process: what was known of the old one is void, and so are the permits of calls made to it. An open
+    /// breaker goes to half-open at once.
     package mutating func peerRestarted(now: MonotonicTime) {
-        window.clear()
-        consecutiveFailures = 0
+        _ = settle(now)
         openings = 0
         switch phase {
-        case .closed: break
+        case .closed: enter(.closed)
         case .open, .halfOpen: enter(.halfOpen(HalfOpen()))
         }
     }
@@ -206,68 +140,20 @@ package struct CircuitBreaker: Sendable {
         guard override != self.override else { return }
         self.override = override
         openings = 0
-        close(now)
+        close(settle(now))
     }
 
-    /// Concurrent probes after so many good ones: a returning peer is loaded step by step.
-    static func probes(after successes: Int) -> Int {
-        switch successes {
-        case 0: 1
-        case 1: 3
-        default: 10
-        }
-    }
-}
-
-extension CircuitBreaker {
-    private mutating func recordClosed(_ outcome: Outcome, _ now: MonotonicTime) {
-        switch outcome {
-        case .neutral:
-            window.withdraw(now: now)
-        case .success:
-            consecutiveFailures = 0
-            if let since = closedSince, now - since >= .seconds(60) { openings = 0 }
-        case .failure:
-            consecutiveFailures += 1
-            window.fail(now: now)
-            let (issued, failed) = window.totals(now: now)
-            let byRatio = issued >= configuration.minRequests && Double(failed) >= configuration.failureRatio * Double(issued)
-            if consecutiveFailures >= configuration.failures || byRatio { open(now) }
-        }
+    /// A permit of the present generation.
+    mutating func permit(isProbe: Bool = false) -> Permit {
+        nextSerial += 1
+        return Permit(
+            generation: generation, serial: nextSerial, probe: isProbe ? nextSerial : nil, bucket: window.newest)
     }
 
-    private mutating func recordProbe(_ permit: Permit, _ before: HalfOpen, _ outcome: Outcome, _ now: MonotonicTime) {
-        var halfOpen = before
-        halfOpen.leases.removeAll { $0.probe == permit.probe }
-        switch outcome {
-        case .neutral:
-            phase = .halfOpen(halfOpen)
-        case .failure:
-            open(now)
-        case .success:
-            halfOpen.successes += 1
-            phase = .halfOpen(halfOpen)
-            if halfOpen.successes >= configuration.halfOpenSuccesses { close(now) }
-        }
-    }
+    private func isCurrent(_ permit: Permit) -> Bool { permit.generation == generation && override == .automatic }
 
-    private mutating func open(_ now: MonotonicTime) {
-        if let since = closedSince, now - since >= .seconds(60) { openings = 0 }
-        let doublings = Double(1 << min(openings, 30))
-        openings += 1
-        let cooldown = min(configuration.openFor * doublings * (0.8 + 0.4 * jitter.unit()), configuration.openForMax)
-        enter(.open(until: now + cooldown))
-    }
-
-    private mutating func close(_ now: MonotonicTime) {
-        window.clear()
-        consecutiveFailures = 0
-        closedSince = now
-        enter(.closed)
-    }
-
-    private mutating func enter(_ phase: Phase) {
-        self.phase = phase
-        generation += 1
+    private mutating func settle(_ now: MonotonicTime) -> MonotonicTime {
+        latest = max(latest, now)
+        return latest
     }
 }

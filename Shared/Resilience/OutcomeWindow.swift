@@ -1,79 +1,96 @@
 import BulkheadCore
 
-/// Calls issued and failed in the last stretch of time, in ten buckets. A bucket leaves as a whole, so the window is
-/// between nine and ten tenths of its length.
-struct OutcomeWindow: Sendable, Equatable {
-    static let bucketCount = 10
+/// Calls counted in the last stretch of time, in buckets. A bucket leaves as a whole, so the window is between `count - 1`
+/// and `count` buckets long. The sum is kept beside the buckets so that reading costs nothing; it is always their sum.
+///
+/// Time never goes back in here: an earlier `now` counts as the latest one seen.
+package struct OutcomeWindow: Sendable, Hashable {
+    /// Numbers of calls. A failed or slow call is always an issued one, too.
+    package struct Counts: Sendable, Hashable {
+        package var issued = 0
+        package var failed = 0
+        package var slow = 0
 
-    struct Bucket: Sendable, Equatable {
-        var issued = 0
-        var failed = 0
+        /// Counts of one kind of call, or none.
+        package init(issued: Int = 0, failed: Int = 0, slow: Int = 0) {
+            self.issued = issued
+            self.failed = failed
+            self.slow = slow
+        }
+
+        static func += (left: inout Self, right: Self) {
+            left.issued += right.issued
+            left.failed += right.failed
+            left.slow += right.slow
+        }
+
+        static func -= (left: inout Self, right: Self) {
+            left.issued -= right.issued
+            left.failed -= right.failed
+            left.slow -= right.slow
+        }
+
+        /// Whether `other` can be taken away and what is left still makes sense.
+        func covers(_ other: Self) -> Bool {
+            issued - other.issued >= max(failed - other.failed, slow - other.slow, 0)
+                && failed >= other.failed && slow >= other.slow
+        }
     }
 
     private let bucketNanoseconds: UInt64
-    /// Number of the newest bucket since the clock's start; never goes back, whatever the clock says.
-    private var newest: UInt64 = 0
-    private(set) var buckets = [Bucket](repeating: Bucket(), count: bucketCount)
-    /// Kept beside the buckets so that reading costs nothing; always their sum.
-    private(set) var sum = Bucket()
+    /// Number of the newest bucket since the clock's start.
+    package private(set) var newest: UInt64 = 0
+    /// Bucket number `n` is at `n` modulo their count.
+    package private(set) var buckets: [Counts]
+    package private(set) var sum = Counts()
 
-    init(length: Duration) {
-        bucketNanoseconds = UInt64(max(1, length.nanosecondsClamped / Int64(Self.bucketCount)))
-    }
-
-    mutating func issue(now: MonotonicTime) {
-        let index = advance(now)
-        buckets[index].issued += 1
-        sum.issued += 1
-    }
-
-    /// Takes back a call that says nothing about the peer, if one issued recently is left.
-    mutating func withdraw(now: MonotonicTime) {
-        let newest = advance(now)
-        for back in 0 ..< Self.bucketCount {
-            let index = (newest + Self.bucketCount - back) % Self.bucketCount
-            guard buckets[index].issued > buckets[index].failed else { continue }
-            buckets[index].issued -= 1
-            sum.issued -= 1
-            return
-        }
-    }
-
-    mutating func fail(now: MonotonicTime) {
-        let index = advance(now)
-        buckets[index].failed += 1
-        sum.failed += 1
-    }
-
-    /// A failure may belong to a call issued before the window; then it counts as issued now.
-    mutating func totals(now: MonotonicTime) -> (issued: Int, failed: Int) {
-        _ = advance(now)
-        return (max(sum.issued, sum.failed), sum.failed)
+    /// - Parameters:
+    ///   - bucket: how long a bucket is filled; at least a nanosecond.
+    ///   - count: buckets kept, at least 1.
+    init(bucket: Duration, count: Int) {
+        precondition(count > 0, "bug: a window of \(count) buckets counts nothing")
+        bucketNanoseconds = UInt64(max(1, bucket.nanosecondsClamped))
+        buckets = [Counts](repeating: Counts(), count: count)
     }
 
     /// Lets what is older than the window go.
-    mutating func settle(now: MonotonicTime) { _ = advance(now) }
-
-    mutating func clear() {
-        for index in buckets.indices { buckets[index] = Bucket() }
-        sum = Bucket()
-    }
-
-    private mutating func advance(_ now: MonotonicTime) -> Int {
+    mutating func settle(now: MonotonicTime) {
         let number = max(newest, now.nanoseconds / bucketNanoseconds)
-        if number - newest >= UInt64(Self.bucketCount) {
+        guard number > newest else { return }
+        if number - newest >= UInt64(buckets.count) {
             clear()
         } else {
-            for passed in stride(from: newest, to: number, by: 1) { retire(passed + 1) }
+            for passed in newest ..< number {
+                let index = place(of: passed + 1)
+                sum -= buckets[index]
+                buckets[index] = Counts()
+            }
         }
         newest = number
-        return Int(number % UInt64(Self.bucketCount))
     }
 
-    private mutating func retire(_ number: UInt64) {
-        let index = Int(number % UInt64(Self.bucketCount))
-        sum.issued -= buckets[index].issued
-        sum.failed -= buckets[index].failed
-        buckets[index] = Bucket()
+    /// Counts in the bucket of the latest `settle`.
+    mutating func add(_ counts: Counts) {
+        buckets[place(of: newest)] += counts
+        sum += counts
     }
+
+    /// Takes back what bucket `number` counted.
+    /// - Returns: false when the bucket has left the window, and the counts with it.
+    @discardableResult
+    mutating func remove(_ counts: Counts, from number: UInt64) -> Bool {
+        guard number <= newest, newest - number < UInt64(buckets.count) else { return false }
+        let index = place(of: number)
+        guard buckets[index].covers(counts) else { return false }
+        buckets[index] -= counts
+        sum -= counts
+        return true
+    }
+
+    mutating func clear() {
+        for index in buckets.indices { buckets[index] = Counts() }
+        sum = Counts()
+    }
+
+    private func place(of number: UInt64) -> Int { Int(number % UInt64(buckets.count)) }
 }

@@ -2,16 +2,18 @@ import BulkheadCore
 
 /// Bounds retries to a share of the calls, so that a struggling peer does not get a multiple of its load.
 ///
-/// Within any `life` (10 s) at most `ratio` of the calls of that time plus `perSecond · life` retries are granted; the
-/// constant lets rare calls be retried too. Counted in ten buckets, like the breaker's window.
-package struct RetryBudget: Sendable, Equatable {
+/// In the `life` (10 s) before any moment there are at most `ratio` times its calls plus `perSecond · life` retries; the
+/// constant lets rare calls be retried too. Calls and retries are counted in buckets of a tenth of `life`: calls in at most
+/// the last `life`, retries in at least the last `life`, so that the bound is exact wherever a bucket begins.
+package struct RetryBudget: Sendable, Hashable {
     /// Retries allowed per call.
     package let ratio: Double
     /// Retries a second that are always allowed.
     package let perSecond: Double
     /// How long an unused allowance lasts.
     package let life: Duration
-    private var window: OutcomeWindow
+    private var calls: OutcomeWindow
+    private var retries: OutcomeWindow
 
     /// - Parameters:
     ///   - ratio: retries per call.
@@ -21,18 +23,23 @@ package struct RetryBudget: Sendable, Equatable {
         self.ratio = ratio
         self.perSecond = perSecond
         self.life = life
-        self.window = OutcomeWindow(length: life)
+        self.calls = OutcomeWindow(bucket: life / 10, count: 10)
+        self.retries = OutcomeWindow(bucket: life / 10, count: 11)
     }
 
     /// A first try was made.
-    package mutating func deposit(now: MonotonicTime) { window.issue(now: now) }
+    package mutating func deposit(now: MonotonicTime) {
+        calls.settle(now: now)
+        calls.add(.init(issued: 1))
+    }
 
     /// - Returns: true when a retry may be made; it is then counted.
     package mutating func withdraw(now: MonotonicTime) -> Bool {
-        window.settle(now: now)
-        let allowed = ratio * Double(window.sum.issued) + perSecond * life.milliseconds / 1000
-        guard Double(window.sum.failed + 1) <= allowed else { return false }
-        window.fail(now: now)
+        calls.settle(now: now)
+        retries.settle(now: now)
+        let allowed = ratio * Double(calls.sum.issued) + perSecond * life.milliseconds / 1000
+        guard Double(retries.sum.issued + 1) <= allowed else { return false }
+        retries.add(.init(issued: 1))
         return true
     }
 }

@@ -1,6 +1,6 @@
 /// A small seeded generator, so that jitter is part of a state machine's value and a test can repeat it.
 /// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
-package struct SplitMix64: RandomNumberGenerator, Sendable, Equatable {
+package struct SplitMix64: RandomNumberGenerator, Sendable, Hashable {
     private var state: UInt64
 
     /// - Parameter seed: equal seeds give equal sequences.

@@ -48,7 +48,7 @@ struct BreakerModelTests {
 
         mutating func restart() {
             switch state {
-            case .closed: state = .closed(failures: 0)
+            case .closed: move(.closed(failures: 0))
             default: move(.halfOpen(probing: false))
             }
         }
