@@ -97,6 +97,276 @@ void   bulkhead__ipc__hello__free_unpacked
   assert(message->base.descriptor == &bulkhead__ipc__hello__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   bulkhead__ipc__field_form__init
+                     (Bulkhead__Ipc__FieldForm         *message)
+{
+  static const Bulkhead__Ipc__FieldForm init_value = BULKHEAD__IPC__FIELD_FORM__INIT;
+  *message = init_value;
+}
+size_t bulkhead__ipc__field_form__get_packed_size
+                     (const Bulkhead__Ipc__FieldForm *message)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__field_form__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__ipc__field_form__pack
+                     (const Bulkhead__Ipc__FieldForm *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__field_form__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__ipc__field_form__pack_to_buffer
+                     (const Bulkhead__Ipc__FieldForm *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__field_form__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Ipc__FieldForm *
+       bulkhead__ipc__field_form__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Ipc__FieldForm *)
+     protobuf_c_message_unpack (&bulkhead__ipc__field_form__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__ipc__field_form__free_unpacked
+                     (Bulkhead__Ipc__FieldForm *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__ipc__field_form__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__ipc__message_form__init
+                     (Bulkhead__Ipc__MessageForm         *message)
+{
+  static const Bulkhead__Ipc__MessageForm init_value = BULKHEAD__IPC__MESSAGE_FORM__INIT;
+  *message = init_value;
+}
+size_t bulkhead__ipc__message_form__get_packed_size
+                     (const Bulkhead__Ipc__MessageForm *message)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__message_form__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__ipc__message_form__pack
+                     (const Bulkhead__Ipc__MessageForm *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__message_form__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__ipc__message_form__pack_to_buffer
+                     (const Bulkhead__Ipc__MessageForm *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__message_form__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Ipc__MessageForm *
+       bulkhead__ipc__message_form__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Ipc__MessageForm *)
+     protobuf_c_message_unpack (&bulkhead__ipc__message_form__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__ipc__message_form__free_unpacked
+                     (Bulkhead__Ipc__MessageForm *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__ipc__message_form__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__ipc__method_form__init
+                     (Bulkhead__Ipc__MethodForm         *message)
+{
+  static const Bulkhead__Ipc__MethodForm init_value = BULKHEAD__IPC__METHOD_FORM__INIT;
+  *message = init_value;
+}
+size_t bulkhead__ipc__method_form__get_packed_size
+                     (const Bulkhead__Ipc__MethodForm *message)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__method_form__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__ipc__method_form__pack
+                     (const Bulkhead__Ipc__MethodForm *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__method_form__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__ipc__method_form__pack_to_buffer
+                     (const Bulkhead__Ipc__MethodForm *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__method_form__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Ipc__MethodForm *
+       bulkhead__ipc__method_form__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Ipc__MethodForm *)
+     protobuf_c_message_unpack (&bulkhead__ipc__method_form__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__ipc__method_form__free_unpacked
+                     (Bulkhead__Ipc__MethodForm *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__ipc__method_form__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__ipc__schema_form__init
+                     (Bulkhead__Ipc__SchemaForm         *message)
+{
+  static const Bulkhead__Ipc__SchemaForm init_value = BULKHEAD__IPC__SCHEMA_FORM__INIT;
+  *message = init_value;
+}
+size_t bulkhead__ipc__schema_form__get_packed_size
+                     (const Bulkhead__Ipc__SchemaForm *message)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__schema_form__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__ipc__schema_form__pack
+                     (const Bulkhead__Ipc__SchemaForm *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__schema_form__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__ipc__schema_form__pack_to_buffer
+                     (const Bulkhead__Ipc__SchemaForm *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__schema_form__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Ipc__SchemaForm *
+       bulkhead__ipc__schema_form__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Ipc__SchemaForm *)
+     protobuf_c_message_unpack (&bulkhead__ipc__schema_form__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__ipc__schema_form__free_unpacked
+                     (Bulkhead__Ipc__SchemaForm *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__ipc__schema_form__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__ipc__describe_request__init
+                     (Bulkhead__Ipc__DescribeRequest         *message)
+{
+  static const Bulkhead__Ipc__DescribeRequest init_value = BULKHEAD__IPC__DESCRIBE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t bulkhead__ipc__describe_request__get_packed_size
+                     (const Bulkhead__Ipc__DescribeRequest *message)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__describe_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__ipc__describe_request__pack
+                     (const Bulkhead__Ipc__DescribeRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__describe_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__ipc__describe_request__pack_to_buffer
+                     (const Bulkhead__Ipc__DescribeRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__describe_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Ipc__DescribeRequest *
+       bulkhead__ipc__describe_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Ipc__DescribeRequest *)
+     protobuf_c_message_unpack (&bulkhead__ipc__describe_request__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__ipc__describe_request__free_unpacked
+                     (Bulkhead__Ipc__DescribeRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__ipc__describe_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__ipc__describe_reply__init
+                     (Bulkhead__Ipc__DescribeReply         *message)
+{
+  static const Bulkhead__Ipc__DescribeReply init_value = BULKHEAD__IPC__DESCRIBE_REPLY__INIT;
+  *message = init_value;
+}
+size_t bulkhead__ipc__describe_reply__get_packed_size
+                     (const Bulkhead__Ipc__DescribeReply *message)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__describe_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__ipc__describe_reply__pack
+                     (const Bulkhead__Ipc__DescribeReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__describe_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__ipc__describe_reply__pack_to_buffer
+                     (const Bulkhead__Ipc__DescribeReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__ipc__describe_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Ipc__DescribeReply *
+       bulkhead__ipc__describe_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Ipc__DescribeReply *)
+     protobuf_c_message_unpack (&bulkhead__ipc__describe_reply__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__ipc__describe_reply__free_unpacked
+                     (Bulkhead__Ipc__DescribeReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__ipc__describe_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   bulkhead__ipc__failure__init
                      (Bulkhead__Ipc__Failure         *message)
 {
@@ -274,7 +544,7 @@ static const int32_t bulkhead__ipc__hello__pid__default_value = 0;
 static const uint32_t bulkhead__ipc__hello__max_frame__default_value = 0u;
 static const uint32_t bulkhead__ipc__hello__max_message__default_value = 0u;
 static const uint64_t bulkhead__ipc__hello__monotonic_ns__default_value = 0ull;
-static const ProtobufCFieldDescriptor bulkhead__ipc__hello__field_descriptors[12] =
+static const ProtobufCFieldDescriptor bulkhead__ipc__hello__field_descriptors[13] =
 {
   {
     "magic",
@@ -420,8 +690,21 @@ static const ProtobufCFieldDescriptor bulkhead__ipc__hello__field_descriptors[12
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "forms",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Ipc__Hello, n_forms),
+    offsetof(Bulkhead__Ipc__Hello, forms),
+    &bulkhead__ipc__schema_form__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__ipc__hello__field_indices_by_name[] = {
+  12,   /* field[12] = forms */
   4,   /* field[4] = instance */
   0,   /* field[0] = magic */
   1,   /* field[1] = major */
@@ -438,7 +721,7 @@ static const unsigned bulkhead__ipc__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange bulkhead__ipc__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor bulkhead__ipc__hello__descriptor =
 {
@@ -448,11 +731,437 @@ const ProtobufCMessageDescriptor bulkhead__ipc__hello__descriptor =
   "Bulkhead__Ipc__Hello",
   "bulkhead.ipc",
   sizeof(Bulkhead__Ipc__Hello),
-  12,
+  13,
   bulkhead__ipc__hello__field_descriptors,
   bulkhead__ipc__hello__field_indices_by_name,
   1,  bulkhead__ipc__hello__number_ranges,
   (ProtobufCMessageInit) bulkhead__ipc__hello__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const uint32_t bulkhead__ipc__field_form__number__default_value = 0u;
+static const uint32_t bulkhead__ipc__field_form__type__default_value = 0u;
+static const protobuf_c_boolean bulkhead__ipc__field_form__is_repeated__default_value = 0;
+static const uint32_t bulkhead__ipc__field_form__message__default_value = 0u;
+static const ProtobufCFieldDescriptor bulkhead__ipc__field_form__field_descriptors[5] =
+{
+  {
+    "number",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bulkhead__Ipc__FieldForm, has_number),
+    offsetof(Bulkhead__Ipc__FieldForm, number),
+    NULL,
+    &bulkhead__ipc__field_form__number__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Ipc__FieldForm, has_name),
+    offsetof(Bulkhead__Ipc__FieldForm, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bulkhead__Ipc__FieldForm, has_type),
+    offsetof(Bulkhead__Ipc__FieldForm, type),
+    NULL,
+    &bulkhead__ipc__field_form__type__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_repeated",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Ipc__FieldForm, has_is_repeated),
+    offsetof(Bulkhead__Ipc__FieldForm, is_repeated),
+    NULL,
+    &bulkhead__ipc__field_form__is_repeated__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bulkhead__Ipc__FieldForm, has_message),
+    offsetof(Bulkhead__Ipc__FieldForm, message),
+    NULL,
+    &bulkhead__ipc__field_form__message__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__ipc__field_form__field_indices_by_name[] = {
+  3,   /* field[3] = is_repeated */
+  4,   /* field[4] = message */
+  1,   /* field[1] = name */
+  0,   /* field[0] = number */
+  2,   /* field[2] = type */
+};
+static const ProtobufCIntRange bulkhead__ipc__field_form__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor bulkhead__ipc__field_form__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.ipc.FieldForm",
+  "FieldForm",
+  "Bulkhead__Ipc__FieldForm",
+  "bulkhead.ipc",
+  sizeof(Bulkhead__Ipc__FieldForm),
+  5,
+  bulkhead__ipc__field_form__field_descriptors,
+  bulkhead__ipc__field_form__field_indices_by_name,
+  1,  bulkhead__ipc__field_form__number_ranges,
+  (ProtobufCMessageInit) bulkhead__ipc__field_form__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bulkhead__ipc__message_form__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Ipc__MessageForm, has_name),
+    offsetof(Bulkhead__Ipc__MessageForm, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fields",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Ipc__MessageForm, n_fields),
+    offsetof(Bulkhead__Ipc__MessageForm, fields),
+    &bulkhead__ipc__field_form__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__ipc__message_form__field_indices_by_name[] = {
+  1,   /* field[1] = fields */
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange bulkhead__ipc__message_form__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bulkhead__ipc__message_form__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.ipc.MessageForm",
+  "MessageForm",
+  "Bulkhead__Ipc__MessageForm",
+  "bulkhead.ipc",
+  sizeof(Bulkhead__Ipc__MessageForm),
+  2,
+  bulkhead__ipc__message_form__field_descriptors,
+  bulkhead__ipc__message_form__field_indices_by_name,
+  1,  bulkhead__ipc__message_form__number_ranges,
+  (ProtobufCMessageInit) bulkhead__ipc__message_form__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const uint32_t bulkhead__ipc__method_form__shape__default_value = 0u;
+static const uint32_t bulkhead__ipc__method_form__method_class__default_value = 0u;
+static const uint64_t bulkhead__ipc__method_form__request_hash__default_value = 0ull;
+static const uint64_t bulkhead__ipc__method_form__response_hash__default_value = 0ull;
+static const uint32_t bulkhead__ipc__method_form__request__default_value = 0u;
+static const uint32_t bulkhead__ipc__method_form__response__default_value = 0u;
+static const ProtobufCFieldDescriptor bulkhead__ipc__method_form__field_descriptors[7] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Ipc__MethodForm, has_name),
+    offsetof(Bulkhead__Ipc__MethodForm, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shape",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bulkhead__Ipc__MethodForm, has_shape),
+    offsetof(Bulkhead__Ipc__MethodForm, shape),
+    NULL,
+    &bulkhead__ipc__method_form__shape__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "method_class",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bulkhead__Ipc__MethodForm, has_method_class),
+    offsetof(Bulkhead__Ipc__MethodForm, method_class),
+    NULL,
+    &bulkhead__ipc__method_form__method_class__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_hash",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_FIXED64,
+    offsetof(Bulkhead__Ipc__MethodForm, has_request_hash),
+    offsetof(Bulkhead__Ipc__MethodForm, request_hash),
+    NULL,
+    &bulkhead__ipc__method_form__request_hash__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "response_hash",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_FIXED64,
+    offsetof(Bulkhead__Ipc__MethodForm, has_response_hash),
+    offsetof(Bulkhead__Ipc__MethodForm, response_hash),
+    NULL,
+    &bulkhead__ipc__method_form__response_hash__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bulkhead__Ipc__MethodForm, has_request),
+    offsetof(Bulkhead__Ipc__MethodForm, request),
+    NULL,
+    &bulkhead__ipc__method_form__request__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "response",
+    7,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bulkhead__Ipc__MethodForm, has_response),
+    offsetof(Bulkhead__Ipc__MethodForm, response),
+    NULL,
+    &bulkhead__ipc__method_form__response__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__ipc__method_form__field_indices_by_name[] = {
+  2,   /* field[2] = method_class */
+  0,   /* field[0] = name */
+  5,   /* field[5] = request */
+  3,   /* field[3] = request_hash */
+  6,   /* field[6] = response */
+  4,   /* field[4] = response_hash */
+  1,   /* field[1] = shape */
+};
+static const ProtobufCIntRange bulkhead__ipc__method_form__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor bulkhead__ipc__method_form__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.ipc.MethodForm",
+  "MethodForm",
+  "Bulkhead__Ipc__MethodForm",
+  "bulkhead.ipc",
+  sizeof(Bulkhead__Ipc__MethodForm),
+  7,
+  bulkhead__ipc__method_form__field_descriptors,
+  bulkhead__ipc__method_form__field_indices_by_name,
+  1,  bulkhead__ipc__method_form__number_ranges,
+  (ProtobufCMessageInit) bulkhead__ipc__method_form__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bulkhead__ipc__schema_form__field_descriptors[4] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Ipc__SchemaForm, has_name),
+    offsetof(Bulkhead__Ipc__SchemaForm, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fingerprint",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Ipc__SchemaForm, has_fingerprint),
+    offsetof(Bulkhead__Ipc__SchemaForm, fingerprint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "messages",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Ipc__SchemaForm, n_messages),
+    offsetof(Bulkhead__Ipc__SchemaForm, messages),
+    &bulkhead__ipc__message_form__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "methods",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Ipc__SchemaForm, n_methods),
+    offsetof(Bulkhead__Ipc__SchemaForm, methods),
+    &bulkhead__ipc__method_form__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__ipc__schema_form__field_indices_by_name[] = {
+  1,   /* field[1] = fingerprint */
+  2,   /* field[2] = messages */
+  3,   /* field[3] = methods */
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange bulkhead__ipc__schema_form__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor bulkhead__ipc__schema_form__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.ipc.SchemaForm",
+  "SchemaForm",
+  "Bulkhead__Ipc__SchemaForm",
+  "bulkhead.ipc",
+  sizeof(Bulkhead__Ipc__SchemaForm),
+  4,
+  bulkhead__ipc__schema_form__field_descriptors,
+  bulkhead__ipc__schema_form__field_indices_by_name,
+  1,  bulkhead__ipc__schema_form__number_ranges,
+  (ProtobufCMessageInit) bulkhead__ipc__schema_form__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define bulkhead__ipc__describe_request__field_descriptors NULL
+#define bulkhead__ipc__describe_request__field_indices_by_name NULL
+#define bulkhead__ipc__describe_request__number_ranges NULL
+const ProtobufCMessageDescriptor bulkhead__ipc__describe_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.ipc.DescribeRequest",
+  "DescribeRequest",
+  "Bulkhead__Ipc__DescribeRequest",
+  "bulkhead.ipc",
+  sizeof(Bulkhead__Ipc__DescribeRequest),
+  0,
+  bulkhead__ipc__describe_request__field_descriptors,
+  bulkhead__ipc__describe_request__field_indices_by_name,
+  0,  bulkhead__ipc__describe_request__number_ranges,
+  (ProtobufCMessageInit) bulkhead__ipc__describe_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bulkhead__ipc__describe_reply__field_descriptors[3] =
+{
+  {
+    "service",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Ipc__DescribeReply, has_service),
+    offsetof(Bulkhead__Ipc__DescribeReply, service),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "instance",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Ipc__DescribeReply, has_instance),
+    offsetof(Bulkhead__Ipc__DescribeReply, instance),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "schemas",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Ipc__DescribeReply, n_schemas),
+    offsetof(Bulkhead__Ipc__DescribeReply, schemas),
+    &bulkhead__ipc__schema_form__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__ipc__describe_reply__field_indices_by_name[] = {
+  1,   /* field[1] = instance */
+  2,   /* field[2] = schemas */
+  0,   /* field[0] = service */
+};
+static const ProtobufCIntRange bulkhead__ipc__describe_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor bulkhead__ipc__describe_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.ipc.DescribeReply",
+  "DescribeReply",
+  "Bulkhead__Ipc__DescribeReply",
+  "bulkhead.ipc",
+  sizeof(Bulkhead__Ipc__DescribeReply),
+  3,
+  bulkhead__ipc__describe_reply__field_descriptors,
+  bulkhead__ipc__describe_reply__field_indices_by_name,
+  1,  bulkhead__ipc__describe_reply__number_ranges,
+  (ProtobufCMessageInit) bulkhead__ipc__describe_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor bulkhead__ipc__failure__field_descriptors[4] =

@@ -17,6 +17,12 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Bulkhead__Ipc__MethodEntry Bulkhead__Ipc__MethodEntry;
 typedef struct Bulkhead__Ipc__Hello Bulkhead__Ipc__Hello;
+typedef struct Bulkhead__Ipc__FieldForm Bulkhead__Ipc__FieldForm;
+typedef struct Bulkhead__Ipc__MessageForm Bulkhead__Ipc__MessageForm;
+typedef struct Bulkhead__Ipc__MethodForm Bulkhead__Ipc__MethodForm;
+typedef struct Bulkhead__Ipc__SchemaForm Bulkhead__Ipc__SchemaForm;
+typedef struct Bulkhead__Ipc__DescribeRequest Bulkhead__Ipc__DescribeRequest;
+typedef struct Bulkhead__Ipc__DescribeReply Bulkhead__Ipc__DescribeReply;
 typedef struct Bulkhead__Ipc__Failure Bulkhead__Ipc__Failure;
 typedef struct Bulkhead__Ipc__Health Bulkhead__Ipc__Health;
 
@@ -100,10 +106,132 @@ struct  Bulkhead__Ipc__Hello
    */
   protobuf_c_boolean has_peer;
   ProtobufCBinaryData peer;
+  /*
+   * Server only: the schemas whose fingerprint the client did not name, so that it can tell what still fits.
+   */
+  size_t n_forms;
+  Bulkhead__Ipc__SchemaForm **forms;
 };
 #define BULKHEAD__IPC__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__ipc__hello__descriptor) \
-    , 0, 0u, 0, 0u, 0, 0u, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0u, 0, 0u, 0, 0ull, 0,NULL, 0,NULL, 0, {0,NULL} }
+    , 0, 0u, 0, 0u, 0, 0u, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0u, 0, 0u, 0, 0ull, 0,NULL, 0,NULL, 0, {0,NULL}, 0,NULL }
+
+
+struct  Bulkhead__Ipc__FieldForm
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_number;
+  uint32_t number;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData name;
+  /*
+   * FieldDescriptorProto.Type of descriptor.proto.
+   */
+  protobuf_c_boolean has_type;
+  uint32_t type;
+  protobuf_c_boolean has_is_repeated;
+  protobuf_c_boolean is_repeated;
+  /*
+   * Place of the field's message in `messages`, from 1; 0: none.
+   */
+  protobuf_c_boolean has_message;
+  uint32_t message;
+};
+#define BULKHEAD__IPC__FIELD_FORM__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__ipc__field_form__descriptor) \
+    , 0, 0u, 0, {0,NULL}, 0, 0u, 0, 0, 0, 0u }
+
+
+struct  Bulkhead__Ipc__MessageForm
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData name;
+  size_t n_fields;
+  Bulkhead__Ipc__FieldForm **fields;
+};
+#define BULKHEAD__IPC__MESSAGE_FORM__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__ipc__message_form__descriptor) \
+    , 0, {0,NULL}, 0,NULL }
+
+
+struct  Bulkhead__Ipc__MethodForm
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData name;
+  /*
+   * As in MethodEntry.
+   */
+  protobuf_c_boolean has_shape;
+  uint32_t shape;
+  /*
+   * 0 control, 1 unary, 2 stream.
+   */
+  protobuf_c_boolean has_method_class;
+  uint32_t method_class;
+  protobuf_c_boolean has_request_hash;
+  uint64_t request_hash;
+  protobuf_c_boolean has_response_hash;
+  uint64_t response_hash;
+  /*
+   * Places in `messages`, from 1; 0: not described.
+   */
+  protobuf_c_boolean has_request;
+  uint32_t request;
+  protobuf_c_boolean has_response;
+  uint32_t response;
+};
+#define BULKHEAD__IPC__METHOD_FORM__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__ipc__method_form__descriptor) \
+    , 0, {0,NULL}, 0, 0u, 0, 0u, 0, 0ull, 0, 0ull, 0, 0u, 0, 0u }
+
+
+/*
+ * A service as its `.proto` declares it.
+ */
+struct  Bulkhead__Ipc__SchemaForm
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData name;
+  protobuf_c_boolean has_fingerprint;
+  ProtobufCBinaryData fingerprint;
+  size_t n_messages;
+  Bulkhead__Ipc__MessageForm **messages;
+  size_t n_methods;
+  Bulkhead__Ipc__MethodForm **methods;
+};
+#define BULKHEAD__IPC__SCHEMA_FORM__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__ipc__schema_form__descriptor) \
+    , 0, {0,NULL}, 0, {0,NULL}, 0,NULL, 0,NULL }
+
+
+struct  Bulkhead__Ipc__DescribeRequest
+{
+  ProtobufCMessage base;
+};
+#define BULKHEAD__IPC__DESCRIBE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__ipc__describe_request__descriptor) \
+     }
+
+
+/*
+ * What a process serves: the answer of Reflect.Describe.
+ */
+struct  Bulkhead__Ipc__DescribeReply
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_service;
+  ProtobufCBinaryData service;
+  protobuf_c_boolean has_instance;
+  ProtobufCBinaryData instance;
+  size_t n_schemas;
+  Bulkhead__Ipc__SchemaForm **schemas;
+};
+#define BULKHEAD__IPC__DESCRIBE_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__ipc__describe_reply__descriptor) \
+    , 0, {0,NULL}, 0, {0,NULL}, 0,NULL }
 
 
 /*
@@ -180,6 +308,120 @@ Bulkhead__Ipc__Hello *
 void   bulkhead__ipc__hello__free_unpacked
                      (Bulkhead__Ipc__Hello *message,
                       ProtobufCAllocator *allocator);
+/* Bulkhead__Ipc__FieldForm methods */
+void   bulkhead__ipc__field_form__init
+                     (Bulkhead__Ipc__FieldForm         *message);
+size_t bulkhead__ipc__field_form__get_packed_size
+                     (const Bulkhead__Ipc__FieldForm   *message);
+size_t bulkhead__ipc__field_form__pack
+                     (const Bulkhead__Ipc__FieldForm   *message,
+                      uint8_t             *out);
+size_t bulkhead__ipc__field_form__pack_to_buffer
+                     (const Bulkhead__Ipc__FieldForm   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Ipc__FieldForm *
+       bulkhead__ipc__field_form__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__ipc__field_form__free_unpacked
+                     (Bulkhead__Ipc__FieldForm *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Ipc__MessageForm methods */
+void   bulkhead__ipc__message_form__init
+                     (Bulkhead__Ipc__MessageForm         *message);
+size_t bulkhead__ipc__message_form__get_packed_size
+                     (const Bulkhead__Ipc__MessageForm   *message);
+size_t bulkhead__ipc__message_form__pack
+                     (const Bulkhead__Ipc__MessageForm   *message,
+                      uint8_t             *out);
+size_t bulkhead__ipc__message_form__pack_to_buffer
+                     (const Bulkhead__Ipc__MessageForm   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Ipc__MessageForm *
+       bulkhead__ipc__message_form__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__ipc__message_form__free_unpacked
+                     (Bulkhead__Ipc__MessageForm *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Ipc__MethodForm methods */
+void   bulkhead__ipc__method_form__init
+                     (Bulkhead__Ipc__MethodForm         *message);
+size_t bulkhead__ipc__method_form__get_packed_size
+                     (const Bulkhead__Ipc__MethodForm   *message);
+size_t bulkhead__ipc__method_form__pack
+                     (const Bulkhead__Ipc__MethodForm   *message,
+                      uint8_t             *out);
+size_t bulkhead__ipc__method_form__pack_to_buffer
+                     (const Bulkhead__Ipc__MethodForm   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Ipc__MethodForm *
+       bulkhead__ipc__method_form__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__ipc__method_form__free_unpacked
+                     (Bulkhead__Ipc__MethodForm *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Ipc__SchemaForm methods */
+void   bulkhead__ipc__schema_form__init
+                     (Bulkhead__Ipc__SchemaForm         *message);
+size_t bulkhead__ipc__schema_form__get_packed_size
+                     (const Bulkhead__Ipc__SchemaForm   *message);
+size_t bulkhead__ipc__schema_form__pack
+                     (const Bulkhead__Ipc__SchemaForm   *message,
+                      uint8_t             *out);
+size_t bulkhead__ipc__schema_form__pack_to_buffer
+                     (const Bulkhead__Ipc__SchemaForm   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Ipc__SchemaForm *
+       bulkhead__ipc__schema_form__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__ipc__schema_form__free_unpacked
+                     (Bulkhead__Ipc__SchemaForm *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Ipc__DescribeRequest methods */
+void   bulkhead__ipc__describe_request__init
+                     (Bulkhead__Ipc__DescribeRequest         *message);
+size_t bulkhead__ipc__describe_request__get_packed_size
+                     (const Bulkhead__Ipc__DescribeRequest   *message);
+size_t bulkhead__ipc__describe_request__pack
+                     (const Bulkhead__Ipc__DescribeRequest   *message,
+                      uint8_t             *out);
+size_t bulkhead__ipc__describe_request__pack_to_buffer
+                     (const Bulkhead__Ipc__DescribeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Ipc__DescribeRequest *
+       bulkhead__ipc__describe_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__ipc__describe_request__free_unpacked
+                     (Bulkhead__Ipc__DescribeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Ipc__DescribeReply methods */
+void   bulkhead__ipc__describe_reply__init
+                     (Bulkhead__Ipc__DescribeReply         *message);
+size_t bulkhead__ipc__describe_reply__get_packed_size
+                     (const Bulkhead__Ipc__DescribeReply   *message);
+size_t bulkhead__ipc__describe_reply__pack
+                     (const Bulkhead__Ipc__DescribeReply   *message,
+                      uint8_t             *out);
+size_t bulkhead__ipc__describe_reply__pack_to_buffer
+                     (const Bulkhead__Ipc__DescribeReply   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Ipc__DescribeReply *
+       bulkhead__ipc__describe_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__ipc__describe_reply__free_unpacked
+                     (Bulkhead__Ipc__DescribeReply *message,
+                      ProtobufCAllocator *allocator);
 /* Bulkhead__Ipc__Failure methods */
 void   bulkhead__ipc__failure__init
                      (Bulkhead__Ipc__Failure         *message);
@@ -226,6 +468,24 @@ typedef void (*Bulkhead__Ipc__MethodEntry_Closure)
 typedef void (*Bulkhead__Ipc__Hello_Closure)
                  (const Bulkhead__Ipc__Hello *message,
                   void *closure_data);
+typedef void (*Bulkhead__Ipc__FieldForm_Closure)
+                 (const Bulkhead__Ipc__FieldForm *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Ipc__MessageForm_Closure)
+                 (const Bulkhead__Ipc__MessageForm *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Ipc__MethodForm_Closure)
+                 (const Bulkhead__Ipc__MethodForm *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Ipc__SchemaForm_Closure)
+                 (const Bulkhead__Ipc__SchemaForm *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Ipc__DescribeRequest_Closure)
+                 (const Bulkhead__Ipc__DescribeRequest *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Ipc__DescribeReply_Closure)
+                 (const Bulkhead__Ipc__DescribeReply *message,
+                  void *closure_data);
 typedef void (*Bulkhead__Ipc__Failure_Closure)
                  (const Bulkhead__Ipc__Failure *message,
                   void *closure_data);
@@ -240,6 +500,12 @@ typedef void (*Bulkhead__Ipc__Health_Closure)
 
 extern const ProtobufCMessageDescriptor bulkhead__ipc__method_entry__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__ipc__hello__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__ipc__field_form__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__ipc__message_form__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__ipc__method_form__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__ipc__schema_form__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__ipc__describe_request__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__ipc__describe_reply__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__ipc__failure__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__ipc__health__descriptor;
 

@@ -51,17 +51,37 @@ struct Links<Service: CommandLineService>: AsyncParsableCommand {
         verb(Service.self, "links", "Show each link: peer, state, breaker, calls, latency.", example: "links")
     }
     @OptionGroup var shared: SharedOptions
+    @Flag(help: "Show instead the methods of each link: class, id, and whether both versions fit.") var methods = false
 
     func run() async throws {
-        let links = try await AdminConnection(Service.name, shared).invoke("links", NoValue(), as: [LinkReport].self)
+        let connection = try AdminConnection(Service.name, shared)
+        if methods {
+            let links = try await connection.invoke("links.methods", NoValue(), as: [LinkMethods].self)
+            return try show(links, shared) { table([LinkMethods.head] + $0.flatMap(\.rows)) }
+        }
+        let links = try await connection.invoke("links", NoValue(), as: [LinkReport].self)
         try show(links, shared) { table([LinkReport.head] + $0.map(\.row)) }
+    }
+}
+
+extension LinkMethods {
+    fileprivate static let head = ["PEER", "METHOD", "SHAPE", "CLASS", "ID", "VERSION"]
+
+    fileprivate var rows: [[String]] {
+        methods.map { method in
+            [
+                peer, method.name, method.shape, "\(method.methodClass)", method.id.map { "\($0)" } ?? "-",
+                method.version.rawValue + (method.problem.map { ": \($0)" } ?? ""),
+            ]
+        }
     }
 }
 
 extension LinkReport {
     /// Titles of `row`.
     package static let head = [
-        "PEER", "STATE", "FOR", "BREAKER", "IN FLIGHT", "CALLS", "FAILED", "P50 MS", "P99 MS", "LAST ERROR", "WITHOUT IT",
+        "PEER", "STATE", "FOR", "BREAKER", "IN FLIGHT", "CALLS", "FAILED", "P50 MS", "P99 MS", "SKEWED", "LAST ERROR",
+        "WITHOUT IT",
     ]
 
     /// The link for people.
@@ -69,7 +89,8 @@ extension LinkReport {
         func number(_ value: Double?) -> String { value.map { "\(Double(Int($0 * 1000)) / 1000)" } ?? "-" }
         return [
             link.peer, link.state.rawValue, "\(Int(link.stateSeconds)) s", link.breaker, "\(link.inFlight)", "\(link.calls)",
-            "\(link.failures)", number(link.p50Milliseconds), number(link.p99Milliseconds), link.lastError ?? "-", fallback,
+            "\(link.failures)", number(link.p50Milliseconds), number(link.p99Milliseconds),
+            link.skewed.isEmpty ? "-" : link.skewed.joined(separator: " "), link.lastError ?? "-", fallback,
         ]
     }
 }

@@ -27,11 +27,20 @@ package struct LinkOverride: Sendable, Equatable {
     package var openFor: Duration?
     /// How long it stays open at most, after repeated openings.
     package var openForMax: Duration?
+    /// The share of calls in the window that run too long and open the breaker, 0 … 1.
+    package var slowRatio: Double?
+    /// From when on a running unary call is too long; a control call is after a second at the latest.
+    package var slowAfter: Duration?
+    /// Calls in flight at most, by class.
+    package var maxControl: Int?
+    package var maxUnary: Int?
+    package var maxStream: Int?
 
     /// An override that changes what is given.
     package init(
         deadline: Duration? = nil, failures: Int? = nil, failureRatio: Double? = nil, minRequests: Int? = nil,
-        window: Duration? = nil, openFor: Duration? = nil, openForMax: Duration? = nil
+        window: Duration? = nil, openFor: Duration? = nil, openForMax: Duration? = nil, slowRatio: Double? = nil,
+        slowAfter: Duration? = nil, maxControl: Int? = nil, maxUnary: Int? = nil, maxStream: Int? = nil
     ) {
         self.deadline = deadline
         self.failures = failures
@@ -40,10 +49,16 @@ package struct LinkOverride: Sendable, Equatable {
         self.window = window
         self.openFor = openFor
         self.openForMax = openForMax
+        self.slowRatio = slowRatio
+        self.slowAfter = slowAfter
+        self.maxControl = maxControl
+        self.maxUnary = maxUnary
+        self.maxStream = maxStream
     }
 
     init(section: ConfigSection) {
         let breaker = section.section("breaker")
+        let inFlight = section.section("max_in_flight")
         self.init(
             deadline: section.optionalDuration("deadline", in: .milliseconds(1) ... .seconds(86_400)),
             failures: breaker.optionalInt("failures", in: 1 ... 10_000),
@@ -51,7 +66,12 @@ package struct LinkOverride: Sendable, Equatable {
             minRequests: breaker.optionalInt("min_requests", in: 1 ... 1_000_000),
             window: breaker.optionalDuration("window", in: .milliseconds(100) ... .seconds(3600)),
             openFor: breaker.optionalDuration("open_for", in: .milliseconds(10) ... .seconds(3600)),
-            openForMax: breaker.optionalDuration("open_for_max", in: .milliseconds(10) ... .seconds(86_400)))
+            openForMax: breaker.optionalDuration("open_for_max", in: .milliseconds(10) ... .seconds(86_400)),
+            slowRatio: breaker.optionalDouble("slow_ratio", in: 0.01 ... 1),
+            slowAfter: breaker.optionalDuration("slow_after", in: .milliseconds(10) ... .seconds(86_400)),
+            maxControl: inFlight.optionalInt("control", in: 1 ... 1_000_000),
+            maxUnary: inFlight.optionalInt("unary", in: 1 ... 1_000_000),
+            maxStream: inFlight.optionalInt("stream", in: 1 ... 1_000_000))
         if let first = openFor, let most = openForMax, first > most {
             breaker.report("open_for_max", found: Quantity.text(most), expected: "at least open_for, \(Quantity.text(first))")
         }

@@ -89,6 +89,11 @@ final class ContextParts: Sendable {
         state.withLock { $0.tasks.append(task) }
     }
 
+    /// From now on the process aborts when its loop or its blocking threads hang.
+    func startWatchdog(_ eventLoop: any EventLoop) throws(StartupFailure) {
+        try LoopWatchdog.start(eventLoop, blocking: pool)
+    }
+
     /// Cancels background work and waits for its end, then ends links and threads.
     func close() async {
         let tasks = state.withLock { state in

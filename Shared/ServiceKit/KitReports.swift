@@ -28,6 +28,14 @@ package struct LinkReport: Codable, Sendable {
     package var fallback: String
 }
 
+/// What `links --methods` shows of one link.
+package struct LinkMethods: Sendable, Codable {
+    /// The service at the other end.
+    package var peer: String
+    /// As negotiated in the last handshake; empty before the first.
+    package var methods: [LinkMethod]
+}
+
 /// What `breakers` takes and gives.
 package struct BreakerCommand: Codable, Sendable {
     package var name: String

@@ -11,6 +11,11 @@ enum PeerIdentity {
         Set(callers.compactMap { uid(of: $0) }).union([geteuid(), 0])
     }
 
+    /// The names callers may use, each with the uids that may use it.
+    static func names(of callers: Set<ServiceName>) -> [String: Set<UInt32>] {
+        Dictionary(uniqueKeysWithValues: callers.map { ($0.rawValue, uids(of: [$0])) })
+    }
+
     /// Who may own the folder of a peer's socket.
     static func owners(of service: ServiceName) -> [UInt32] { [geteuid(), 0] + (uid(of: service).map { [$0] } ?? []) }
 

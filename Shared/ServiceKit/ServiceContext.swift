@@ -2,6 +2,7 @@ import BulkheadConfig
 import BulkheadCore
 import BulkheadIPC
 import BulkheadObservability
+import BulkheadResilience
 import Logging
 import NIOCore
 import NIOPosix
@@ -66,9 +67,11 @@ package final class ServiceContext: Sendable {
     /// All links by peer, in the order of their declaration.
     package var links: [(peer: ServiceName, link: IPCLink)] { parts.order.map { ($0, link(to: $0)) } }
 
-    /// The deadline of a call to `service`: its link's limit from now, or `limit` if that is nearer.
+    /// The deadline of a call to `service`: its link's limit from now, or a little before `limit` if that is nearer, so that
+    /// this process can still tell its own caller what happened. Passed already when too little time is left.
     package func deadline(for service: ServiceName, within limit: MonotonicTime = .never) -> MonotonicTime {
-        min(limit, .now() + (parts.deadlines[service] ?? .seconds(30)))
+        let now = MonotonicTime.now()
+        return DeadlineBudget(deadline: limit).child(cap: parts.deadlines[service] ?? .seconds(30), now: now) ?? now
     }
 
     /// Reports this process's own health to all peers, `/ready` and `status`. `.ready` is reported by the kit after `start`

@@ -58,9 +58,10 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
         let folders = ServiceFolders(service: Service.name, runDir: loaded.suite.runDir, stateDir: loaded.suite.stateDir)
         try folders.prepare()
         // Under `bulkhead up` no service outlives its supervisor, however that ends.
-        if getenv("BULKHEAD_SUPERVISED") != nil { _ = bh_signal_on_parent_death(SIGTERM) }
+        if getenv("BULKHEAD_SUPERVISED") != nil { endWithParent() }
         if Service.name == .credentials { try refuseDumps() }
         let context = makeContext(loaded.suite, folders)
+        try context.parts.startWatchdog(context.eventLoop)
         StopSignals.listen(stop: { [stopping] _ in stopping.stop(nil) }, reload: { [self] in requestReload() })
         context.parts.observeFailure { [stopping] in stopping.stop($0) }
         let service = try await Service(configuration: loaded.service, context: context)
@@ -112,6 +113,13 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
 
     // Parts of the start
 
+    private func endWithParent() {
+        let error = bh_signal_on_parent_death(SIGTERM)
+        if error != 0 {
+            logger.warning("will not end with its supervisor (prctl failed)", metadata: ["errno": "\(error)"])
+        }
+    }
+
     private func refuseDumps() throws {
         let error = bh_set_undumpable()
         if error != 0 {
@@ -135,19 +143,10 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
 
     private func makeLink(_ peer: PeerDeclaration, _ suite: SuiteConfiguration, _ loop: any EventLoop) -> IPCLink {
         let folders = ServiceFolders(service: peer.service, runDir: suite.runDir, stateDir: suite.stateDir)
-        var breaker = CircuitBreaker.Configuration()
-        if let change = suite.links["\(Service.name.rawValue).\(peer.service.rawValue)"] {
-            breaker.failures = change.failures ?? breaker.failures
-            breaker.failureRatio = change.failureRatio ?? breaker.failureRatio
-            breaker.minRequests = change.minRequests ?? breaker.minRequests
-            breaker.window = change.window ?? breaker.window
-            breaker.openFor = change.openFor ?? breaker.openFor
-            breaker.openForMax = change.openForMax ?? breaker.openForMax
-        }
-        let configuration = LinkConfiguration(
+        var configuration = LinkConfiguration(
             peer: peer.service.rawValue, caller: Service.name.rawValue, socketPath: folders.ipcSocket,
-            schemas: peer.schemas + [PeerMethods.schema], breaker: breaker,
-            allowedOwners: PeerIdentity.owners(of: peer.service))
+            schemas: peer.schemas + [PeerMethods.schema], allowedOwners: PeerIdentity.owners(of: peer.service))
+        if let change = suite.links["\(Service.name.rawValue).\(peer.service.rawValue)"] { configuration.apply(change) }
         return IPCLink(configuration: configuration, eventLoop: loop)
     }
 
@@ -166,7 +165,7 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
             let peers = try await IPCServer.start(
                 ServerConfiguration(
                     service: Service.name.rawValue, socketPath: folders.ipcSocket,
-                    allowedUIDs: PeerIdentity.uids(of: Service.callers), allowedCallers: Set(Service.callers.map(\.rawValue)),
+                    allowedUIDs: PeerIdentity.uids(of: Service.callers), allowedCallers: PeerIdentity.names(of: Service.callers),
                     methods: service.methods + PeerMethods.serve(endpoint), schemas: Service.schemas + [PeerMethods.schema]),
                 eventLoop: context.eventLoop)
             gauges.watch(peers)
@@ -174,7 +173,7 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
             let admin = try await IPCServer.start(
                 ServerConfiguration(
                     service: Service.name.rawValue, socketPath: folders.adminSocket, allowedUIDs: [geteuid(), 0],
-                    allowedCallers: ["admin"], allowedGID: PeerIdentity.adminGroup, methods: AdminMethods.serve(verbs),
+                    allowedCallers: ["admin": []], allowedGID: PeerIdentity.adminGroup, methods: AdminMethods.serve(verbs),
                     schemas: [AdminMethods.schema]),
                 eventLoop: context.eventLoop)
             return Sockets(peers: peers, admin: admin)
@@ -234,6 +233,9 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
             AdminVerb("health") { [self] (_: NoValue) in status(context, server) },
             AdminVerb("links") { (_: NoValue) in
                 zip(Service.peers, context.links).map { LinkReport(link: $1.link.snapshot(), fallback: $0.fallback) }
+            },
+            AdminVerb("links.methods") { (_: NoValue) in
+                context.links.map { LinkMethods(peer: $0.peer.rawValue, methods: $0.link.methods()) }
             },
             AdminVerb("breakers.list") { (_: NoValue) in
                 context.links.map { BreakerRow(name: $0.peer.rawValue, state: $0.link.snapshot().breaker) } + service.breakers()

@@ -35,7 +35,7 @@ package enum WireLimits {
     /// Fields over all levels.
     package static let fields: UInt32 = 200_000
     /// Bytes of memory while unpacking, for a message of `length` bytes.
-    static func memory(_ length: Int) -> Int { 16 * length + 256 * 1024 }
+    static func memory(_ length: Int) -> Int { 8 * length + 256 * 1024 }
     /// Bytes of memory while packing.
     static let packing = 256 << 20
 }

@@ -124,10 +124,19 @@ package enum ControlAPI {
 package enum PeerMethods {
     /// `Peer.Metrics`.
     package static let metrics = MethodDescriptor(
-        name: "Peer.Metrics", shape: .unary, requestHash: 0x44136fa355b3678a,
+        name: "Peer.Metrics", shape: .unary, methodClass: .control, requestHash: 0x44136fa355b3678a,
         responseHash: 0x4114fdf041005c91)
     /// The schema as told in the handshake.
-    package static let schema = ServiceSchema(name: "Peer", fingerprint: "a529cb22f0abc7646e04b3d8aa494c18", methods: [metrics])
+    package static let schema = ServiceSchema(
+        name: "Peer", fingerprint: "a529cb22f0abc7646e04b3d8aa494c18", methods: [metrics],
+        forms: [
+            MessageForm("MetricsRequest", [
+            ]),
+            MessageForm("MetricsReply", [
+                MessageForm.Field(1, "text", 9),
+            ]),
+        ],
+        signatures: [MethodSignature(0, 1)])
 }
 
 /// Served on ipc.sock, for peers.
@@ -139,6 +148,7 @@ package struct PeerClient: Sendable {
     package init(link: IPCLink) { self.link = link }
 
     /// The process's metrics in the Prometheus text format.
+    /// Class: control.
     package func metrics(_ request: ControlAPI.MetricsRequest, _ options: CallOptions) async throws -> ControlAPI.MetricsReply {
         try TypedCall.reply(try await link.unary(PeerMethods.metrics, request.encoded(), options))
     }
@@ -147,6 +157,7 @@ package struct PeerClient: Sendable {
 /// Served on ipc.sock, for peers.
 package protocol PeerHandler: Sendable {
     /// The process's metrics in the Prometheus text format.
+    /// Class: control.
     func metrics(_ request: ControlAPI.MetricsRequest, _ call: ServerCall) async throws -> ControlAPI.MetricsReply
 }
 
@@ -168,7 +179,18 @@ package enum AdminMethods {
         name: "Admin.Invoke", shape: .unary, requestHash: 0x237349ffda6f5d3a,
         responseHash: 0x4114fdf041005c91)
     /// The schema as told in the handshake.
-    package static let schema = ServiceSchema(name: "Admin", fingerprint: "89e162305043675268b7133f07f08ff6", methods: [invoke])
+    package static let schema = ServiceSchema(
+        name: "Admin", fingerprint: "89e162305043675268b7133f07f08ff6", methods: [invoke],
+        forms: [
+            MessageForm("InvokeRequest", [
+                MessageForm.Field(1, "verb", 9),
+                MessageForm.Field(2, "arguments_json", 9),
+            ]),
+            MessageForm("InvokeReply", [
+                MessageForm.Field(1, "result_json", 9),
+            ]),
+        ],
+        signatures: [MethodSignature(0, 1)])
 }
 
 /// Served on admin.sock only, so that a taken-over peer cannot administer.

@@ -166,7 +166,29 @@ package enum CredentialsMethods {
         name: "Credentials.Call", shape: .bidirectional, requestHash: 0x85c060765cf3c8b9,
         responseHash: 0x3b2d4389b80b9f0a)
     /// The schema as told in the handshake.
-    package static let schema = ServiceSchema(name: "Credentials", fingerprint: "6326e4fbd3a297238ba900c48ab376c8", methods: [call])
+    package static let schema = ServiceSchema(
+        name: "Credentials", fingerprint: "6326e4fbd3a297238ba900c48ab376c8", methods: [call],
+        forms: [
+            MessageForm("CallRequest", [
+                MessageForm.Field(1, "destination", 9),
+                MessageForm.Field(2, "method", 9),
+                MessageForm.Field(3, "path", 9),
+                MessageForm.Field(4, "query", 9),
+                MessageForm.Field(5, "headers", 11, isRepeated: true, message: 1),
+                MessageForm.Field(6, "body", 12),
+                MessageForm.Field(7, "connect_timeout_ms", 5),
+            ]),
+            MessageForm("Header", [
+                MessageForm.Field(1, "name", 9),
+                MessageForm.Field(2, "value", 9),
+            ]),
+            MessageForm("CallReply", [
+                MessageForm.Field(1, "status", 5),
+                MessageForm.Field(2, "headers", 11, isRepeated: true, message: 1),
+                MessageForm.Field(3, "body", 12),
+            ]),
+        ],
+        signatures: [MethodSignature(0, 2)])
 }
 
 /// Calls the Credentials service over a link.

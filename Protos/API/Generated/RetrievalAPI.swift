@@ -114,7 +114,23 @@ package enum RetrievalMethods {
         name: "Retrieval.Embed", shape: .unary, requestHash: 0x9bfc947de14a2c33,
         responseHash: 0x382a81079188d6a7)
     /// The schema as told in the handshake.
-    package static let schema = ServiceSchema(name: "Retrieval", fingerprint: "63aad0691184f941965061ac20313d01", methods: [embed])
+    package static let schema = ServiceSchema(
+        name: "Retrieval", fingerprint: "63aad0691184f941965061ac20313d01", methods: [embed],
+        forms: [
+            MessageForm("EmbedRequest", [
+                MessageForm.Field(1, "inputs", 9, isRepeated: true),
+                MessageForm.Field(2, "dimensions", 5),
+            ]),
+            MessageForm("EmbedReply", [
+                MessageForm.Field(1, "vectors", 11, isRepeated: true, message: 2),
+                MessageForm.Field(2, "input_tokens", 3),
+                MessageForm.Field(3, "model", 9),
+            ]),
+            MessageForm("Vector", [
+                MessageForm.Field(1, "values", 2, isRepeated: true),
+            ]),
+        ],
+        signatures: [MethodSignature(0, 1)])
 }
 
 /// Calls the Retrieval service over a link.

@@ -406,14 +406,63 @@ package enum SessionAPI {
 package enum SessionMethods {
     /// `Session.Admit`.
     package static let admit = MethodDescriptor(
-        name: "Session.Admit", shape: .unary, requestHash: 0x5d423322b7e398f6,
+        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x5d423322b7e398f6,
         responseHash: 0x7ac56f32f74a653d)
     /// `Session.Settle`.
     package static let settle = MethodDescriptor(
-        name: "Session.Settle", shape: .unary, requestHash: 0x813239ce3d8b03d8,
+        name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0x813239ce3d8b03d8,
         responseHash: 0x44136fa355b3678a)
     /// The schema as told in the handshake.
-    package static let schema = ServiceSchema(name: "Session", fingerprint: "28290c50204c103c05e497cab8a8f2b5", methods: [admit, settle])
+    package static let schema = ServiceSchema(
+        name: "Session", fingerprint: "28290c50204c103c05e497cab8a8f2b5", methods: [admit, settle],
+        forms: [
+            MessageForm("AdmitRequest", [
+                MessageForm.Field(1, "key_digest", 12),
+                MessageForm.Field(2, "route", 9),
+                MessageForm.Field(3, "model", 9),
+                MessageForm.Field(4, "estimated_tokens", 3),
+                MessageForm.Field(5, "idempotency_key", 9),
+                MessageForm.Field(6, "request_digest", 12),
+                MessageForm.Field(7, "asserted_user", 9),
+                MessageForm.Field(8, "count", 8),
+            ]),
+            MessageForm("AdmitReply", [
+                MessageForm.Field(1, "verdict", 14),
+                MessageForm.Field(2, "admission_id", 9),
+                MessageForm.Field(3, "key_id", 9),
+                MessageForm.Field(4, "tenant", 9),
+                MessageForm.Field(5, "user", 9),
+                MessageForm.Field(6, "admin", 8),
+                MessageForm.Field(7, "models", 9, isRepeated: true),
+                MessageForm.Field(8, "requests", 11, message: 2),
+                MessageForm.Field(9, "stored", 11, message: 3),
+                MessageForm.Field(10, "reason", 9),
+            ]),
+            MessageForm("RateLimit", [
+                MessageForm.Field(1, "limit", 3),
+                MessageForm.Field(2, "remaining", 3),
+                MessageForm.Field(3, "reset_ms", 3),
+                MessageForm.Field(4, "retry_after_ms", 3),
+            ]),
+            MessageForm("StoredAnswer", [
+                MessageForm.Field(1, "status", 5),
+                MessageForm.Field(2, "content_type", 9),
+                MessageForm.Field(3, "body", 12),
+                MessageForm.Field(4, "headers", 9, isRepeated: true),
+            ]),
+            MessageForm("SettleRequest", [
+                MessageForm.Field(1, "admission_id", 9),
+                MessageForm.Field(2, "key_id", 9),
+                MessageForm.Field(3, "status", 5),
+                MessageForm.Field(4, "input_tokens", 3),
+                MessageForm.Field(5, "output_tokens", 3),
+                MessageForm.Field(6, "cost_nanousd", 3),
+                MessageForm.Field(7, "answer", 11, message: 3),
+            ]),
+            MessageForm("SettleReply", [
+            ]),
+        ],
+        signatures: [MethodSignature(0, 1), MethodSignature(4, 5)])
 }
 
 /// Calls the Session service over a link.
@@ -425,11 +474,13 @@ package struct SessionClient: Sendable {
     package init(link: IPCLink) { self.link = link }
 
     /// Decides whether a request may run: key, limits and idempotency in one round trip.
+    /// Class: control.
     package func admit(_ request: SessionAPI.AdmitRequest, _ options: CallOptions) async throws -> SessionAPI.AdmitReply {
         try TypedCall.reply(try await link.unary(SessionMethods.admit, request.encoded(), options))
     }
 
     /// Reports how an admitted request ended. Idempotent by admission id.
+    /// Class: control.
     package func settle(_ request: SessionAPI.SettleRequest, _ options: CallOptions) async throws -> SessionAPI.SettleReply {
         try TypedCall.reply(try await link.unary(SessionMethods.settle, request.encoded(), options))
     }
@@ -438,8 +489,10 @@ package struct SessionClient: Sendable {
 /// Serves the Session service.
 package protocol SessionHandler: Sendable {
     /// Decides whether a request may run: key, limits and idempotency in one round trip.
+    /// Class: control.
     func admit(_ request: SessionAPI.AdmitRequest, _ call: ServerCall) async throws -> SessionAPI.AdmitReply
     /// Reports how an admitted request ended. Idempotent by admission id.
+    /// Class: control.
     func settle(_ request: SessionAPI.SettleRequest, _ call: ServerCall) async throws -> SessionAPI.SettleReply
 }
 

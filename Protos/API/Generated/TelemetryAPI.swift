@@ -301,7 +301,46 @@ package enum TelemetryMethods {
         name: "Telemetry.Ingest", shape: .unary, requestHash: 0x246d4fcc98c6d267,
         responseHash: 0x5116b26282ecb9ad)
     /// The schema as told in the handshake.
-    package static let schema = ServiceSchema(name: "Telemetry", fingerprint: "56a06b8efcb1855cc6daa95f3ccff07e", methods: [ingest])
+    package static let schema = ServiceSchema(
+        name: "Telemetry", fingerprint: "56a06b8efcb1855cc6daa95f3ccff07e", methods: [ingest],
+        forms: [
+            MessageForm("IngestRequest", [
+                MessageForm.Field(1, "producer", 9),
+                MessageForm.Field(2, "instance", 9),
+                MessageForm.Field(3, "first_sequence", 3),
+                MessageForm.Field(4, "events", 11, isRepeated: true, message: 1),
+                MessageForm.Field(5, "dropped", 3),
+            ]),
+            MessageForm("RequestEvent", [
+                MessageForm.Field(1, "started_unix_ns", 3),
+                MessageForm.Field(2, "duration_us", 3),
+                MessageForm.Field(3, "first_token_us", 3),
+                MessageForm.Field(4, "overhead_us", 3),
+                MessageForm.Field(5, "request_id", 9),
+                MessageForm.Field(6, "trace_id", 9),
+                MessageForm.Field(7, "tenant", 9),
+                MessageForm.Field(8, "user", 9),
+                MessageForm.Field(9, "key_id", 9),
+                MessageForm.Field(10, "route", 9),
+                MessageForm.Field(11, "alias", 9),
+                MessageForm.Field(12, "provider", 9),
+                MessageForm.Field(13, "model", 9),
+                MessageForm.Field(14, "status", 5),
+                MessageForm.Field(15, "error_code", 9),
+                MessageForm.Field(16, "cache", 9),
+                MessageForm.Field(17, "streamed", 8),
+                MessageForm.Field(18, "attempts", 5),
+                MessageForm.Field(19, "input_tokens", 3),
+                MessageForm.Field(20, "output_tokens", 3),
+                MessageForm.Field(21, "cost_nanousd", 3),
+                MessageForm.Field(22, "degraded", 9, isRepeated: true),
+            ]),
+            MessageForm("IngestReply", [
+                MessageForm.Field(1, "acknowledged", 3),
+                MessageForm.Field(2, "credit", 5),
+            ]),
+        ],
+        signatures: [MethodSignature(0, 2)])
 }
 
 /// Calls the Telemetry service over a link.

@@ -21,6 +21,25 @@ int bh_peer_credentials(int fd, uint32_t *uid, uint32_t *gid, int32_t *pid) {
     return 0;
 }
 
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+
+int bh_peer_in_group(int fd, uint32_t gid) {
+    // As many as a Linux process may have (NGROUPS_MAX).
+    socklen_t length = 65536 * sizeof(gid_t);
+    gid_t *groups = malloc(length);
+    if (groups == NULL) return -ENOMEM;
+    int found = 0;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &length) != 0) {
+        found = -errno;
+    } else {
+        for (size_t at = 0; at < length / sizeof(gid_t) && !found; at++) found = groups[at] == gid;
+    }
+    free(groups);
+    return found;
+}
+
 int bh_signal_on_parent_death(int signal) { return prctl(PR_SET_PDEATHSIG, signal) == 0 ? 0 : errno; }
 
 int bh_set_undumpable(void) { return prctl(PR_SET_DUMPABLE, 0) == 0 ? 0 : errno; }

@@ -15,8 +15,10 @@ final class FramePipe: @unchecked Sendable {
     private static let keptBytes = 256 << 10
     /// With more than this unsent a server reads no further requests; it goes on at half of it.
     private static let holdBytes = 64 << 20
-    /// An incomplete frame, or an unwritable transport, is tolerated this long.
-    static let stall: Duration = .seconds(5)
+    /// A client that stays inside a frame for longer is cut off by the server.
+    private static let partialLimit: Duration = .seconds(5)
+    /// A server that stays inside a frame, and whoever takes no bytes, may be starved; it gets as long as a silent peer.
+    private static let stall: Duration = .seconds(10)
 
     let eventLoop: any EventLoop
     /// Strong: the connection lives as long as its transport; the cycle ends in `transportClosed`.
@@ -150,10 +152,12 @@ extension FramePipe {
         watchArmed = false
         guard !isClosed else { return }
         let now = MonotonicTime.now()
-        if let partialSince, now - partialSince >= Self.stall {
-            fail(ProtocolViolation(code: .timeout, description: "a frame stayed incomplete for 5 s"))
+        let partialLimit = holdsReading ? Self.partialLimit : Self.stall
+        if let partialSince, now - partialSince >= partialLimit {
+            let seconds = partialLimit.components.seconds
+            fail(ProtocolViolation(code: .timeout, description: "a frame stayed incomplete for \(seconds) s"))
         } else if let unwritableSince, now - unwritableSince >= Self.stall {
-            close("the peer took no bytes for 5 s")
+            close("the peer took no bytes for 10 s")
         } else if partialSince != nil || unwritableSince != nil {
             armWatch()
         }

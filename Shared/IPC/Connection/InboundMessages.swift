@@ -26,8 +26,10 @@ final class InboundMessages: @unchecked Sendable {
     /// What the sender may still send.
     private var window = FrameLimits.window
     private var owed = 0
+    private var held: MemoryShare
 
-    init(pipe: FramePipe, stream: UInt32) {
+    init(pipe: FramePipe, stream: UInt32, memory: MemoryBudget) {
+        self.held = MemoryShare(memory)
         self.eventLoop = pipe.eventLoop
         self.pipe = pipe
         self.stream = stream
@@ -57,6 +59,7 @@ final class InboundMessages: @unchecked Sendable {
             giveBack(cost)
             waiting.continuation.resume(returning: message)
         } else {
+            held.add(cost)
             queue.append(message)
         }
     }
@@ -66,7 +69,10 @@ final class InboundMessages: @unchecked Sendable {
     func finish(_ result: Result<Void, CallError>) {
         guard end == nil else { return }
         end = result
-        if case .failure(let error) = result, error.code == .cancelled || error.code == .deadlineExceeded { queue.removeAll() }
+        if case .failure(let error) = result, error.code == .cancelled || error.code == .deadlineExceeded {
+            queue.removeAll()
+            held.remove(held.bytes)
+        }
         guard let waiting = wait else { return }
         wait = nil
         switch result {
@@ -90,7 +96,9 @@ final class InboundMessages: @unchecked Sendable {
 
     private func takeNow() -> Result<ByteBuffer?, CallError>? {
         if let message = queue.popFirst() {
-            giveBack(message.readableBytes + FrameLimits.messageOverhead)
+            let cost = message.readableBytes + FrameLimits.messageOverhead
+            held.remove(cost)
+            giveBack(cost)
             return .success(message)
         }
         return end.map { $0.map { nil } }

@@ -43,18 +43,8 @@ extension Hello {
         service.utf8.count <= Self.nameBytes && peer.utf8.count <= Self.nameBytes
             && instance?.readableBytes == Self.instanceBytes && schemas.count <= Self.schemaCount
             && methods.count <= Self.methodCount && methods.allSatisfy { $0.name.utf8.count <= Self.nameBytes }
+            && forms.count <= Self.schemaCount
     }
-}
-
-extension IPCMessages.MethodEntry {
-    init(_ method: MethodDescriptor) {
-        self.init(
-            name: method.name, requestHash: method.requestHash, responseHash: method.responseHash,
-            shape: UInt32(method.shape.rawValue))
-    }
-
-    /// Both ends mean the same messages and the same kind of call.
-    func agrees(with method: MethodDescriptor) -> Bool { self == Self(method) }
 }
 
 /// The payload of a STATUS frame that is not ok. The code stands in the frame's `aux`, not-processed in its flags.
@@ -67,7 +57,7 @@ extension IPCMessages.Failure {
     init(_ error: CallError) {
         self.init(
             reason: error.reason.prefix(bytes: Self.wordBytes), message: error.message.prefix(bytes: Self.messageBytes),
-            retryAfterMS: error.retryAfter.map { max(0, Int($0.nanosecondsClamped / 1_000_000)) },
+            retryAfterMS: error.retryAfter.map { max(-1, Int($0.nanosecondsClamped / 1_000_000)) },
             origin: error.origin?.prefix(bytes: Self.wordBytes))
     }
 
@@ -77,7 +67,7 @@ extension IPCMessages.Failure {
         }
         let failure: Self = try decode(payload, "status")
         guard failure.reason.utf8.count <= wordBytes, (failure.origin ?? "").utf8.count <= wordBytes,
-            failure.message.utf8.count <= messageBytes, failure.retryAfterMS ?? 0 >= 0
+            failure.message.utf8.count <= messageBytes, failure.retryAfterMS ?? 0 >= -1
         else { throw ProtocolViolation(description: "a field of a status with code \(header.aux) is out of bounds") }
         return CallError(
             code, reason: failure.reason, message: failure.message,

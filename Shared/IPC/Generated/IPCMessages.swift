@@ -85,9 +85,11 @@ package enum IPCMessages {
         package var methods: [IPCMessages.MethodEntry]
         /// Client only: the service it looks for; empty takes any.
         package var peer: String
+        /// Server only: the schemas whose fingerprint the client did not name, so that it can tell what still fits.
+        package var forms: [IPCMessages.SchemaForm]
 
         /// A message with the given fields, the others at their defaults.
-        package init(magic: UInt32 = 0, major: UInt32 = 0, minor: UInt32 = 0, service: String = "", instance: ByteBuffer? = nil, pid: Int = 0, maxFrame: UInt32 = 0, maxMessage: UInt32 = 0, monotonicNS: UInt64 = 0, schemas: [String] = [], methods: [IPCMessages.MethodEntry] = [], peer: String = "") {
+        package init(magic: UInt32 = 0, major: UInt32 = 0, minor: UInt32 = 0, service: String = "", instance: ByteBuffer? = nil, pid: Int = 0, maxFrame: UInt32 = 0, maxMessage: UInt32 = 0, monotonicNS: UInt64 = 0, schemas: [String] = [], methods: [IPCMessages.MethodEntry] = [], peer: String = "", forms: [IPCMessages.SchemaForm] = []) {
             self.magic = magic
             self.major = major
             self.minor = minor
@@ -100,6 +102,7 @@ package enum IPCMessages {
             self.schemas = schemas
             self.methods = methods
             self.peer = peer
+            self.forms = forms
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -150,6 +153,7 @@ package enum IPCMessages {
                 wire.pointee.has_peer = 1
                 wire.pointee.peer = try arena.string(peer)
             }
+            (wire.pointee.forms, wire.pointee.n_forms) = try arena.messages(forms)
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Ipc__Hello>) throws {
@@ -165,6 +169,278 @@ package enum IPCMessages {
             schemas = try WireReader.strings(wire.pointee.schemas, wire.pointee.n_schemas)
             methods = try WireReader.messages(wire.pointee.methods, wire.pointee.n_methods)
             peer = wire.pointee.has_peer != 0 ? try WireReader.string(wire.pointee.peer) : ""
+            forms = try WireReader.messages(wire.pointee.forms, wire.pointee.n_forms)
+        }
+    }
+
+    /// FieldForm of ipc.proto.
+    package struct FieldForm: WireMessage, Equatable {
+        /// `number` of the message.
+        package var number: UInt32
+        /// `name` of the message.
+        package var name: String
+        /// FieldDescriptorProto.Type of descriptor.proto.
+        package var type: UInt32
+        /// `is_repeated` of the message.
+        package var isRepeated: Bool
+        /// Place of the field's message in `messages`, from 1; 0: none.
+        package var message: UInt32
+
+        /// A message with the given fields, the others at their defaults.
+        package init(number: UInt32 = 0, name: String = "", type: UInt32 = 0, isRepeated: Bool = false, message: UInt32 = 0) {
+            self.number = number
+            self.name = name
+            self.type = type
+            self.isRepeated = isRepeated
+            self.message = message
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__ipc__field_form__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Ipc__FieldForm>, _ arena: WireArena) throws {
+            bulkhead__ipc__field_form__init(wire)
+            if number != 0 {
+                wire.pointee.has_number = 1
+                wire.pointee.number = number
+            }
+            if !name.isEmpty {
+                wire.pointee.has_name = 1
+                wire.pointee.name = try arena.string(name)
+            }
+            if type != 0 {
+                wire.pointee.has_type = 1
+                wire.pointee.type = type
+            }
+            if isRepeated {
+                wire.pointee.has_is_repeated = 1
+                wire.pointee.is_repeated = isRepeated ? 1 : 0
+            }
+            if message != 0 {
+                wire.pointee.has_message = 1
+                wire.pointee.message = message
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Ipc__FieldForm>) throws {
+            number = wire.pointee.has_number != 0 ? wire.pointee.number : 0
+            name = wire.pointee.has_name != 0 ? try WireReader.string(wire.pointee.name) : ""
+            type = wire.pointee.has_type != 0 ? wire.pointee.type : 0
+            isRepeated = wire.pointee.has_is_repeated != 0 ? wire.pointee.is_repeated != 0 : false
+            message = wire.pointee.has_message != 0 ? wire.pointee.message : 0
+        }
+    }
+
+    /// MessageForm of ipc.proto.
+    package struct MessageForm: WireMessage, Equatable {
+        /// `name` of the message.
+        package var name: String
+        /// `fields` of the message.
+        package var fields: [IPCMessages.FieldForm]
+
+        /// A message with the given fields, the others at their defaults.
+        package init(name: String = "", fields: [IPCMessages.FieldForm] = []) {
+            self.name = name
+            self.fields = fields
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__ipc__message_form__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Ipc__MessageForm>, _ arena: WireArena) throws {
+            bulkhead__ipc__message_form__init(wire)
+            if !name.isEmpty {
+                wire.pointee.has_name = 1
+                wire.pointee.name = try arena.string(name)
+            }
+            (wire.pointee.fields, wire.pointee.n_fields) = try arena.messages(fields)
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Ipc__MessageForm>) throws {
+            name = wire.pointee.has_name != 0 ? try WireReader.string(wire.pointee.name) : ""
+            fields = try WireReader.messages(wire.pointee.fields, wire.pointee.n_fields)
+        }
+    }
+
+    /// MethodForm of ipc.proto.
+    package struct MethodForm: WireMessage, Equatable {
+        /// `name` of the message.
+        package var name: String
+        /// As in MethodEntry.
+        package var shape: UInt32
+        /// 0 control, 1 unary, 2 stream.
+        package var methodClass: UInt32
+        /// `request_hash` of the message.
+        package var requestHash: UInt64
+        /// `response_hash` of the message.
+        package var responseHash: UInt64
+        /// Places in `messages`, from 1; 0: not described.
+        package var request: UInt32
+        /// `response` of the message.
+        package var response: UInt32
+
+        /// A message with the given fields, the others at their defaults.
+        package init(name: String = "", shape: UInt32 = 0, methodClass: UInt32 = 0, requestHash: UInt64 = 0, responseHash: UInt64 = 0, request: UInt32 = 0, response: UInt32 = 0) {
+            self.name = name
+            self.shape = shape
+            self.methodClass = methodClass
+            self.requestHash = requestHash
+            self.responseHash = responseHash
+            self.request = request
+            self.response = response
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__ipc__method_form__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Ipc__MethodForm>, _ arena: WireArena) throws {
+            bulkhead__ipc__method_form__init(wire)
+            if !name.isEmpty {
+                wire.pointee.has_name = 1
+                wire.pointee.name = try arena.string(name)
+            }
+            if shape != 0 {
+                wire.pointee.has_shape = 1
+                wire.pointee.shape = shape
+            }
+            if methodClass != 0 {
+                wire.pointee.has_method_class = 1
+                wire.pointee.method_class = methodClass
+            }
+            if requestHash != 0 {
+                wire.pointee.has_request_hash = 1
+                wire.pointee.request_hash = requestHash
+            }
+            if responseHash != 0 {
+                wire.pointee.has_response_hash = 1
+                wire.pointee.response_hash = responseHash
+            }
+            if request != 0 {
+                wire.pointee.has_request = 1
+                wire.pointee.request = request
+            }
+            if response != 0 {
+                wire.pointee.has_response = 1
+                wire.pointee.response = response
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Ipc__MethodForm>) throws {
+            name = wire.pointee.has_name != 0 ? try WireReader.string(wire.pointee.name) : ""
+            shape = wire.pointee.has_shape != 0 ? wire.pointee.shape : 0
+            methodClass = wire.pointee.has_method_class != 0 ? wire.pointee.method_class : 0
+            requestHash = wire.pointee.has_request_hash != 0 ? wire.pointee.request_hash : 0
+            responseHash = wire.pointee.has_response_hash != 0 ? wire.pointee.response_hash : 0
+            request = wire.pointee.has_request != 0 ? wire.pointee.request : 0
+            response = wire.pointee.has_response != 0 ? wire.pointee.response : 0
+        }
+    }
+
+    /// A service as its `.proto` declares it.
+    package struct SchemaForm: WireMessage, Equatable {
+        /// `name` of the message.
+        package var name: String
+        /// `fingerprint` of the message.
+        package var fingerprint: String
+        /// `messages` of the message.
+        package var messages: [IPCMessages.MessageForm]
+        /// `methods` of the message.
+        package var methods: [IPCMessages.MethodForm]
+
+        /// A message with the given fields, the others at their defaults.
+        package init(name: String = "", fingerprint: String = "", messages: [IPCMessages.MessageForm] = [], methods: [IPCMessages.MethodForm] = []) {
+            self.name = name
+            self.fingerprint = fingerprint
+            self.messages = messages
+            self.methods = methods
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__ipc__schema_form__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Ipc__SchemaForm>, _ arena: WireArena) throws {
+            bulkhead__ipc__schema_form__init(wire)
+            if !name.isEmpty {
+                wire.pointee.has_name = 1
+                wire.pointee.name = try arena.string(name)
+            }
+            if !fingerprint.isEmpty {
+                wire.pointee.has_fingerprint = 1
+                wire.pointee.fingerprint = try arena.string(fingerprint)
+            }
+            (wire.pointee.messages, wire.pointee.n_messages) = try arena.messages(messages)
+            (wire.pointee.methods, wire.pointee.n_methods) = try arena.messages(methods)
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Ipc__SchemaForm>) throws {
+            name = wire.pointee.has_name != 0 ? try WireReader.string(wire.pointee.name) : ""
+            fingerprint = wire.pointee.has_fingerprint != 0 ? try WireReader.string(wire.pointee.fingerprint) : ""
+            messages = try WireReader.messages(wire.pointee.messages, wire.pointee.n_messages)
+            methods = try WireReader.messages(wire.pointee.methods, wire.pointee.n_methods)
+        }
+    }
+
+    /// DescribeRequest of ipc.proto.
+    package struct DescribeRequest: WireMessage, Equatable {
+
+        /// A message with the given fields, the others at their defaults.
+        package init() {
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__ipc__describe_request__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Ipc__DescribeRequest>, _ arena: WireArena) throws {
+            bulkhead__ipc__describe_request__init(wire)
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Ipc__DescribeRequest>) throws {
+            _ = wire
+        }
+    }
+
+    /// What a process serves: the answer of Reflect.Describe.
+    package struct DescribeReply: WireMessage, Equatable {
+        /// `service` of the message.
+        package var service: String
+        /// `instance` of the message.
+        package var instance: ByteBuffer?
+        /// `schemas` of the message.
+        package var schemas: [IPCMessages.SchemaForm]
+
+        /// A message with the given fields, the others at their defaults.
+        package init(service: String = "", instance: ByteBuffer? = nil, schemas: [IPCMessages.SchemaForm] = []) {
+            self.service = service
+            self.instance = instance
+            self.schemas = schemas
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__ipc__describe_reply__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Ipc__DescribeReply>, _ arena: WireArena) throws {
+            bulkhead__ipc__describe_reply__init(wire)
+            if !service.isEmpty {
+                wire.pointee.has_service = 1
+                wire.pointee.service = try arena.string(service)
+            }
+            if let instance {
+                wire.pointee.has_instance = 1
+                wire.pointee.instance = try arena.bytes(instance)
+            }
+            (wire.pointee.schemas, wire.pointee.n_schemas) = try arena.messages(schemas)
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Ipc__DescribeReply>) throws {
+            service = wire.pointee.has_service != 0 ? try WireReader.string(wire.pointee.service) : ""
+            instance = wire.pointee.has_instance != 0 ? WireReader.bytes(wire.pointee.instance) : nil
+            schemas = try WireReader.messages(wire.pointee.schemas, wire.pointee.n_schemas)
         }
     }
 

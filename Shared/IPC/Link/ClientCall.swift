@@ -48,9 +48,30 @@ final class ClientCall: @unchecked Sendable {
     /// The caller sends nothing after the opening frame.
     var endsRequest: Bool { request != nil }
 
-    func mayRetry(_ error: CallError, now: MonotonicTime) -> Bool {
-        guard !wasRetried, !hasResponse, endsRequest, error.code == .unavailable, now < options.deadline else { return false }
-        return error.notProcessed || options.isIdempotent
+    /// What may follow a failure.
+    enum Retry: Equatable {
+        case none
+        /// The peer provably did nothing: costs no budget.
+        case transparent
+        case budgeted(after: Duration)
+    }
+
+    /// Nobody is kept waiting for a second try longer than this; a caller that is told to come back later decides itself.
+    private static let longestPause: Duration = .milliseconds(250)
+
+    func retry(_ error: CallError, now: MonotonicTime) -> Retry {
+        guard !wasRetried, !hasResponse, endsRequest, now < options.deadline else { return .none }
+        let pushback = error.retryAfter
+        if let pushback, pushback < .zero { return .none }
+        switch error.code {
+        case .unavailable where error.notProcessed: return .transparent
+        // Only what the link itself lost: what a living peer calls unavailable is its own business.
+        case .unavailable where options.isIdempotent && error.origin == nil: return .budgeted(after: .zero)
+        case .resourceExhausted where error.notProcessed:
+            guard let pushback, pushback <= Self.longestPause, pushback < options.deadline - now else { return .none }
+            return .budgeted(after: pushback)
+        default: return .none
+        }
     }
 
     /// Hands the end to whoever awaits it.

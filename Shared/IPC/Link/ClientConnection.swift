@@ -14,14 +14,6 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
         case closed
     }
 
-    /// What a method of the caller's schema is on this connection.
-    enum Lookup {
-        case id(UInt16)
-        case unimplemented(CallError)
-    }
-
-    /// Nothing received for this long: PING; as long again without an answer: the peer is suspect.
-    static let silence: Duration = .seconds(1)
     static let greetingTime: Duration = .seconds(1)
     private static let lastStream: UInt32 = 1 << 31
 
@@ -31,17 +23,21 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
     private(set) var hello = Hello()
     /// One end found that they do not speak the same protocol, or are not the services they look for.
     private(set) var isIncompatible = false
-    private var methods: [String: (id: UInt16, offer: IPCMessages.MethodEntry)] = [:]
+    private(set) var methods = MethodTable()
     private(set) var streams: [UInt32: ClientCall] = [:]
-    private var nextStream: UInt32 = 1
+    private var nextStream: UInt32
     private var wheel = DeadlineWheel(now: .now())
     private var wheelTimer: MonotonicTime?
-    private var pingSent: MonotonicTime?
-    private var assembling = 0
+    private var liveness = Liveness()
+    /// The peer did not speak when it should have, so that its end says nothing new.
+    private(set) var isSilent = false
+    private var assembling: MemoryShare
 
     init(link: LinkCore, pipe: FramePipe) {
         self.link = link
         self.pipe = pipe
+        nextStream = link.configuration.firstStream
+        assembling = MemoryShare(link.configuration.memory)
         pipe.setDelegate(self)
         pipe.onAttach = { [weak self] in self?.greet() }
     }
@@ -55,7 +51,8 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
         pipe.send(FrameHeader(type: .hello), message: hello)
         pipe.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(Self.greetingTime)) { [weak self] in
             guard let self, state == .greeting else { return }
-            link.silent(self, "the peer did not answer the handshake within 1 s")
+            isSilent = true
+            pipe.close("the peer did not answer the handshake within 1 s")
         }
     }
 
@@ -76,6 +73,7 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
     }
 
     func received(_ frame: FrameDecoder.Frame, _ pipe: FramePipe) throws(ProtocolViolation) {
+        if isSilent, state != .greeting { heardAgain() }
         switch (frame.header.type, state) {
         case (.helloAck, .greeting): try greeted(frame.payload)
         case (.error, _):
@@ -93,6 +91,12 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
         }
     }
 
+    private func heardAgain() {
+        _ = liveness.heard()
+        isSilent = false
+        link.heard(self)
+    }
+
     private func greeted(_ payload: ByteBuffer) throws(ProtocolViolation) {
         hello = try Hello.received(payload)
         guard hello.service == link.configuration.peer else {
@@ -100,9 +104,11 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
                 code: .incompatible,
                 description: "expected service \(link.configuration.peer) at this socket, found \(hello.service)")
         }
-        for (index, method) in hello.methods.enumerated() { methods[method.name] = (UInt16(truncatingIfNeeded: index), method) }
+        methods = MethodTable(hello, link.configuration.schemas)
+        // Needed no more, and long.
+        (hello.methods, hello.forms) = ([], [])
         state = .open
-        armLiveness(in: Self.silence)
+        armLiveness(in: Liveness.silence)
         link.ready(self)
     }
 
@@ -126,23 +132,6 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
 
 // MARK: calls
 extension ClientConnection {
-    func lookup(_ method: MethodDescriptor) -> Lookup {
-        guard let found = methods[method.name] else {
-            return .unimplemented(
-                CallError(
-                    .unimplemented, reason: "unknown_method",
-                    message: "\(hello.service) does not offer \(method.name); update it", notProcessed: true))
-        }
-        guard found.offer.agrees(with: method) else {
-            return .unimplemented(
-                CallError(
-                    .unimplemented, reason: "schema_skew",
-                    message: "\(hello.service) has another version of \(method.name); run the same release on both sides",
-                    notProcessed: true))
-        }
-        return .id(found.id)
-    }
-
     /// Puts an admitted call on the wire.
     func open(_ call: ClientCall, method: UInt16, headBytes: Int, now: MonotonicTime) {
         let stream = nextStream
@@ -161,9 +150,15 @@ extension ClientConnection {
         if !fits, let request = call.request {
             pipe.send(FrameHeader(type: .message, flags: [.hasMessage, .endStream], stream: stream), request)
         }
-        wheel.add(stream, call.options.deadline, now: now)
+        wheel.add(stream, firstCheck(call, now), now: now)
         armWheel()
         if nextStream >= Self.lastStream { retire() }
+    }
+
+    /// When the call is looked at first: at its slow threshold, or its deadline.
+    private func firstCheck(_ call: ClientCall, _ now: MonotonicTime) -> MonotonicTime {
+        guard let slow = link.configuration.slow[call.method.methodClass] else { return call.options.deadline }
+        return min(now + slow, call.options.deadline)
     }
 
     private func prepareHalves(_ call: ClientCall, _ stream: UInt32) {
@@ -171,7 +166,7 @@ extension ClientConnection {
         if let inbound = call.inbound {
             inbound.rebind(pipe, stream)
         } else {
-            call.inbound = InboundMessages(pipe: pipe, stream: stream)
+            call.inbound = InboundMessages(pipe: pipe, stream: stream, memory: link.configuration.memory)
         }
         if !call.endsRequest {
             call.outbound = OutboundMessages(pipe: pipe, stream: stream, maxMessageBytes: Int(hello.maxMessage))
@@ -182,7 +177,7 @@ extension ClientConnection {
     /// Nobody waits for the call any more.
     func abandon(_ call: ClientCall) {
         guard streams.removeValue(forKey: call.stream) != nil else { return }
-        assembling -= call.assembler.bytes
+        assembling.remove(call.assembler.bytes)
         pipe.dropUnsent(call.stream)
         pipe.send(FrameHeader(type: .cancel, stream: call.stream))
         closeIfDone()
@@ -210,7 +205,7 @@ extension ClientConnection {
             result = .failure(try IPCMessages.Failure.received(frame.header, frame.payload))
         }
         streams.removeValue(forKey: frame.header.stream)
-        assembling -= call.assembler.bytes
+        assembling.remove(call.assembler.bytes)
         pipe.dropUnsent(frame.header.stream)
         link.ended(call, result, fromPeer: true)
         closeIfDone()
@@ -222,14 +217,14 @@ extension ClientConnection {
         call.hasResponse = true
         let before = call.assembler.bytes
         do {
-            let limit = min(FrameLimits.messageBytes, before + FrameLimits.assemblyBytes - assembling)
+            let limit = min(FrameLimits.messageBytes, before + FrameLimits.assemblyBytes - assembling.bytes)
             let message = try call.assembler.add(frame.header, frame.payload, limit: limit)
-            assembling += call.assembler.bytes - before
+            assembling.add(call.assembler.bytes - before)
             guard let message else { return }
             link.responded(call)
             if call.isUnary { call.replyMessage = message } else { call.inbound?.push(message) }
         } catch {
-            assembling -= before
+            assembling.remove(before)
             abandon(call)
             link.ended(call, .failure(error), fromPeer: false)
         }
@@ -251,8 +246,14 @@ extension ClientConnection {
         // A timer that was overtaken by an earlier one has nothing to do.
         guard wheelTimer == timer else { return }
         wheelTimer = nil
-        for stream in wheel.expired(now: .now(), isAlive: { streams[$0] != nil }) {
+        let now = MonotonicTime.now()
+        for stream in wheel.expired(now: now, isAlive: { streams[$0] != nil }) {
             guard let call = streams[stream] else { continue }
+            guard call.options.deadline <= now else {
+                link.slow(call)
+                wheel.add(stream, call.options.deadline, now: now)
+                continue
+            }
             abandon(call)
             link.ended(call, .failure(.deadlinePassed(call.method.name)), fromPeer: false)
         }
@@ -267,22 +268,16 @@ extension ClientConnection {
     private func checkLiveness(_ due: MonotonicTime) {
         guard state == .open || state == .draining else { return }
         let now = MonotonicTime.now()
-        guard let sent = pingSent else {
-            let quiet = now - pipe.lastReceived
-            guard quiet >= Self.silence else { return armLiveness(in: Self.silence - quiet) }
-            pingSent = now
-            pipe.send(FrameHeader(type: .ping), ByteBuffer(integer: now.nanoseconds, endianness: .little))
-            return armLiveness(in: Self.silence)
+        let (action, next) = liveness.check(due: due, lastReceived: pipe.lastReceived, now: now)
+        switch action {
+        case .nothing: break
+        case .ping: pipe.send(FrameHeader(type: .ping), ByteBuffer(integer: now.nanoseconds, endianness: .little))
+        case .suspect:
+            isSilent = true
+            link.suspected(self)
+        case .lost: return pipe.close("the peer sent nothing for 10 s; it is frozen or overloaded")
         }
-        if pipe.lastReceived > sent {
-            pingSent = nil
-            armLiveness(in: max(.milliseconds(1), Self.silence - (now - pipe.lastReceived)))
-        } else if now - due > .milliseconds(200) {
-            // It was this process that stood still; what the peer sent meanwhile has not been read yet.
-            armLiveness(in: .milliseconds(100))
-        } else {
-            link.silent(self, "the peer did not answer a ping within 1 s; it is frozen or overloaded")
-        }
+        armLiveness(in: next)
     }
 }
 

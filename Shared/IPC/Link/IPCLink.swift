@@ -89,6 +89,9 @@ package final class IPCLink: Sendable {
     /// What this link is and does right now. Callable from any thread.
     package func snapshot() -> LinkSnapshot { core.snapshot() }
 
+    /// The caller's methods as they were negotiated with the peer; empty before the first handshake. Callable from any thread.
+    package func methods() -> [LinkMethod] { core.book.withLock { $0.methods } }
+
     /// Forces the breaker: true open, false closed, nil back to automatic.
     package func forceBreaker(open: Bool?) {
         let override: CircuitBreaker.Override =

@@ -5,15 +5,18 @@ import BulkheadResilience
 /// it can be read from any thread; never held while something is called.
 struct LinkBook {
     var breaker: CircuitBreaker
+    var retries = RetryBudget()
     var state = LinkState.connecting
     var stateSince: MonotonicTime
-    var inFlight = 0
+    private var inFlight = ClassLimits(each: 0)
     var calls: UInt64 = 0
     var failures: UInt64 = 0
     var lastError: String?
     var health: PeerHealth?
     var instance: [UInt8] = []
     var pid: Int32?
+    /// The caller's methods as the last connection negotiated them.
+    private(set) var methods: [LinkMethod] = []
     private var latency: LatencyHistogram
 
     enum Admission {
@@ -29,22 +32,24 @@ struct LinkBook {
         latency = LatencyHistogram(now: now)
     }
 
-    mutating func admit(limit: Int, now: MonotonicTime) -> Admission {
-        guard inFlight < limit else { return .full }
+    mutating func admit(_ methodClass: MethodClass, limits: ClassLimits, now: MonotonicTime) -> Admission {
+        guard inFlight[methodClass] < limits[methodClass] else { return .full }
         switch breaker.admit(now: now) {
         case .rejected(let retryAfter): return .rejected(retryAfter: retryAfter, isProbing: breaker.state == .halfOpen)
         case .permit(let permit):
-            inFlight += 1
+            inFlight[methodClass] += 1
             calls += 1
+            retries.deposit(now: now)
             return .permit(permit)
         }
     }
 
     /// A call that was admitted is over. - Returns: true when calls that wait may now be admitted.
-    mutating func end(_ permit: CircuitBreaker.Permit?, _ outcome: CircuitBreaker.Outcome, _ took: Duration, now: MonotonicTime)
-        -> Bool
-    {
-        inFlight -= 1
+    mutating func end(
+        _ methodClass: MethodClass, _ permit: CircuitBreaker.Permit?, _ outcome: CircuitBreaker.Outcome, _ took: Duration,
+        now: MonotonicTime
+    ) -> Bool {
+        inFlight[methodClass] -= 1
         latency.record(took, now: now)
         if outcome == .failure { failures += 1 }
         guard let permit else { return false }
@@ -67,7 +72,8 @@ struct LinkBook {
     }
 
     /// The peer introduced itself. Another instance than before is a new process and gets a new chance at once.
-    mutating func introduce(_ hello: Hello, now: MonotonicTime) {
+    mutating func introduce(_ hello: Hello, _ methods: [LinkMethod], now: MonotonicTime) {
+        self.methods = methods
         let introduced = hello.instance.map { Array($0.readableBytesView) } ?? []
         if introduced != instance, !instance.isEmpty { breaker.peerRestarted(now: now) }
         instance = introduced
@@ -80,7 +86,7 @@ struct LinkBook {
         // Open with its cooldown over: the next call is a probe. An idle link is not called broken for ever.
         let isDue = breaker.probeTime.map { $0 <= now } ?? false
         snapshot.breaker = (isDue ? CircuitBreaker.State.halfOpen : breaker.state).rawValue
-        snapshot.inFlight = inFlight
+        snapshot.inFlight = inFlight.total
         snapshot.calls = calls
         snapshot.failures = failures
         snapshot.lastError = lastError
@@ -90,6 +96,7 @@ struct LinkBook {
         snapshot.peerReason = health?.reason
         snapshot.peerInstance = instance.isEmpty ? nil : instance.hexadecimal
         snapshot.peerPID = pid
+        snapshot.skewed = methods.filter { $0.version == .skewed }.map(\.name)
         return snapshot
     }
 }

@@ -11,15 +11,22 @@ package struct LinkConfiguration: Sendable {
     /// The schemas the caller was built with.
     package var schemas: [ServiceSchema]
     package var breaker: CircuitBreaker.Configuration
-    /// Calls in flight at most; beyond it a call fails at once with RESOURCE_EXHAUSTED.
-    package var maxInFlight: Int
+    /// Calls in flight at most, by class; beyond it a call fails at once with RESOURCE_EXHAUSTED.
+    package var limits: ClassLimits
+    /// From when on a running call counts as slow.
+    package var slow: SlowThresholds
+    /// What received bytes are counted against.
+    package var memory: MemoryBudget
+    /// The id of a connection's first stream: odd. Another than 1 shows what happens near the last one.
+    package var firstStream: UInt32
     /// The uids the peer's socket directory may be owned by; nil: this process's own uid or root.
     package var allowedOwners: [UInt32]?
 
     /// A link from `caller` to `peer`; the protection has defaults.
     package init(
         peer: String, caller: String, socketPath: String, schemas: [ServiceSchema],
-        breaker: CircuitBreaker.Configuration = CircuitBreaker.Configuration(), maxInFlight: Int = 8192,
+        breaker: CircuitBreaker.Configuration = CircuitBreaker.Configuration(), limits: ClassLimits = ClassLimits(),
+        slow: SlowThresholds = SlowThresholds(), memory: MemoryBudget = .process, firstStream: UInt32 = 1,
         allowedOwners: [UInt32]? = nil
     ) {
         self.peer = peer
@@ -27,7 +34,10 @@ package struct LinkConfiguration: Sendable {
         self.socketPath = socketPath
         self.schemas = schemas
         self.breaker = breaker
-        self.maxInFlight = maxInFlight
+        self.limits = limits
+        self.slow = slow
+        self.memory = memory
+        self.firstStream = firstStream
         self.allowedOwners = allowedOwners
     }
 }

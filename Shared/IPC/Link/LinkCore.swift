@@ -15,6 +15,8 @@ final class LinkCore: @unchecked Sendable {
     private static let maxWaiting = 1024
     /// A peer of another version is not asked again sooner.
     private static let incompatiblePause: Duration = .seconds(30)
+    /// Handshakes in a row without an answer that open the breaker.
+    private static let greetingsToTrip = 3
     private static let waitTick: Duration = .milliseconds(10)
     /// Unsent bytes beyond which a call with a request is refused. Mostly those of the callers' buffers, not copies.
     private static let maxBacklog = 512 << 20
@@ -29,6 +31,7 @@ final class LinkCore: @unchecked Sendable {
     /// Draining connections whose calls have not ended.
     private var retiring: [ObjectIdentifier: ClientConnection] = [:]
     private var backoff: Backoff
+    private var unansweredGreetings = 0
     private var waiting = BoundedQueue<ClientCall>(capacity: maxWaiting)
     private var waitTimerArmed = false
     private var observer: (@Sendable (LinkSnapshot) -> Void)?
@@ -94,8 +97,9 @@ extension LinkCore {
         guard dialing === connection, !isClosed else { return connection.pipe.close("the link was closed") }
         dialing = nil
         current = connection
+        unansweredGreetings = 0
         backoff.reset()
-        book.withLock { $0.introduce(connection.hello, now: .now()) }
+        book.withLock { $0.introduce(connection.hello, connection.methods.report, now: .now()) }
         enter(.ready)
         admitWaiting()
     }
@@ -109,10 +113,18 @@ extension LinkCore {
         redial()
     }
 
-    func silent(_ connection: ClientConnection, _ reason: String) {
+    /// The peer answers nothing. New calls fail at once; those in flight wait for it to wake.
+    func suspected(_ connection: ClientConnection) {
         // An old connection that drains says nothing about the process that took its place.
-        if connection === current || connection === dialing { enter(.suspect, reason) }
-        connection.pipe.close(reason)
+        guard connection === current else { return }
+        enter(.suspect, "the peer did not answer a ping within 1 s; it is frozen or overloaded")
+    }
+
+    /// A suspect peer spoke.
+    func heard(_ connection: ClientConnection) {
+        guard connection === current else { return }
+        enter(.ready)
+        admitWaiting()
     }
 
     func healthChanged(_ connection: ClientConnection, _ health: PeerHealth) {
@@ -137,12 +149,19 @@ extension LinkCore {
             enter(.incompatible, reason)
             redial(after: Self.incompatiblePause)
         } else {
+            countGreeting(was, connection)
             // A peer that stays silent stays suspect: that its socket still accepts proves nothing.
-            let state = book.withLock { $0.state }
-            enter(state == .suspect && reason.hasPrefix("the peer did not answer") ? .suspect : .down, reason)
+            enter(connection.isSilent ? .suspect : .down, reason)
             redial()
         }
         failInFlight(calls, reason)
+    }
+
+    /// A peer that accepts connections and greets nobody is not worth calling.
+    private func countGreeting(_ was: ClientConnection.State, _ connection: ClientConnection) {
+        guard was == .greeting, connection.isSilent else { return }
+        unansweredGreetings += 1
+        if unansweredGreetings == Self.greetingsToTrip { book.withLock { $0.breaker.trip(now: .now()) } }
     }
 
     /// One loss is one failure of the peer, however many calls it hit.
@@ -167,12 +186,12 @@ extension LinkCore {
             error.notProcessed = true
             return call.resume(.failure(error))
         }
-        if let current { begin(call, current, now) } else { waitForLink(call, now) }
+        if let current, !current.isSilent { begin(call, current, now) } else { waitForLink(call, now) }
     }
 
     private func begin(_ call: ClientCall, _ connection: ClientConnection, _ now: MonotonicTime) {
         let method: UInt16
-        switch connection.lookup(call.method) {
+        switch connection.methods.lookup(call.method) {
         case .id(let id): method = id
         case .unimplemented(let error): return call.resume(.failure(error))
         }
@@ -182,7 +201,8 @@ extension LinkCore {
         }
         let backlog = connection.pipe.backlogBytes + (call.request?.readableBytes ?? 0)
         guard backlog <= Self.maxBacklog else { return call.resume(.failure(.full(configuration.peer))) }
-        switch book.withLock({ $0.admit(limit: configuration.maxInFlight, now: now) }) {
+        guard configuration.memory.hasRoom else { return call.resume(.failure(.memoryBudget(configuration.memory))) }
+        switch book.withLock({ $0.admit(call.method.methodClass, limits: configuration.limits, now: now) }) {
         case .permit(let permit):
             call.permit = permit
             call.isCounted = true
@@ -218,7 +238,10 @@ extension LinkCore {
     }
 
     private func failUnreachable(_ call: ClientCall, _ error: CallError, _ now: MonotonicTime) {
-        if error.reason != CallError.breakerOpenReason { book.withLock { $0.countUnreachable(now: now) } }
+        // Silence has its own state, which ends with the first byte; it must not leave an open breaker behind.
+        if error.reason != CallError.breakerOpenReason, error.reason != CallError.suspectReason {
+            book.withLock { $0.countUnreachable(now: now) }
+        }
         call.resume(.failure(error))
     }
 
@@ -244,7 +267,7 @@ extension LinkCore {
 
     /// Tries every waiting call once, in order.
     private func admitWaiting() {
-        guard current != nil else { return }
+        guard let current, !current.isSilent else { return }
         for _ in 0 ..< waiting.count {
             guard let call = waiting.pop() else { return }
             call.isWaiting = false
@@ -274,7 +297,7 @@ extension LinkCore {
             call.isCounted = false
             let (wakes, before, after) = book.withLock { book in
                 let before = book.breaker.state
-                let wakes = book.end(call.permit, outcome, now - call.started, now: now)
+                let wakes = book.end(call.method.methodClass, call.permit, outcome, now - call.started, now: now)
                 if case .failure(let error) = result, outcome == .failure { book.lastError = error.description }
                 return (wakes, before, book.breaker.state)
             }
@@ -282,15 +305,41 @@ extension LinkCore {
             if before != after { observer?(snapshot()) }
             if wakes, !waiting.isEmpty { eventLoop.execute { [weak self] in self?.admitWaiting() } }
         }
-        if case .failure(let error) = result, call.mayRetry(error, now: now) {
-            call.wasRetried = true
-            call.patience = .never
-            call.connection = nil
-            call.assembler = MessageAssembler()
-            eventLoop.execute { self.start(call) }
-        } else {
-            call.resume(result)
+        if case .failure(let error) = result, retry(call, error, now) { return }
+        call.resume(result)
+    }
+
+    /// - Returns: true when the call is tried a second time.
+    private func retry(_ call: ClientCall, _ error: CallError, _ now: MonotonicTime) -> Bool {
+        var pause = Duration.zero
+        switch call.retry(error, now: now) {
+        case .none: return false
+        case .transparent: break
+        case .budgeted(let after):
+            guard book.withLock({ $0.retries.withdraw(now: now) }) else { return false }
+            pause = after
         }
+        call.wasRetried = true
+        call.patience = .never
+        call.connection = nil
+        call.assembler = MessageAssembler()
+        if pause > .zero {
+            eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(pause)) { self.start(call) }
+        } else {
+            eventLoop.execute { self.start(call) }
+        }
+        return true
+    }
+
+    /// A call runs longer than its class should.
+    func slow(_ call: ClientCall) {
+        guard let permit = call.permit else { return }
+        let changed = book.withLock { book in
+            let before = book.breaker.state
+            book.breaker.markSlow(permit, now: .now())
+            return book.breaker.state != before
+        }
+        if changed { observer?(snapshot()) }
     }
 
     /// The caller does not want the call any more.

@@ -15,18 +15,32 @@ enum LinkDialer: Sendable {
         case .memory(let server): MemoryTransport.connect(pipe, server)
         case .socket(let path, let owners):
             if let problem = Self.distrust(path, owners) { return failed(problem) }
-            let bootstrap = ClientBootstrap(group: pipe.eventLoop)
-                .connectTimeout(.seconds(1))
-                .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
-                .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(SocketTransport(pipe: pipe))
-                    }
+            Self.connect(path, pipe, until: .now() + Self.backlogTime, failed)
+        }
+    }
+
+    /// A peer whose backlog is full is busy, not gone: it gets this long to accept.
+    private static let backlogTime: Duration = .seconds(1)
+
+    private static func connect(
+        _ path: String, _ pipe: FramePipe, until end: MonotonicTime, _ failed: @escaping @Sendable (String) -> Void
+    ) {
+        let bootstrap = ClientBootstrap(group: pipe.eventLoop)
+            .connectTimeout(.seconds(1))
+            .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(SocketTransport(pipe: pipe))
                 }
-            bootstrap.connect(unixDomainSocketPath: path).whenFailure { error in
-                let cause = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
-                failed("cannot connect to the peer's socket: \(cause)")
             }
+        bootstrap.connect(unixDomainSocketPath: path).whenFailure { error in
+            // A non-blocking connect to a full backlog does not wait, it says EAGAIN.
+            if (error as? IOError)?.errnoCode == EAGAIN, MonotonicTime.now() < end {
+                pipe.eventLoop.scheduleTask(in: .milliseconds(.random(in: 5 ... 50))) { connect(path, pipe, until: end, failed) }
+                return
+            }
+            let cause = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+            failed("cannot connect to the peer's socket: \(cause)")
         }
     }
 

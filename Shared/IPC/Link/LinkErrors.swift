@@ -4,6 +4,7 @@ import BulkheadCore
 /// differ from an UNAVAILABLE that a living peer answered with.
 extension CallError {
     static let breakerOpenReason = "breaker_open"
+    static let suspectReason = "link_\(LinkState.suspect.rawValue)"
 
     static func linkClosed(_ peer: String) -> CallError {
         CallError(.unavailable, reason: "link_closed", message: "the link to \(peer) was closed", notProcessed: true)
@@ -32,6 +33,13 @@ extension CallError {
     static func full(_ peer: String) -> CallError {
         CallError(
             .resourceExhausted, reason: "link_full", message: "too many calls to \(peer) are in flight; try again later",
+            retryAfter: .milliseconds(100), notProcessed: true)
+    }
+
+    static func memoryBudget(_ budget: MemoryBudget) -> CallError {
+        CallError(
+            .resourceExhausted, reason: "memory_budget",
+            message: "messages that nobody has taken yet fill the \(budget.bytes >> 20) MiB set aside for them; try again later",
             retryAfter: .milliseconds(100), notProcessed: true)
     }
 

@@ -59,6 +59,8 @@ package struct LinkSnapshot: Sendable, Codable {
     /// The peer's instance id (16 hexadecimal digits suffice for people).
     package var peerInstance: String?
     package var peerPID: Int32?
+    /// Methods whose messages do not fit the peer's version; calls of them fail with `schema_skew`, all others work.
+    package var skewed: [String]
 
     /// A link that has done nothing yet.
     package init(peer: String, state: LinkState) {
@@ -69,5 +71,6 @@ package struct LinkSnapshot: Sendable, Codable {
         self.inFlight = 0
         self.calls = 0
         self.failures = 0
+        self.skewed = []
     }
 }

@@ -3,45 +3,35 @@ import CBulkheadSystem
 import NIOCore
 import NIOPosix
 
-/// Serves methods on a Unix socket.
+/// Serves methods on a Unix socket, and binds it anew when its file was deleted or replaced.
 package final class IPCServer: Sendable {
     private let core: ServerCore
-    private let channel: any Channel
-    private let inode: UInt64?
+    private let listener: SocketListener
 
-    private init(_ core: ServerCore, _ channel: any Channel, inode: UInt64?) {
+    private init(_ core: ServerCore, _ listener: SocketListener) {
         self.core = core
-        self.channel = channel
-        self.inode = inode
+        self.listener = listener
     }
 
     /// Binds and listens. - Throws: `IPCServerError` that says what is wrong with the path and what to do.
     package static func start(_ configuration: ServerConfiguration, eventLoop: any EventLoop) async throws -> IPCServer {
         let core = try ServerCore(configuration, eventLoop: eventLoop)
-        let descriptor = try SocketPath.listen(configuration.socketPath, mode: configuration.socketMode)
-        let channel = try await ServerBootstrap(group: eventLoop)
-            .serverChannelOption(.maxMessagesPerRead, value: 256)
-            .childChannelOption(.maxMessagesPerRead, value: 16)
-            .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try admit(channel, core) }
-            }
-            .withBoundSocket(descriptor)
-            .get()
-        return IPCServer(core, channel, inode: SocketPath.inode(configuration.socketPath))
+        let listener = SocketListener(configuration.socketPath, mode: configuration.socketMode, eventLoop) { try admit($0, core) }
+        try await listener.listen()
+        return IPCServer(core, listener)
     }
 
     /// Looks at who connects before a byte is read; throwing closes the connection.
     private static func admit(_ channel: any Channel, _ core: ServerCore) throws {
         let pipeline = channel.pipeline.syncOperations
-        let (uid, gid) =
+        let (uid, refusal) =
             try pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { descriptor in
                 var (uid, gid, pid): (UInt32, UInt32, Int32) = (0, 0, 0)
                 let error = bh_peer_credentials(descriptor, &uid, &gid, &pid)
                 guard error == 0 else { throw IOError(errnoCode: error, reason: "SO_PEERCRED") }
-                return (uid, gid)
-            } ?? (.max, .max)
-        if let refusal = core.refusal(uid: uid, gid: gid) {
+                return (uid, core.refusal(uid: uid) { gid == $0 || bh_peer_in_group(descriptor, $0) == 1 })
+            } ?? (.max, "the peer's uid cannot be told")
+        if let refusal {
             core.reject(refusal)
             throw IPCServerError(refusal)
         }
@@ -61,11 +51,10 @@ package final class IPCServer: Sendable {
     /// Stops accepting, tells clients to open no more calls, waits for those in flight, at most `grace`, then closes.
     /// - Returns: the number of calls that were cut off.
     package func drain(grace: Duration) async -> Int {
-        SocketPath.remove(core.configuration.socketPath, inode: inode)
         // Twice is harmless: the second waits for the end of the first.
-        return await withUnsafeContinuation { continuation in
-            core.eventLoop.run { [core, channel] in
-                channel.close(promise: nil)
+        await withUnsafeContinuation { continuation in
+            core.eventLoop.run { [core, listener] in
+                listener.close()
                 core.drain(grace: grace) { continuation.resume(returning: $0) }
             }
         }

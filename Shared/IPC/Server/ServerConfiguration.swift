@@ -9,26 +9,28 @@ package struct ServerConfiguration: Sendable {
     package var socketPath: String
     /// The uids that may connect; others are closed before a byte is read.
     package var allowedUIDs: Set<UInt32>
-    /// The services that may call, by the name of their handshake, each with its uid when uids differ; empty: any that passes
-    /// the uid check.
-    package var allowedCallers: Set<String>
-    /// A gid that may connect besides `allowedUIDs` (the admin group); nil for none.
+    /// The services that may call, by the name of their handshake, each with the uids that may use the name (none: whoever
+    /// was let in may); empty: any that passes the uid check.
+    package var allowedCallers: [String: Set<UInt32>]
+    /// A group whose members may connect besides `allowedUIDs` (the admin group); nil for none.
     package var allowedGID: UInt32?
     package var methods: [ServerMethod]
     package var schemas: [ServiceSchema]
     /// One message at most, 16 MiB by default.
     package var maxMessageBytes: Int
-    /// Calls at once per connection, 4096 by default.
-    package var maxConcurrentCalls: Int
+    /// Calls at once per connection, by class. A call that was cancelled keeps its place until its handler has returned.
+    package var limits: ClassLimits
+    /// What received bytes are counted against.
+    package var memory: MemoryBudget
     /// The mode of the socket file, 0660 by default.
     package var socketMode: UInt32
 
     /// A server on `socketPath`; the limits have defaults.
     package init(
-        service: String, socketPath: String, allowedUIDs: Set<UInt32>, allowedCallers: Set<String> = [],
+        service: String, socketPath: String, allowedUIDs: Set<UInt32>, allowedCallers: [String: Set<UInt32>] = [:],
         allowedGID: UInt32? = nil,
-        methods: [ServerMethod], schemas: [ServiceSchema], maxMessageBytes: Int = 16 << 20, maxConcurrentCalls: Int = 4096,
-        socketMode: UInt32 = 0o660
+        methods: [ServerMethod], schemas: [ServiceSchema], maxMessageBytes: Int = 16 << 20,
+        limits: ClassLimits = ClassLimits(), memory: MemoryBudget = .process, socketMode: UInt32 = 0o660
     ) {
         self.service = service
         self.socketPath = socketPath
@@ -38,7 +40,8 @@ package struct ServerConfiguration: Sendable {
         self.methods = methods
         self.schemas = schemas
         self.maxMessageBytes = maxMessageBytes
-        self.maxConcurrentCalls = maxConcurrentCalls
+        self.limits = limits
+        self.memory = memory
         self.socketMode = socketMode
     }
 }

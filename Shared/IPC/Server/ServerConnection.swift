@@ -26,15 +26,18 @@ final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
     private var lastStream: UInt32 = 0
     private var wheel = DeadlineWheel(now: .now())
     private var wheelTimer: MonotonicTime?
-    private var assembling = 0
+    private var assembling: MemoryShare
     /// Bytes of the requests that unary handlers work on.
-    private var working = 0
+    private var working: MemoryShare
+    private var inFlight = ClassLimits(each: 0)
     private static let maxWorking = 256 << 20
 
     init(core: ServerCore, pipe: FramePipe, uid: UInt32?) {
         self.core = core
         self.pipe = pipe
         self.uid = uid
+        assembling = MemoryShare(core.configuration.memory)
+        working = MemoryShare(core.configuration.memory)
         pipe.setDelegate(self)
         pipe.holdsReading = true
         pipe.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in
@@ -81,13 +84,15 @@ final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
                 code: .incompatible,
                 description: "this is \(core.configuration.service), not \(hello.peer); check the socket path")
         }
-        guard core.mayCall(hello.service) else {
-            throw ProtocolViolation(code: .refused, description: "\(hello.service) may not call \(core.configuration.service)")
+        guard core.mayCall(hello.service, uid: uid) else {
+            let who = uid.map { " under uid \($0)" } ?? ""
+            throw ProtocolViolation(
+                code: .refused, description: "\(hello.service) may not call \(core.configuration.service)\(who)")
         }
         peer = hello.service
         if hello.maxMessage > 0 { peerMaxMessageBytes = Int(hello.maxMessage) }
         state = .open
-        pipe.send(FrameHeader(type: .helloAck), message: core.hello)
+        pipe.send(FrameHeader(type: .helloAck), message: core.hello(to: hello))
         pushHealth(core.health)
     }
 
@@ -112,9 +117,11 @@ extension ServerConnection {
         let entry = core.entries[index]
         let now = MonotonicTime.now()
         guard now < head.deadline else { return refuse(id, .expired(entry.descriptor.name)) }
-        guard streams.count < core.configuration.maxConcurrentCalls else {
-            return refuse(id, .overloaded(core.configuration, Self.maxWorking))
+        let (methodClass, limits) = (entry.descriptor.methodClass, core.configuration.limits)
+        guard inFlight[methodClass] < limits[methodClass] else {
+            return refuse(id, .overloaded(core.configuration, methodClass))
         }
+        guard core.configuration.memory.hasRoom else { return refuse(id, .memoryBudget(core.configuration.memory)) }
         entry.calls.add(1, ordering: .relaxed)
         let call = ServerCall(
             deadline: head.deadline, metadata: head.metadata, peer: peer, peerUID: uid, eventLoop: pipe.eventLoop)
@@ -135,9 +142,10 @@ extension ServerConnection {
     ) {
         let isStream = entry.descriptor.shape != .unary
         let stream = ServerStream(
-            id, entry, call, isStream ? InboundMessages(pipe: pipe, stream: id) : nil,
+            id, entry, call, isStream ? InboundMessages(pipe: pipe, stream: id, memory: core.configuration.memory) : nil,
             isStream ? OutboundMessages(pipe: pipe, stream: id, maxMessageBytes: peerMaxMessageBytes) : nil)
         streams[id] = stream
+        inFlight[entry.descriptor.methodClass] += 1
         core.inFlight.add(1, ordering: .relaxed)
         wheel.add(id, call.deadline, now: now)
         armWheel()
@@ -152,7 +160,7 @@ extension ServerConnection {
 
     /// Starts a unary handler, if the requests that are worked on leave room for its own.
     private func serve(_ stream: ServerStream, _ message: ByteBuffer) {
-        guard working < Self.maxWorking else {
+        guard working.bytes < Self.maxWorking else {
             return cancel(stream, named(.overloaded(core.configuration, Self.maxWorking)), silently: false)
         }
         run(stream, message)
@@ -162,7 +170,7 @@ extension ServerConnection {
     private func run(_ stream: ServerStream, _ message: ByteBuffer?) {
         stream.isRunning = true
         stream.requestBytes = message?.readableBytes ?? 0
-        working += stream.requestBytes
+        working.add(stream.requestBytes)
         let service = core.configuration.service
         let task = Task.immediate {
             let result: Result<ByteBuffer?, CallError>
@@ -192,9 +200,10 @@ extension ServerConnection {
 
     private func handlerEnded(_ stream: ServerStream, _ result: Result<ByteBuffer?, CallError>) {
         streams.removeValue(forKey: stream.id)
+        inFlight[stream.entry.descriptor.methodClass] -= 1
         core.inFlight.subtract(1, ordering: .relaxed)
-        assembling -= stream.assembler.bytes
-        working -= stream.requestBytes
+        assembling.remove(stream.assembler.bytes)
+        working.remove(stream.requestBytes)
         stream.end()
         if !stream.isSilenced { answer(stream.id, result) }
         closeIfDrained()
@@ -267,12 +276,12 @@ extension ServerConnection {
     private func assemble(_ frame: FrameDecoder.Frame, _ stream: ServerStream) -> ByteBuffer? {
         let before = stream.assembler.bytes
         do {
-            let limit = min(core.configuration.maxMessageBytes, before + FrameLimits.assemblyBytes - assembling)
+            let limit = min(core.configuration.maxMessageBytes, before + FrameLimits.assemblyBytes - assembling.bytes)
             let message = try stream.assembler.add(frame.header, frame.payload, limit: limit)
-            assembling += stream.assembler.bytes - before
+            assembling.add(stream.assembler.bytes - before)
             return message
         } catch {
-            assembling -= before
+            assembling.remove(before)
             cancel(stream, named(error), silently: false)
             return nil
         }
@@ -360,11 +369,19 @@ extension CallError {
             notProcessed: true)
     }
 
+    fileprivate static func overloaded(_ configuration: ServerConfiguration, _ methodClass: MethodClass) -> CallError {
+        CallError(
+            .resourceExhausted, reason: "too_many_calls",
+            message: "\(configuration.service) serves \(configuration.limits[methodClass]) \(methodClass) calls of a "
+                + "connection at once, and that many run; try again later",
+            retryAfter: .milliseconds(100), notProcessed: true)
+    }
+
     fileprivate static func overloaded(_ configuration: ServerConfiguration, _ maxWorking: Int) -> CallError {
         CallError(
             .resourceExhausted, reason: "too_many_calls",
-            message: "\(configuration.service) works on as much of this connection as it takes at once: "
-                + "\(configuration.maxConcurrentCalls) calls or \(maxWorking >> 20) MiB",
+            message: "\(configuration.service) works on \(maxWorking >> 20) MiB of requests of a connection at once, and has "
+                + "as much; try again later",
             retryAfter: .milliseconds(100), notProcessed: true)
     }
 

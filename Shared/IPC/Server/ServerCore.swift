@@ -56,14 +56,30 @@ final class ServerCore: @unchecked Sendable {
                 throw IPCServerError("the handler of \(name) does not fit its shape, \(method.descriptor.shape)")
             }
         }
-        entries = configuration.methods.map(Entry.init)
-        let handshake = (try? hello.encoded().readableBytes) ?? .max
+        let description = IPCMessages.DescribeReply(
+            service: configuration.service, instance: ByteBuffer(bytes: instance),
+            schemas: configuration.schemas.map(IPCMessages.SchemaForm.init))
+        guard let reply = try? description.encoded() else { throw IPCServerError("the schemas cannot be described") }
+        // Last, so that it moves no method's id.
+        entries = (configuration.methods + [Reflection.method(reply)]).map(Entry.init)
+        let handshake = (try? greeting.encoded().readableBytes) ?? .max
         guard handshake <= FrameLimits.fragmentBytes else {
             throw IPCServerError("\(names.count) methods and their names do not fit a handshake; serve fewer on one socket")
         }
     }
 
-    var hello: Hello {
+    /// The schemas that `peer` does not know are described to it, as far as they fit into a handshake: without them its
+    /// methods work in equal versions only.
+    func hello(to peer: Hello) -> Hello {
+        var hello = greeting
+        let known = Set(peer.schemas)
+        let forms = configuration.schemas.filter { !known.contains($0.fingerprint) }.map(IPCMessages.SchemaForm.init)
+        hello.forms = forms
+        guard let bytes = try? hello.encoded().readableBytes, bytes <= FrameLimits.fragmentBytes else { return greeting }
+        return hello
+    }
+
+    private var greeting: Hello {
         var hello = Hello(
             service: configuration.service, instance: instance, maxMessageBytes: configuration.maxMessageBytes,
             schemas: configuration.schemas)
@@ -72,8 +88,8 @@ final class ServerCore: @unchecked Sendable {
     }
 
     /// Why who comes is turned away; nil when it may connect.
-    func refusal(uid: UInt32, gid: UInt32) -> String? {
-        guard configuration.allowedUIDs.contains(uid) || configuration.allowedGID == gid else {
+    func refusal(uid: UInt32, isMember: (UInt32) -> Bool) -> String? {
+        guard configuration.allowedUIDs.contains(uid) || configuration.allowedGID.map(isMember) ?? false else {
             return "uid \(uid) is not allowed to connect to \(configuration.service)"
         }
         if isDraining { return "\(configuration.service) is draining" }
@@ -83,8 +99,12 @@ final class ServerCore: @unchecked Sendable {
         return nil
     }
 
-    func mayCall(_ service: String) -> Bool {
-        configuration.allowedCallers.isEmpty || configuration.allowedCallers.contains(service)
+    /// Whether a process of `uid` (nil: this process) may call under the name of `service`: a taken-over peer must not pass for
+    /// another that is allowed more.
+    func mayCall(_ service: String, uid: UInt32?) -> Bool {
+        if configuration.allowedCallers.isEmpty { return true }
+        guard let uids = configuration.allowedCallers[service] else { return false }
+        return uids.isEmpty || uid.map(uids.contains) ?? true
     }
 
     func accept(_ pipe: FramePipe, uid: UInt32?) {

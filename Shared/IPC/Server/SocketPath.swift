@@ -37,15 +37,22 @@ enum SocketPath {
         return descriptor
     }
 
-    /// Removes the socket file if it is still the one that `descriptor`'s owner bound.
-    static func remove(_ path: String, inode: UInt64?) {
-        guard let inode, Self.inode(path) == inode else { return }
+    /// What tells a file from another one that later has the same path.
+    struct FileIdentity: Equatable, Sendable {
+        let device: UInt64
+        let inode: UInt64
+    }
+
+    /// Removes the socket file if it is still the one that was bound.
+    static func remove(_ path: String, _ identity: FileIdentity?) {
+        guard let identity, Self.identity(path) == identity else { return }
         unlink(path)
     }
 
-    static func inode(_ path: String) -> UInt64? {
+    static func identity(_ path: String) -> FileIdentity? {
         var status = stat()
-        return lstat(path, &status) == 0 ? UInt64(status.st_ino) : nil
+        guard lstat(path, &status) == 0 else { return nil }
+        return FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 
     private static func checkDirectory(_ directory: String) throws {

@@ -10,13 +10,15 @@ import Testing
 struct LinkLifeTests {
     let loop = MultiThreadedEventLoopGroup.singleton.any()
 
-    private func server(_ path: String, _ service: TestService, callers: Set<String> = [], uids: Set<UInt32> = [geteuid()])
+    private func server(
+        _ path: String, _ service: TestService, callers: [String: Set<UInt32>] = [:], uids: Set<UInt32> = [geteuid()]
+    )
         async throws -> IPCServer
     {
         try await IPCServer.start(
             ServerConfiguration(
                 service: "test", socketPath: path, allowedUIDs: uids, allowedCallers: callers, methods: service.methods,
-                schemas: [TestService.schema], maxConcurrentCalls: 64),
+                schemas: [TestService.schema], limits: ClassLimits(each: 64)),
             eventLoop: loop)
     }
 
@@ -115,7 +117,7 @@ struct LinkLifeTests {
     func foreignCaller() async throws {
         let directory = try TemporaryDirectory()
         defer { directory.remove() }
-        let server = try await server(directory.path + "/s", TestService(), callers: ["router"])
+        let server = try await server(directory.path + "/s", TestService(), callers: ["router": [], "suite": [geteuid() + 1]])
         let link = link(directory.path + "/s")
         #expect(await eventually { link.snapshot().lastError?.contains("suite may not call test") == true })
         await link.close()
@@ -194,6 +196,38 @@ struct LinkLifeTests {
         }
     }
 
+    @Test("A connection that runs out of stream ids is replaced, and nobody notices")
+    func streamIDs() async throws {
+        let service = TestService()
+        let directory = try TemporaryDirectory()
+        defer { directory.remove() }
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        let server = try await IPCServer.start(
+            ServerConfiguration(
+                service: "test", socketPath: directory.path + "/s", allowedUIDs: [geteuid()], methods: service.methods,
+                schemas: [TestService.schema]),
+            eventLoop: loop)
+        let link = IPCLink(
+            configuration: LinkConfiguration(
+                peer: "test", caller: "suite", socketPath: directory.path + "/s", schemas: [TestService.schema],
+                firstStream: (1 << 31) - 5),
+            eventLoop: loop)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for index in 0 ..< 40 {
+                group.addTask {
+                    let message = ByteBuffer(integer: index)
+                    let options = CallOptions(deadline: .now() + .seconds(10), waitForReady: .seconds(2))
+                    let reply = try await link.unary(TestService.echo, message, options)
+                    #expect(reply == message)
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(link.snapshot().failures == 0)
+        await link.close()
+        _ = await server.drain(grace: .seconds(1))
+    }
+
     @Test("A handler that fails without a word opens the breaker; refusals of a living peer do not")
     func breaker() async throws {
         try await Pair.with(.memory) { pair in
@@ -212,8 +246,7 @@ struct LinkLifeTests {
             #expect(error?.reason == "breaker_open")
             #expect(await eventually { pair.link.snapshot().breaker == "open" })
             try await loop.sleep((error?.retryAfter ?? .zero) + .milliseconds(5))
-            _ = try await pair.unary(TestService.empty)
-            _ = try await pair.unary(TestService.empty)
+            for _ in 0 ..< 3 { _ = try await pair.unary(TestService.empty) }
             #expect(pair.link.snapshot().breaker == "closed")
         }
     }

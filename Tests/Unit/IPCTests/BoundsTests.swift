@@ -46,7 +46,7 @@ struct BoundsTests {
                 group.addTask {
                     do {
                         _ = try await link.unary(
-                            method, message, CallOptions(deadline: .now() + .seconds(10), waitForReady: .seconds(2)))
+                            method, message, CallOptions(deadline: .now() + .seconds(30), waitForReady: .seconds(2)))
                         return nil
                     } catch {
                         return error as? CallError ?? CallError(.unknown, message: "\(error)")
@@ -79,7 +79,7 @@ struct BoundsTests {
         }
     }
 
-    @Test("A peer that takes no bytes is suspected within 2.2 s, its socket being full; the unsent bytes are bounded")
+    @Test("A peer that takes no bytes is given up after 10 s, its socket being full; the unsent bytes are bounded")
     func fullSocket() async throws {
         try await withSocketDirectory { directory in
             let server = try await RawEnd.serve(directory + "/s", reads: .once) { $0.type == 1 ? [RawFrame.helloAck()] : [] }
@@ -87,7 +87,7 @@ struct BoundsTests {
             #expect(await eventually { link.snapshot().state == .ready })
             let start = MonotonicTime.now()
             let errors = await errors(link, Self.echo, ByteBuffer(repeating: 1, count: 16 << 20), count: 40)
-            #expect(MonotonicTime.now() - start <= .milliseconds(2300))
+            #expect(.milliseconds(9500) ... .seconds(12) ~= MonotonicTime.now() - start)
             #expect(errors.count == 40)
             // 512 MiB hold 32 of them, or 31 with their headers.
             #expect((8 ... 9).contains(errors.count { $0.reason == "link_full" }))

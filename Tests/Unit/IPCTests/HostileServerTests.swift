@@ -36,28 +36,57 @@ struct HostileServerTests {
         { frame in frame.type == 1 ? [RawFrame.helloAck()] : script(frame) }
     }
 
-    @Test("A peer that falls silent is suspected within 2.2 s; its calls fail then, later ones at once")
+    /// A server that stops answering, pings included, while its flag says so.
+    private static func freezing(_ path: String, _ flag: FrozenFlag) async throws -> any Channel {
+        try await RawEnd.serve(path) { frame in
+            if flag.isFrozen.load(ordering: .relaxed) { return [] }
+            switch frame.type {
+            case 1: return [RawFrame.helloAck()]
+            case 9: return [RawFrame(type: 0x0a, payload: frame.payload)]
+            default: return []
+            }
+        }
+    }
+
+    @Test("A peer that falls silent is suspected within 3 s: new calls fail at once, those in flight stay; a byte makes it ready")
     func frozen() async throws {
         try await withSocketDirectory { directory in
-            let path = directory + "/s"
-            let flag = FrozenFlag()
-            let server = try await RawEnd.serve(path) { frame in
-                if flag.isFrozen.load(ordering: .relaxed) { return [] }
-                return frame.type == 1 ? [RawFrame.helloAck()] : []
-            }
+            let (path, flag) = (directory + "/s", FrozenFlag())
+            let server = try await Self.freezing(path, flag)
             let link = link(path)
             #expect(await eventually { link.snapshot().state == .ready })
             flag.isFrozen.store(true, ordering: .relaxed)
             let start = MonotonicTime.now()
-            let result = await call(link)
-            #expect(error(result)?.code == .unavailable)
-            #expect(MonotonicTime.now() - start <= .milliseconds(2200))
-            #expect(link.snapshot().state == .suspect)
-            // The socket still accepts, so that the handshake is tried, and times out.
-            #expect(await eventually { link.snapshot().lastError?.contains("handshake") == true })
+            async let inFlight = call(link, within: .seconds(4))
+            #expect(await eventually { link.snapshot().state == .suspect })
+            #expect(MonotonicTime.now() - start <= .seconds(3))
             let again = MonotonicTime.now()
-            #expect(error(await call(link))?.reason.hasPrefix("link_") == true)
-            #expect(MonotonicTime.now() - again <= .milliseconds(20))
+            #expect(error(await call(link))?.reason == "link_suspect")
+            #expect(MonotonicTime.now() - again <= .milliseconds(50))
+            flag.isFrozen.store(false, ordering: .relaxed)
+            #expect(await eventually { link.snapshot().state == .ready })
+            #expect(link.snapshot().breaker == "closed")
+            #expect(error(await inFlight)?.code == .deadlineExceeded, "it stayed in flight all the time")
+            await link.close()
+            try await server.close().get()
+        }
+    }
+
+    @Test("A peer that stays silent loses its connection after 10 s; three unanswered handshakes open the breaker")
+    func frozenForLong() async throws {
+        try await withSocketDirectory { directory in
+            let (path, flag) = (directory + "/s", FrozenFlag())
+            let server = try await Self.freezing(path, flag)
+            let link = link(path)
+            #expect(await eventually { link.snapshot().state == .ready })
+            flag.isFrozen.store(true, ordering: .relaxed)
+            let start = MonotonicTime.now()
+            let lost = error(await call(link, within: .seconds(30)))
+            #expect(lost?.reason == "link_lost")
+            #expect(.milliseconds(9900) ... .seconds(12) ~= MonotonicTime.now() - start)
+            // The socket still accepts, so that the handshake is tried, and times out.
+            #expect(await eventually(.seconds(9)) { link.snapshot().breaker == "open" || link.snapshot().breaker == "half-open" })
+            #expect(link.snapshot().state == .suspect)
             flag.isFrozen.store(false, ordering: .relaxed)
             #expect(await eventually { link.snapshot().state == .ready })
             await link.close()
@@ -112,7 +141,8 @@ struct HostileServerTests {
     func malformedStatus() async throws {
         let cut: [UInt8] = [1 << 3 | 2, 5, 1]
         let notUTF8 = RawFrame.field(1, [0xff])
-        let negativeRetry: [UInt8] = [3 << 3] + Array(repeating: 0xff, count: 9) + [1]
+        // -2: -1 says not to retry.
+        let negativeRetry: [UInt8] = [3 << 3, 0xfe] + Array(repeating: 0xff, count: 8) + [1]
         let longReason: [UInt8] = [1 << 3 | 2, 0x81, 0x01] + Array(repeating: 0x61, count: 129)
         let cases: [(UInt32, [UInt8])] = [
             (13, [1]), (13, cut), (13, notUTF8), (13, Array(repeating: 255, count: 40)), (13, negativeRetry),

@@ -47,6 +47,39 @@ struct SocketPathTests {
         }
     }
 
+    @Test("A socket file that is deleted or replaced is bound anew within 5 s; connections that were there go on")
+    func rebound() async throws {
+        try await withSocketDirectory { directory in
+            let path = directory + "/s"
+            let server = try await IPCServer.start(
+                ServerConfiguration(
+                    service: "test", socketPath: path, allowedUIDs: [geteuid()],
+                    methods: [ServerMethod(HostileClientTests.echo, .unary { message, _ in message })], schemas: []),
+                eventLoop: RawEnd.loop)
+            let early = try await RawEnd.connect(path, first: RawFrame.hello().bytes)
+            #expect(await early.frame(0x02) != nil)
+            for replaced in [false, true] {
+                let intruder = replaced ? try await RawEnd.serve(path, nil) : nil
+                if !replaced { #expect(unlink(path) == 0) }
+                let start = MonotonicTime.now()
+                var answered = false
+                while !answered, MonotonicTime.now() - start < .seconds(5) {
+                    guard let end = try? await RawEnd.connect(path, first: RawFrame.hello().bytes) else { continue }
+                    answered = await eventually(.milliseconds(200)) { end.frames.contains { $0.type == 2 } }
+                    await end.close()
+                }
+                #expect(answered, "replaced: \(replaced)")
+                try await intruder?.close().get()
+            }
+            try await early.send(RawFrame.request(stream: 1))
+            #expect(await early.frame(0x06, stream: 1)?.aux == 0)
+            await early.close()
+            _ = await server.drain(grace: .zero)
+            var status = stat()
+            #expect(lstat(path, &status) != 0, "the file it bound last is removed")
+        }
+    }
+
     @Test("Too long a path, a missing directory, one open to all: each is named")
     func directories() async throws {
         try await withSocketDirectory { directory in

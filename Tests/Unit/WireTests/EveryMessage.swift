@@ -7,6 +7,8 @@ typealias TestedMessage = WireMessage & Equatable
 /// All messages of all .proto files; `completeList` fails when one is missing.
 let everyMessage: [any TestedMessage.Type] = [
     IPCMessages.MethodEntry.self, IPCMessages.Hello.self, IPCMessages.Failure.self, IPCMessages.Health.self,
+    IPCMessages.FieldForm.self, IPCMessages.MessageForm.self, IPCMessages.MethodForm.self, IPCMessages.SchemaForm.self,
+    IPCMessages.DescribeRequest.self, IPCMessages.DescribeReply.self,
     ChatAPI.Part.self, ChatAPI.Message.self, ChatAPI.Tool.self, ChatAPI.ChatRequest.self, ChatAPI.Served.self, ChatAPI.Usage.self,
     ChatAPI.ChatEvent.self,
     ControlAPI.MetricsRequest.self, ControlAPI.MetricsReply.self, ControlAPI.InvokeRequest.self, ControlAPI.InvokeReply.self,

@@ -5,6 +5,8 @@
 
 /// The credentials of the process at the other end of a Unix socket (SO_PEERCRED). Returns 0, or an errno.
 int bh_peer_credentials(int fd, uint32_t *uid, uint32_t *gid, int32_t *pid);
+/// Whether `gid` is among the supplementary groups of that process (SO_PEERGROUPS): 1 yes, 0 no, -errno.
+int bh_peer_in_group(int fd, uint32_t gid);
 /// Asks the kernel to send `signal` to this process when its parent dies. Returns 0, or an errno.
 int bh_signal_on_parent_death(int signal);
 /// Keeps this process out of core dumps and away from ptrace by its own uid. Returns 0, or an errno.
@@ -20,4 +22,9 @@ void bh_take_global_executor(void (*schedule)(void *job));
 /// Runs such a job on this thread, as the global executor (no serial executor: an await that returns to generic code does not
 /// go through the queue again).
 void bh_run_job(void *job);
+/// Starts the thread that aborts the process (SIGABRT, after one line on standard error) when the event loop has not called
+/// `bh_watchdog_beat(0)` for `loop_ms`, or the blocking threads have not called `bh_watchdog_beat(1)` for `pool_ms`. Time in
+/// which the whole process stood still (SIGSTOP) does not count. Call once. Returns 0, or an errno.
+int bh_watchdog_start(uint32_t loop_ms, uint32_t pool_ms);
+void bh_watchdog_beat(int which);
 #endif

@@ -10,10 +10,11 @@ package struct RequestDeadline: Sendable, Equatable {
     /// The route's own limit; otherwise the caller gave less time, and running out of it says nothing about a provider.
     package let isRoutes: Bool
 
-    /// The nearer of the caller's deadline and the route's total.
+    /// The nearer of the route's total and what the caller's deadline leaves when there must be time to tell it the end.
     package init(caller: MonotonicTime, total: Duration, now: MonotonicTime) {
-        isRoutes = now + total <= caller
-        time = min(caller, now + total)
+        let left = DeadlineBudget(deadline: caller).child(now: now) ?? now
+        isRoutes = now + total <= left
+        time = min(left, now + total)
     }
 }
 
