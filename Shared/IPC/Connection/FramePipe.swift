@@ -30,6 +30,8 @@ final class FramePipe: @unchecked Sendable {
     private var out = ByteBuffer()
     private var outIsPassed = false
     private var lanes = OutboundLanes()
+    /// Where received messages are kept.
+    var ring = BufferRing()
     private var isReading = false
     /// The server's end stops reading while the client does not take the answers. A client's end never does: two ends that
     /// wait for each other would wait for ever.
@@ -38,6 +40,8 @@ final class FramePipe: @unchecked Sendable {
     private var flushScheduled = false
     /// Frames that wait for the end of the turn; with this many they leave at once.
     private static let flushEvery = 4
+    /// Messages of streams leave when there is this much of them: their receiver works on what it has.
+    private static let flushBytes = 16 << 10
     private var framesUnflushed = 0
     private var closeReason: String?
     private(set) var isClosed = false
@@ -90,6 +94,8 @@ extension FramePipe {
     }
 
     func readComplete() {
+        // Tasks that this read has woken write their next messages before anything leaves.
+        LoopJobs.runReady(on: eventLoop)
         isReading = false
         decoder.compact()
         if decoder.partialBytes == 0 || isHeld {
@@ -190,7 +196,7 @@ extension FramePipe {
             append(payload)
         }
         if unwritableSince != nil || !lanes.isEmpty { holdIfBacklogged() }
-        scheduleFlush()
+        scheduleFlush(header.type)
     }
 
     /// Answers a PING. A peer that does not take what it gets already is sent none: it could ask for more than it takes.
@@ -258,12 +264,13 @@ extension FramePipe {
         }
     }
 
-    private func scheduleFlush() {
-        framesUnflushed += 1
-        // One write for all of a turn would move requests through the processes in lock-step, one process at work at a time.
-        if framesUnflushed >= Self.flushEvery {
-            flush()
-            return
+    private func scheduleFlush(_ type: FrameType? = nil) {
+        if type == .message {
+            if out.readableBytes >= Self.flushBytes { return flush() }
+        } else {
+            framesUnflushed += 1
+            // One write for all of a turn would move requests through the processes in lock-step, one process at work at a time.
+            if framesUnflushed >= Self.flushEvery { return flush() }
         }
         guard !isReading, !flushScheduled else { return }
         flushScheduled = true

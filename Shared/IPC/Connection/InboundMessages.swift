@@ -140,7 +140,9 @@ struct MessageAssembler {
 
     /// The message, when `payload` was its last fragment.
     /// - Throws: RESOURCE_EXHAUSTED when the message is longer than `limit`.
-    mutating func add(_ header: FrameHeader, _ payload: ByteBuffer, limit: Int) throws(CallError) -> ByteBuffer? {
+    mutating func add(_ header: FrameHeader, _ payload: ByteBuffer, limit: Int, _ ring: inout BufferRing) throws(CallError)
+        -> ByteBuffer?
+    {
         let more = header.flags.contains(.more)
         // In a fragment `aux` is what is left of the message, this fragment included.
         let total = bytes + max(payload.readableBytes, more ? Int(header.aux) : 0)
@@ -151,23 +153,13 @@ struct MessageAssembler {
                 message: "a message of at least \(total) bytes is longer than the \(limit) allowed; send it in parts")
         }
         if partial == nil {
-            guard more else { return payload.owned }
+            guard more else { return ring.own(payload) }
             // The announced length is not trusted with more than a mebibyte before its bytes come.
             partial = ByteBufferAllocator().buffer(capacity: min(total, 1 << 20))
         }
         partial?.writeImmutableBuffer(payload)
         if more { return nil }
         return partial.take()
-    }
-}
-
-extension ByteBuffer {
-    /// A short message in memory of its own, so that keeping it does not keep the whole read buffer.
-    var owned: ByteBuffer {
-        guard readableBytes <= 8 << 10 else { return self }
-        var copy = ByteBuffer()
-        copy.writeImmutableBuffer(self)
-        return copy
     }
 }
 

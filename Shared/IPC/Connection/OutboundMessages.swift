@@ -25,6 +25,11 @@ final class OutboundMessages: @unchecked Sendable {
     private var waits: Deque<Wait> = []
     private var cancelledWait: UInt64 = 0
     private let nextWait = Atomic<UInt64>(1)
+    /// A peer that gives no credit to a waiting writer for this long takes nothing more: what feeds the stream (another
+    /// process, a provider's connection) must not wait for it for ever.
+    private static let patience: Duration = .seconds(30)
+    private var lastGrant = MonotonicTime.now()
+    private var isWatched = false
 
     init(pipe: FramePipe, stream: UInt32, maxMessageBytes: Int) {
         self.pipe = pipe
@@ -37,6 +42,7 @@ final class OutboundMessages: @unchecked Sendable {
 
     func grant(_ bytes: UInt32) throws(ProtocolViolation) {
         credit += Int(bytes)
+        lastGrant = .now()
         guard credit <= FrameLimits.window else {
             throw ProtocolViolation(description: "stream \(stream) was granted more credit than it spent")
         }
@@ -99,10 +105,29 @@ final class OutboundMessages: @unchecked Sendable {
                 wait.continuation.resume(throwing: CallError.cancelledByCaller)
             } else {
                 waits.append(wait)
+                if waits.count == 1 { lastGrant = .now() }
+                watch(for: Self.patience)
             }
         } catch {
             wait.continuation.resume(throwing: error)
         }
+    }
+
+    private func watch(for wait: Duration) {
+        guard !isWatched else { return }
+        isWatched = true
+        pipe.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(wait)) { [weak self] in self?.checkPatience() }
+    }
+
+    private func checkPatience() {
+        isWatched = false
+        guard end == nil, !waits.isEmpty else { return }
+        let waited = MonotonicTime.now() - lastGrant
+        if waited < Self.patience { return watch(for: Self.patience - waited) }
+        close(
+            CallError(
+                .resourceExhausted, reason: "slow_consumer",
+                message: "nobody took a message of this stream for \(Self.patience.components.seconds) s"))
     }
 
     private func cancel(_ id: UInt64) {

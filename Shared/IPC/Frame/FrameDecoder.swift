@@ -26,6 +26,15 @@ struct FrameDecoder {
         if buffer.readableBytes == 0 { buffer = ByteBuffer() } else { buffer.discardReadBytes() }
     }
 
+    /// Moves the beginning of a frame to where all of it fits. The read buffer is shared with the payloads handed out, so that
+    /// growing it in place would copy all that was read, not only what is left.
+    private mutating func makeRoom(_ frameBytes: Int) {
+        guard buffer.writableBytes < frameBytes - buffer.readableBytes else { return }
+        var moved = ByteBufferAllocator().buffer(capacity: frameBytes)
+        moved.writeImmutableBuffer(buffer)
+        buffer = moved
+    }
+
     /// The next whole frame, or nil when more bytes are needed. Unknown ignorable frames are skipped.
     mutating func next() throws(ProtocolViolation) -> Frame? {
         while buffer.readableBytes >= FrameLimits.headerBytes {
@@ -48,7 +57,7 @@ struct FrameDecoder {
                 throw ProtocolViolation(description: "reserved flags \(flags.rawValue) in a frame of type \(rawType)")
             }
             guard buffer.readableBytes >= FrameLimits.headerBytes + Int(length) else {
-                buffer.reserveCapacity(minimumWritableBytes: FrameLimits.headerBytes + Int(length) - buffer.readableBytes)
+                makeRoom(FrameLimits.headerBytes + Int(length))
                 return nil
             }
             buffer.moveReaderIndex(forwardBy: FrameLimits.headerBytes)

@@ -196,7 +196,7 @@ extension ClientConnection {
         guard let call = try call(frame.header) else { return }
         let result: Result<ByteBuffer?, CallError>
         if frame.header.aux == StatusCode.ok.rawValue {
-            let message = frame.header.flags.contains(.hasMessage) ? frame.payload.owned : call.replyMessage
+            let message = frame.header.flags.contains(.hasMessage) ? pipe.ring.own(frame.payload) : call.replyMessage
             guard !call.isUnary || message != nil else {
                 throw ProtocolViolation(description: "unary call \(call.method.name) ended well without a message")
             }
@@ -218,7 +218,7 @@ extension ClientConnection {
         let before = call.assembler.bytes
         do {
             let limit = min(FrameLimits.messageBytes, before + FrameLimits.assemblyBytes - assembling.bytes)
-            let message = try call.assembler.add(frame.header, frame.payload, limit: limit)
+            let message = try call.assembler.add(frame.header, frame.payload, limit: limit, &pipe.ring)
             assembling.add(call.assembler.bytes - before)
             guard let message else { return }
             link.responded(call)

@@ -44,7 +44,7 @@ enum LinkDialer: Sendable {
         }
     }
 
-    /// Why the socket's directory is not to be trusted; nil when it is, or when it is not there yet.
+    /// Why the socket or its directory is not to be trusted; nil when it is, or when it is not there yet.
     private static func distrust(_ path: String, _ owners: [UInt32]) -> String? {
         if let problem = SocketPath.problem(path) { return problem }
         var status = stat()
@@ -54,6 +54,11 @@ enum LinkDialer: Sendable {
         guard owners.contains(status.st_uid) else {
             return "the socket's directory belongs to uid \(status.st_uid), which is not allowed to be the peer"
         }
-        return nil
+        guard status.st_mode & S_IWOTH == 0 else {
+            return "anyone may write to the socket's directory and put another socket there; run chmod o-w on it"
+        }
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK else { return nil }
+        let isLink = status.st_mode & S_IFMT == S_IFLNK
+        return "there is a \(isLink ? "symbolic link" : "file that is no socket") at the socket's path; move it away"
     }
 }

@@ -11,10 +11,14 @@ struct MethodTable {
     private struct Offer {
         let id: UInt16
         let entry: IPCMessages.MethodEntry
-        /// The caller's schema has the method in another version that fits.
-        var fits = false
+        /// The caller's version of the method that fits, though it is another.
+        var fitting: MethodDescriptor?
         /// Why the caller's version does not fit.
         var problem = "another version of its messages"
+
+        func fits(_ method: MethodDescriptor) -> Bool {
+            fitting.map { $0.requestHash == method.requestHash && $0.responseHash == method.responseHash } ?? false
+        }
     }
 
     private let service: String
@@ -43,7 +47,7 @@ struct MethodTable {
         if let problem = SchemaComparison.problem(method.name, mine: mine, theirs: theirs) {
             offer.problem = problem
         } else {
-            offer.fits = true
+            offer.fitting = method
         }
         offers[method.name] = offer
     }
@@ -55,7 +59,7 @@ struct MethodTable {
                     .unimplemented, reason: "unknown_method", message: "\(service) does not offer \(method.name); update it",
                     notProcessed: true))
         }
-        guard offer.fits || offer.entry.agrees(with: method) else {
+        guard offer.entry.agrees(with: method) || offer.fits(method) else {
             return .unimplemented(
                 CallError(
                     .unimplemented, reason: "schema_skew",
@@ -78,7 +82,7 @@ struct MethodTable {
     private func version(_ method: MethodDescriptor) -> LinkMethod.Version {
         guard let offer = offers[method.name] else { return .missing }
         if offer.entry.agrees(with: method) { return .same }
-        return offer.fits ? .compatible : .skewed
+        return offer.fits(method) ? .compatible : .skewed
     }
 }
 

@@ -24,7 +24,7 @@ package final class IPCServer: Sendable {
     /// Looks at who connects before a byte is read; throwing closes the connection.
     private static func admit(_ channel: any Channel, _ core: ServerCore) throws {
         let pipeline = channel.pipeline.syncOperations
-        let (uid, refusal) =
+        let (uid, refusal): (UInt32, String?) =
             try pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { descriptor in
                 var (uid, gid, pid): (UInt32, UInt32, Int32) = (0, 0, 0)
                 let error = bh_peer_credentials(descriptor, &uid, &gid, &pid)

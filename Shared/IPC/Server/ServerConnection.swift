@@ -30,6 +30,8 @@ final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
     /// Bytes of the requests that unary handlers work on.
     private var working: MemoryShare
     private var inFlight = ClassLimits(each: 0)
+    /// Made with the first unary call that needs a task.
+    private var workers: HandlerWorkers?
     private static let maxWorking = 256 << 20
 
     init(core: ServerCore, pipe: FramePipe, uid: UInt32?) {
@@ -50,6 +52,9 @@ final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
         state = .closed
         let error = CallError(.cancelled, reason: "caller_gone", message: "the caller's connection was lost")
         for stream in streams.values { cancel(stream, error, silently: true) }
+        // Its workers hold the connection; those at work end with their calls.
+        workers?.close()
+        workers = nil
         forgetIfDone()
     }
 
@@ -150,11 +155,11 @@ extension ServerConnection {
         wheel.add(id, call.deadline, now: now)
         armWheel()
         if let inbound = stream.inbound {
-            if let message { inbound.push(message.owned) }
+            if let message { inbound.push(pipe.ring.own(message)) }
             if header.flags.contains(.endStream) { inbound.finish(.success(())) }
             run(stream, nil)
         } else if let message {
-            serve(stream, message.owned)
+            serve(stream, pipe.ring.own(message))
         }
     }
 
@@ -166,16 +171,46 @@ extension ServerConnection {
         run(stream, message)
     }
 
-    /// Starts the handler. Its task begins on this stack, so that a handler that never waits is answered within this read.
     private func run(_ stream: ServerStream, _ message: ByteBuffer?) {
         stream.isRunning = true
         stream.requestBytes = message?.readableBytes ?? 0
         working.add(stream.requestBytes)
+        if case .stream(let handler) = stream.entry.handler { return runStream(stream, handler) }
+        if workers == nil {
+            workers = HandlerWorkers(pipe.eventLoop) { work in await self.execute(work) }
+        }
+        stream.worker = workers?.start(HandlerWork(stream: stream, message: message ?? ByteBuffer()))
+    }
+
+    private nonisolated func execute(_ work: HandlerWork) async {
+        let stream = work.stream
+        let result: Result<ByteBuffer?, CallError>
+        do {
+            // It may have been cancelled before its turn came.
+            if let cancellation = stream.cancellation { throw cancellation }
+            switch stream.entry.handler {
+            case .immediate(let handler): result = .success(try handler(work.message, stream.call).get())
+            case .unary(let handler): result = .success(try await handler(work.message, stream.call))
+            case .stream: preconditionFailure("bug: a stream is not unary work")
+            }
+        } catch {
+            result = .failure(stream.callError(error, service: core.configuration.service))
+        }
+        if pipe.eventLoop.inEventLoop { return handlerEnded(stream, result) }
+        pipe.eventLoop.execute { self.handlerEnded(stream, result) }
+    }
+
+    /// Starts the handler of a stream in a task of its own, which begins on this stack.
+    private func runStream(
+        _ stream: ServerStream, _ handler: @escaping @Sendable (MessageReader, ServerCall, MessageWriter) async throws -> Void
+    ) {
+        guard let inbound = stream.inbound, let outbound = stream.outbound else { return }
         let service = core.configuration.service
         let task = Task.immediate {
             let result: Result<ByteBuffer?, CallError>
             do {
-                result = .success(try await Self.execute(stream, message))
+                try await handler(MessageReader(inbound: inbound), stream.call, MessageWriter(outbound: outbound))
+                result = .success(nil)
             } catch {
                 result = .failure(stream.callError(error, service: service))
             }
@@ -185,17 +220,6 @@ extension ServerConnection {
         if stream.isOver { return }
         stream.task = task
         if stream.cancellation != nil { task.cancel() }
-    }
-
-    private static func execute(_ stream: ServerStream, _ message: ByteBuffer?) async throws -> ByteBuffer? {
-        switch stream.entry.handler {
-        case .immediate(let handler): return try handler(message ?? ByteBuffer(), stream.call).get()
-        case .unary(let handler): return try await handler(message ?? ByteBuffer(), stream.call)
-        case .stream(let handler):
-            guard let inbound = stream.inbound, let outbound = stream.outbound else { return nil }
-            try await handler(MessageReader(inbound: inbound), stream.call, MessageWriter(outbound: outbound))
-            return nil
-        }
     }
 
     private func handlerEnded(_ stream: ServerStream, _ result: Result<ByteBuffer?, CallError>) {
@@ -277,7 +301,7 @@ extension ServerConnection {
         let before = stream.assembler.bytes
         do {
             let limit = min(core.configuration.maxMessageBytes, before + FrameLimits.assemblyBytes - assembling.bytes)
-            let message = try stream.assembler.add(frame.header, frame.payload, limit: limit)
+            let message = try stream.assembler.add(frame.header, frame.payload, limit: limit, &pipe.ring)
             assembling.add(stream.assembler.bytes - before)
             return message
         } catch {

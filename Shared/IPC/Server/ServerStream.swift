@@ -14,7 +14,9 @@ final class ServerStream: @unchecked Sendable {
     let inbound: InboundMessages?
     let outbound: OutboundMessages?
     var assembler = MessageAssembler()
+    /// Who runs the handler: a task of its own for a stream, a worker for a unary call.
     var task: Task<Void, Never>?
+    var worker: HandlerWorkers.Worker?
     var isRunning = false
     /// Of the unary request its handler works on.
     var requestBytes = 0
@@ -40,11 +42,13 @@ final class ServerStream: @unchecked Sendable {
         inbound?.finish(.failure(error))
         outbound?.close(error)
         task?.cancel()
+        worker?.cancel()
     }
 
     func end() {
         isOver = true
         task = nil
+        worker = nil
         let over = CallError(.cancelled, reason: "call_ended", message: "the handler has ended the call")
         inbound?.finish(.failure(over))
         outbound?.close(over)

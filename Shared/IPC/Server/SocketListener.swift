@@ -51,6 +51,12 @@ final class SocketListener: @unchecked Sendable {
 
     private func accept(on descriptor: NIOBSDSocket.Handle) -> EventLoopFuture<any Channel> {
         ServerBootstrap(group: eventLoop)
+            // Without descriptors for who wants in, accepting pauses for a second instead of failing over and over.
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+                }
+            }
             .serverChannelOption(.maxMessagesPerRead, value: 256)
             .childChannelOption(.maxMessagesPerRead, value: 16)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))

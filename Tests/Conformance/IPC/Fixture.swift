@@ -5,11 +5,14 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// How client and server are connected: every case of the suite holds over both.
+/// How client and server are connected: every case of the suite holds over all.
 enum Transport: String, CaseIterable, Sendable {
     case memory
     case socket
-
+    /// The caller was built with a schema one version older: every message of the server has a field it does not know.
+    case olderCaller
+    /// The server is the older one.
+    case newerCaller
 }
 
 /// The methods under test, and what their handlers saw.
@@ -30,8 +33,23 @@ final class TestService: Sendable {
     static let idle = method("Test.Idle", .bidirectional)
     static let missing = method("Test.Missing", .unary)
 
+    private static let all = [empty, echo, sized, fail, hang, metadata, sum, count, chat, flood, idle]
+    private static let fields = [MessageForm.Field(1, "a", 9)]
+
     static let schema = ServiceSchema(
-        name: "Test", fingerprint: "f", methods: [empty, echo, sized, fail, hang, metadata, sum, count, chat])
+        name: "Test", fingerprint: "f", methods: all, forms: [MessageForm("Any", fields)],
+        signatures: all.map { _ in MethodSignature(0, 0) })
+    /// The same methods, a version later.
+    static let newerSchema = ServiceSchema(
+        name: "Test", fingerprint: "g", methods: all.map(later),
+        forms: [MessageForm("Any", fields + [MessageForm.Field(2, "b", 3)])],
+        signatures: all.map { _ in MethodSignature(0, 0) })
+
+    /// The method with the hashes of the later version.
+    static func later(_ method: MethodDescriptor) -> MethodDescriptor {
+        MethodDescriptor(
+            name: method.name, shape: method.shape, requestHash: method.requestHash + 10, responseHash: method.responseHash + 10)
+    }
 
     let started = Atomic<Int>(0)
     let cancelled = Atomic<Int>(0)
@@ -116,6 +134,7 @@ struct Pair: Sendable {
     let link: IPCLink
     let service: TestService
     let server: IPCServer?
+    var isNewer = false
 
     static func with<Value: Sendable>(_ transport: Transport, _ body: (Pair) async throws -> Value) async throws -> Value {
         let service = TestService()
@@ -123,20 +142,27 @@ struct Pair: Sendable {
         let directory = try TemporaryDirectory()
         defer { directory.remove() }
         let path = directory.path + "/s"
-        let configuration = LinkConfiguration(peer: "test", caller: "suite", socketPath: path, schemas: [TestService.schema])
+        let isNewer = transport == .newerCaller
+        let mine = isNewer ? TestService.newerSchema : TestService.schema
+        let theirs = transport == .olderCaller ? TestService.newerSchema : TestService.schema
+        let configuration = LinkConfiguration(peer: "test", caller: "suite", socketPath: path, schemas: [mine])
+        var methods = service.methods
+        if transport == .olderCaller {
+            methods = methods.map { ServerMethod(TestService.later($0.descriptor), $0.handler) }
+        }
         let pair: Pair
         switch transport {
         case .memory:
             let link = try await InProcessTransport.connect(
-                service: "test", methods: service.methods, schemas: [TestService.schema], link: configuration, eventLoop: loop)
+                service: "test", methods: methods, schemas: [theirs], link: configuration, eventLoop: loop)
             pair = Pair(link: link, service: service, server: nil)
-        case .socket:
+        case .socket, .olderCaller, .newerCaller:
             let server = try await IPCServer.start(
                 ServerConfiguration(
-                    service: "test", socketPath: path, allowedUIDs: [geteuid()], methods: service.methods,
-                    schemas: [TestService.schema]),
+                    service: "test", socketPath: path, allowedUIDs: [geteuid()], methods: methods, schemas: [theirs]),
                 eventLoop: loop)
-            pair = Pair(link: IPCLink(configuration: configuration, eventLoop: loop), service: service, server: server)
+            let link = IPCLink(configuration: configuration, eventLoop: loop)
+            pair = Pair(link: link, service: service, server: server, isNewer: isNewer)
         }
         // The tests share one loop; a link may connect while others move hundreds of megabytes.
         guard await eventually({ pair.link.snapshot().state == .ready }) else {
@@ -148,10 +174,13 @@ struct Pair: Sendable {
         return value
     }
 
+    /// The method as the caller was built with it.
+    func own(_ method: MethodDescriptor) -> MethodDescriptor { isNewer ? TestService.later(method) : method }
+
     func unary(_ method: MethodDescriptor, _ request: ByteBuffer = ByteBuffer(), within limit: Duration = .seconds(30))
         async throws -> ByteBuffer
     {
-        try await link.unary(method, request, CallOptions(deadline: .now() + limit))
+        try await link.unary(own(method), request, CallOptions(deadline: .now() + limit))
     }
 
     var options: CallOptions { CallOptions(deadline: .now() + .seconds(30)) }

@@ -10,7 +10,7 @@ struct StreamConformanceTests {
     @Test("A client stream is summed up", arguments: Transport.allCases)
     func client(_ transport: Transport) async throws {
         try await Pair.with(transport) { pair in
-            let total = try await pair.link.stream(TestService.sum, pair.options) { reader, writer in
+            let total = try await pair.link.stream(pair.own(TestService.sum), pair.options) { reader, writer in
                 for size in [27_182, 8, 1_828, 45_904] { try await writer.write(ByteBuffer(repeating: 1, count: size)) }
                 writer.finish()
                 let reply = try await reader.next()
@@ -27,7 +27,7 @@ struct StreamConformanceTests {
         try await Pair.with(transport) { pair in
             var request = ByteBuffer()
             for size in Self.sizes { request.writeInteger(UInt32(size)) }
-            let got = try await pair.link.serverStream(TestService.count, request, pair.options) { reader in
+            let got = try await pair.link.serverStream(pair.own(TestService.count), request, pair.options) { reader in
                 var got: [Int] = []
                 while let message = try await reader.next() { got.append(message.readableBytes) }
                 return got
@@ -39,7 +39,7 @@ struct StreamConformanceTests {
     @Test("Ping-pong: every message is answered before the next is sent", arguments: Transport.allCases)
     func pingPong(_ transport: Transport) async throws {
         try await Pair.with(transport) { pair in
-            try await pair.link.stream(TestService.chat, pair.options) { reader, writer in
+            try await pair.link.stream(pair.own(TestService.chat), pair.options) { reader, writer in
                 for size in Self.sizes {
                     try await writer.write(ByteBuffer(repeating: 1, count: size))
                     let reply1 = try await reader.next()?.readableBytes
@@ -55,7 +55,7 @@ struct StreamConformanceTests {
     @Test("A stream without messages ends well", arguments: Transport.allCases)
     func emptyStream(_ transport: Transport) async throws {
         try await Pair.with(transport) { pair in
-            try await pair.link.stream(TestService.chat, pair.options) { reader, writer in
+            try await pair.link.stream(pair.own(TestService.chat), pair.options) { reader, writer in
                 writer.finish()
                 let reply3 = try await reader.next()
                 #expect(reply3 == nil)
@@ -66,7 +66,7 @@ struct StreamConformanceTests {
     @Test("A message longer than the whole window passes, and so do many of them", arguments: Transport.allCases)
     func beyondWindow(_ transport: Transport) async throws {
         try await Pair.with(transport) { pair in
-            try await pair.link.stream(TestService.chat, pair.options) { reader, writer in
+            try await pair.link.stream(pair.own(TestService.chat), pair.options) { reader, writer in
                 for _ in 0 ..< 8 {
                     try await writer.write(ByteBuffer(repeating: 1, count: 700_000))
                     let reply4 = try await reader.next()?.readableBytes
@@ -79,7 +79,7 @@ struct StreamConformanceTests {
     @Test("Leaving a stream before its first answer cancels the handler", arguments: Transport.allCases)
     func cancelAfterBegin(_ transport: Transport) async throws {
         try await Pair.with(transport) { pair in
-            try await pair.link.stream(TestService.idle, pair.options) { _, _ in
+            try await pair.link.stream(pair.own(TestService.idle), pair.options) { _, _ in
                 #expect(await eventually { pair.service.started.load(ordering: .relaxed) == 1 })
             }
             #expect(await eventually { pair.service.cancelled.load(ordering: .relaxed) == 1 })
@@ -89,7 +89,7 @@ struct StreamConformanceTests {
     @Test("Leaving a stream after its first answer stops the sender", arguments: Transport.allCases)
     func cancelAfterFirst(_ transport: Transport) async throws {
         try await Pair.with(transport) { pair in
-            try await pair.link.serverStream(TestService.flood, ByteBuffer(), pair.options) { reader in
+            try await pair.link.serverStream(pair.own(TestService.flood), ByteBuffer(), pair.options) { reader in
                 let reply5 = try await reader.next()?.readableBytes
                 #expect(reply5 == 32 << 10)
             }
@@ -102,7 +102,7 @@ struct StreamConformanceTests {
     @Test("A consumer that takes nothing stops the sender at its credit, and nobody else", arguments: Transport.allCases)
     func backpressure(_ transport: Transport) async throws {
         try await Pair.with(transport) { pair in
-            try await pair.link.serverStream(TestService.flood, ByteBuffer(), pair.options) { reader in
+            try await pair.link.serverStream(pair.own(TestService.flood), ByteBuffer(), pair.options) { reader in
                 let reply7 = try await reader.next()
                 #expect(reply7 != nil)
                 for _ in 0 ..< 200 { _ = try await pair.unary(TestService.echo, ByteBuffer(string: "x")) }
@@ -118,7 +118,7 @@ struct StreamConformanceTests {
         try await Pair.with(transport) { pair in
             let options = CallOptions(deadline: .now() + .milliseconds(300))
             let error = await callError {
-                try await pair.link.stream(TestService.idle, options) { reader, _ in _ = try await reader.next() }
+                try await pair.link.stream(pair.own(TestService.idle), options) { reader, _ in _ = try await reader.next() }
             }
             #expect(error?.code == .deadlineExceeded)
             #expect(await eventually { pair.service.cancelled.load(ordering: .relaxed) == 1 })
@@ -131,7 +131,9 @@ struct StreamConformanceTests {
             await withTaskGroup(of: CallError?.self) { group in
                 group.addTask {
                     await callError {
-                        try await pair.link.stream(TestService.idle, pair.options) { reader, _ in _ = try await reader.next() }
+                        try await pair.link.stream(pair.own(TestService.idle), pair.options) { reader, _ in
+                            _ = try await reader.next()
+                        }
                     }
                 }
                 #expect(await eventually { pair.service.started.load(ordering: .relaxed) == 1 })
@@ -148,7 +150,7 @@ struct StreamConformanceTests {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0 ..< 500 {
                     group.addTask {
-                        try await pair.link.stream(TestService.chat, pair.options) { reader, writer in
+                        try await pair.link.stream(pair.own(TestService.chat), pair.options) { reader, writer in
                             for step in 0 ..< 10 {
                                 try await writer.write(ByteBuffer(integer: number &* 1000 + step))
                                 let reply8 = try await reader.next()

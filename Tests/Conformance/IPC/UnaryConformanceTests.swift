@@ -38,14 +38,16 @@ struct UnaryConformanceTests {
     func thousand(_ transport: Transport) async throws {
         try await Pair.with(transport) { pair in
             let sizes = try await withThrowingTaskGroup(of: Int.self) { group in
+                var request = ByteBuffer(integer: UInt32(314_159))
+                request.writeRepeatingByte(1, count: 271_828 - 4)
                 for _ in 0 ..< 1000 {
-                    group.addTask {
-                        try await pair.unary(TestService.echo, ByteBuffer(repeating: 9, count: 98_765)).readableBytes
+                    group.addTask { [request] in
+                        try await pair.unary(TestService.sized, request, within: .seconds(60)).readableBytes
                     }
                 }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
-            #expect(sizes == Array(repeating: 98_765, count: 1000))
+            #expect(sizes == Array(repeating: 314_159, count: 1000))
         }
     }
 
@@ -57,7 +59,7 @@ struct UnaryConformanceTests {
             let options = CallOptions(
                 deadline: .now() + .seconds(5), metadata: CallMetadata(requestID: "r-1", trace: trace, tenant: "acme", user: user)
             )
-            let reply = try await pair.link.unary(TestService.metadata, ByteBuffer(), options)
+            let reply = try await pair.link.unary(pair.own(TestService.metadata), ByteBuffer(), options)
             #expect(String(buffer: reply) == "r-1|acme|\(user)|\(trace.traceparent)|suite")
         }
     }
@@ -67,7 +69,7 @@ struct UnaryConformanceTests {
         try await Pair.with(.memory) { pair in
             let options = CallOptions(
                 deadline: .now() + .seconds(5), metadata: CallMetadata(requestID: String(repeating: "x", count: 129)))
-            let error = await callError { try await pair.link.unary(TestService.echo, ByteBuffer(), options) }
+            let error = await callError { try await pair.link.unary(pair.own(TestService.echo), ByteBuffer(), options) }
             #expect(error?.reason == "metadata_too_long")
         }
     }
@@ -102,6 +104,32 @@ struct UnaryConformanceTests {
             let error = await callError { try await pair.unary(TestService.missing) }
             #expect(error?.code == .unimplemented)
             #expect(error?.reason == "unknown_method")
+        }
+    }
+
+    @Test("A method of a service the peer does not have is UNIMPLEMENTED", arguments: Transport.allCases)
+    func unimplementedService(_ transport: Transport) async throws {
+        try await Pair.with(transport) { pair in
+            let other = MethodDescriptor(name: "Other.Echo", shape: .unary, requestHash: 1, responseHash: 2)
+            let error = await callError { try await pair.unary(other) }
+            #expect(error?.code == .unimplemented)
+            #expect(error?.notProcessed == true)
+        }
+    }
+
+    @Test("A short call overtakes a long one that was there first", arguments: Transport.allCases)
+    func headOfLine(_ transport: Transport) async throws {
+        try await Pair.with(transport) { pair in
+            let order = try await withThrowingTaskGroup(of: Int.self) { group in
+                group.addTask {
+                    try await pair.unary(TestService.echo, ByteBuffer(repeating: 1, count: 12 << 20)).readableBytes
+                }
+                // Not before the long one is on its way.
+                #expect(await eventually { pair.link.snapshot().inFlight == 1 })
+                group.addTask { try await pair.unary(TestService.echo, ByteBuffer(string: "short")).readableBytes }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(order == [5, 12 << 20])
         }
     }
 
