@@ -29,17 +29,21 @@ package struct RetryBudget: Sendable, Hashable {
 
     /// A first try was made.
     package mutating func deposit(now: MonotonicTime) {
-        calls.settle(now: now)
+        settle(now)
         calls.add(.init(issued: 1))
     }
 
     /// - Returns: true when a retry may be made; it is then counted.
     package mutating func withdraw(now: MonotonicTime) -> Bool {
-        calls.settle(now: now)
-        retries.settle(now: now)
+        settle(now)
         let allowed = ratio * Double(calls.sum.issued) + perSecond * life.milliseconds / 1000
         guard Double(retries.sum.issued + 1) <= allowed else { return false }
         retries.add(.init(issued: 1))
         return true
+    }
+
+    private mutating func settle(_ now: MonotonicTime) {
+        calls.settle(now: now)
+        retries.settle(now: now)
     }
 }

@@ -2,7 +2,7 @@ import BulkheadCore
 import BulkheadResilience
 import Testing
 
-@Suite("Backoff, budgets, buckets and queues")
+@Suite("Backoff, buckets and queues")
 struct FlowTests {
     let start = MonotonicTime(nanoseconds: 5_000_000_000_000)
 
@@ -22,31 +22,6 @@ struct FlowTests {
         var one = Backoff(base: .seconds(1), limit: .seconds(1), seed: 1)
         var two = Backoff(base: .seconds(1), limit: .seconds(1), seed: 2)
         #expect((0 ..< 10).map { _ in one.next() } != (0 ..< 10).map { _ in two.next() })
-    }
-
-    @Test("Retries stay within a tenth of the calls plus three a second, in any ten seconds")
-    func budget() {
-        var random = SplitMix64(seed: 3)
-        var budget = RetryBudget()
-        var calls: [MonotonicTime] = []
-        var retries: [MonotonicTime] = []
-        var now = start
-        for _ in 0 ..< 20_000 {
-            now = now + .milliseconds(Int64.random(in: 0 ... 20, using: &random))
-            if Bool.random(using: &random) {
-                budget.deposit(now: now)
-                calls.append(now)
-            } else if budget.withdraw(now: now) {
-                retries.append(now)
-            }
-        }
-        #expect(retries.count > 100)
-        for index in stride(from: 0, to: retries.count, by: 7) {
-            let end = retries[index] + .seconds(9)
-            let inWindow = retries[index...].prefix { $0 < end }.count
-            let issued = calls.count { $0 >= retries[index] + .seconds(-10) && $0 < end }
-            #expect(Double(inWindow) <= 0.1 * Double(issued) + 30)
-        }
     }
 
     @Test("A bucket gives its burst at once, then its rate, and says when the next token comes")

@@ -1,0 +1,95 @@
+/// The breaker's rules for two callers and whole ticks, written from the specification: time is kept as ages and remainders,
+/// calls are kept one by one, and there is nothing like a generation, a permit or a bucket.
+struct BreakerModel: Hashable {
+    enum State: Hashable { case closed, open, halfOpen, forcedOpen, forcedClosed }
+    /// A call, running or over, as the closed state counts it; a void one belongs to an earlier state.
+    struct Call: Hashable { var age = 0, lease = 0, isVoid = false, isFailed = false, isSlow = false }
+
+    let rules: ModelRules
+    var state = State.closed
+    var cooldown = 0, openings = 0, failuresInARow = 0, good = 0, calm = 0
+    var callers: [Call?] = [nil, nil]
+    var over: [Call] = []
+
+    mutating func go(_ next: State) {
+        (state, failuresInARow, good, over) = (next, 0, 0, [])
+        callers = callers.map { $0.map { _ in Call(isVoid: true) } }
+        if next == .closed { calm = 0 }
+        if next == .open {
+            cooldown = min(rules.openFor << min(openings, 20), rules.openForMax)
+            openings += 1
+        }
+    }
+
+    /// Nil: admitted; otherwise ticks until it is worth another try.
+    mutating func admit(_ caller: Int) -> Int? {
+        if state == .open, cooldown == 0 { go(.halfOpen) }
+        let leases = callers.compactMap(\.self).filter { !$0.isVoid && $0.lease > 0 }.map(\.lease)
+        switch state {
+        case .forcedOpen: return rules.openForMax
+        case .open: return cooldown
+        case .halfOpen where leases.count >= [1, 3, 10][min(good, 2)]: return min(rules.openFor, leases.min() ?? 0)
+        case .halfOpen: callers[caller] = Call(lease: rules.lease)
+        case .closed, .forcedClosed: callers[caller] = Call(isVoid: state == .forcedClosed)
+        }
+        return nil
+    }
+
+    mutating func end(_ caller: Int, isGood: Bool?) {
+        guard var call = callers[caller].take(), !call.isVoid else { return }
+        if isGood == true { (failuresInARow, good) = (0, good + 1) }
+        if isGood == false {
+            failuresInARow += 1
+            (call.isFailed, call.isSlow, call.age) = (true, call.isSlow && call.age < rules.window, 0)
+        }
+        if isGood != nil || call.isSlow { over.append(call) }
+        if state == .halfOpen, good >= rules.goodProbes { go(.closed) }
+        if isGood == false { judge() }
+    }
+
+    mutating func slow(_ caller: Int) {
+        guard let call = callers[caller], !call.isVoid, !call.isSlow else { return }
+        callers[caller] = Call(lease: call.lease, isSlow: true)
+        judge()
+    }
+
+    mutating func judge() {
+        let calls = (over + callers.compactMap(\.self)).filter { !$0.isVoid && $0.age < rules.window }
+        let bad = max(
+            Double(calls.count(where: \.isFailed)) / rules.failureRatio, Double(calls.count(where: \.isSlow)) / rules.slowRatio)
+        let isBad = failuresInARow >= rules.failures || calls.count >= rules.minRequests && bad >= Double(calls.count)
+        if state == .halfOpen || isBad { trip() }
+    }
+
+    mutating func trip() {
+        if state == .closed, calm >= rules.calmAfter { openings = 0 }
+        if state == .closed || state == .halfOpen { go(.open) }
+    }
+
+    mutating func wait(_ ticks: Int) {
+        (cooldown, calm) = (max(0, cooldown - ticks), min(calm + ticks, rules.calmAfter))
+        let aged = { [rules] (call: Call) in
+            var aged = call
+            if !call.isVoid { (aged.age, aged.lease) = (min(call.age + ticks, rules.window), max(0, call.lease - ticks)) }
+            return aged
+        }
+        (over, callers) = (over.map(aged).filter { $0.age < rules.window }, callers.map { $0.map(aged) })
+    }
+
+    mutating func restart() {
+        openings = 0
+        go(state == .open ? .halfOpen : state)
+    }
+
+    mutating func force(_ next: State) {
+        guard state != next else { return }
+        openings = 0
+        go(next)
+    }
+}
+
+/// The limits of a model, in ticks and calls.
+struct ModelRules: Hashable, Sendable {
+    var failures = 3, failureRatio = 0.6, slowRatio = 1.0, minRequests = 2, window = 10
+    var openFor = 1, openForMax = 4, calmAfter = 12, lease = 2, goodProbes = 1
+}
