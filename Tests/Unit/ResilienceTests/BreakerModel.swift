@@ -3,22 +3,23 @@
 struct BreakerModel: Hashable {
     enum State: Hashable { case closed, open, halfOpen, forcedOpen, forcedClosed }
     /// A call, running or over, as the closed state counts it; a void one belongs to an earlier state.
-    struct Call: Hashable { var age = 0, lease = 0, isVoid = false, isFailed = false, isSlow = false }
+    struct Call: Hashable {
+        var age = 0, lease = 0, isVoid = false, isFailed = false, isSlow = false
+
+        /// Older than any window is old enough.
+        func later(_ ticks: Int) -> Call {
+            isVoid ? self : Call(age: min(age + ticks, 10), lease: max(0, lease - ticks), isFailed: isFailed, isSlow: isSlow)
+        }
+    }
 
     let rules: ModelRules
-    var state = State.closed
-    var cooldown = 0, openings = 0, failuresInARow = 0, good = 0, calm = 0
-    var callers: [Call?] = [nil, nil]
-    var over: [Call] = []
+    var state = State.closed, cooldown = 0, openings = 0, failuresInARow = 0, good = 0, calm = 0
+    var callers: [Call?] = [nil, nil], over: [Call] = []
 
-    mutating func go(_ next: State) {
-        (state, failuresInARow, good, over) = (next, 0, 0, [])
+    mutating func go(_ next: State, isFresh: Bool = false) {
+        (state, failuresInARow, good, calm, over, openings) = (next, 0, 0, 0, [], isFresh ? 0 : openings)
         callers = callers.map { $0.map { _ in Call(isVoid: true) } }
-        if next == .closed { calm = 0 }
-        if next == .open {
-            cooldown = min(rules.openFor << min(openings, 20), rules.openForMax)
-            openings += 1
-        }
+        if next == .open { (cooldown, openings) = (min(rules.openFor << openings, rules.openForMax), openings + 1) }
     }
 
     /// Nil: admitted; otherwise ticks until it is worth another try.
@@ -38,10 +39,8 @@ struct BreakerModel: Hashable {
     mutating func end(_ caller: Int, isGood: Bool?) {
         guard var call = callers[caller].take(), !call.isVoid else { return }
         if isGood == true { (failuresInARow, good) = (0, good + 1) }
-        if isGood == false {
-            failuresInARow += 1
-            (call.isFailed, call.isSlow, call.age) = (true, call.isSlow && call.age < rules.window, 0)
-        }
+        let isSlow = call.isSlow && call.age < rules.window
+        if isGood == false { (failuresInARow, call) = (failuresInARow + 1, Call(isFailed: true, isSlow: isSlow)) }
         if isGood != nil || call.isSlow { over.append(call) }
         if state == .halfOpen, good >= rules.goodProbes { go(.closed) }
         if isGood == false { judge() }
@@ -55,37 +54,24 @@ struct BreakerModel: Hashable {
 
     mutating func judge() {
         let calls = (over + callers.compactMap(\.self)).filter { !$0.isVoid && $0.age < rules.window }
-        let bad = max(
-            Double(calls.count(where: \.isFailed)) / rules.failureRatio, Double(calls.count(where: \.isSlow)) / rules.slowRatio)
-        let isBad = failuresInARow >= rules.failures || calls.count >= rules.minRequests && bad >= Double(calls.count)
-        if state == .halfOpen || isBad { trip() }
+        let (failed, slow) = (Double(calls.count(where: \.isFailed)), Double(calls.count(where: \.isSlow)))
+        let isBad = max(failed / rules.failureRatio, slow / rules.slowRatio) >= Double(calls.count)
+        if failuresInARow >= rules.failures || state == .halfOpen || calls.count >= rules.minRequests && isBad { trip() }
     }
 
     mutating func trip() {
-        if state == .closed, calm >= rules.calmAfter { openings = 0 }
-        if state == .closed || state == .halfOpen { go(.open) }
+        let isCalm = state == .closed && calm >= rules.calmAfter
+        if state == .closed || state == .halfOpen { go(.open, isFresh: isCalm) }
     }
 
     mutating func wait(_ ticks: Int) {
         (cooldown, calm) = (max(0, cooldown - ticks), min(calm + ticks, rules.calmAfter))
-        let aged = { [rules] (call: Call) in
-            var aged = call
-            if !call.isVoid { (aged.age, aged.lease) = (min(call.age + ticks, rules.window), max(0, call.lease - ticks)) }
-            return aged
-        }
-        (over, callers) = (over.map(aged).filter { $0.age < rules.window }, callers.map { $0.map(aged) })
+        over = over.map { $0.later(ticks) }.filter { $0.age < rules.window }
+        callers = callers.map { $0?.later(ticks) }
     }
 
-    mutating func restart() {
-        openings = 0
-        go(state == .open ? .halfOpen : state)
-    }
-
-    mutating func force(_ next: State) {
-        guard state != next else { return }
-        openings = 0
-        go(next)
-    }
+    mutating func restart() { go(state == .open ? .halfOpen : state, isFresh: true) }
+    mutating func force(_ next: State) { if state != next { go(next, isFresh: true) } }
 }
 
 /// The limits of a model, in ticks and calls.

@@ -125,6 +125,7 @@ struct BreakerSafetyTests {
                 if case .force(let override) = event { will = override }
                 let seen = world.apply(event)
                 let state = world.breaker.state
+                if will != .automatic, world.breaker.window.sum.issued != 0 { return "counted a call while \(state)" }
                 switch will {
                 case .open: if state != .forcedOpen || seen.call != nil && event == .admit { return "\(state), forced open" }
                 case .closed: if state != .forcedClosed || seen.isRejected { return "\(state), forced closed" }

@@ -59,6 +59,16 @@ struct ConcurrencyLimitTests {
         #expect(limit.limit < 60)
     }
 
+    @Test("A bad time is forgotten within a hundred good calls: what was good then is slow now")
+    func memory() {
+        var limit = ConcurrencyLimit(.init(bounds: 4 ... 200))
+        run(&limit, rounds: 20) { _ in .seconds(1) }
+        run(&limit, rounds: 1) { _ in .milliseconds(10) }
+        #expect(limit.limit == 200)
+        run(&limit, rounds: 1) { _ in .milliseconds(100) }
+        #expect(limit.limit < 100)
+    }
+
     @Test("A dropped call lowers it by a tenth; one that says nothing leaves it")
     func dropped() {
         var limit = ConcurrencyLimit()
