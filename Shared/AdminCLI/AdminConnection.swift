@@ -52,7 +52,8 @@ package struct AdminConnection: Sendable {
             return try await request(verb, arguments, as: type, within: within)
         } catch let error as CallError {
             complain("\(service.executable): \(error.message)")
-            let unreachable = error.code == .unavailable || error.code == .deadlineExceeded
+            // An error with an origin is the word of a process that answered.
+            let unreachable = error.origin == nil && error.code == .unavailable || error.code == .deadlineExceeded
             throw unreachable ? ExitCodes.unreachable : ExitCodes.failed
         }
     }

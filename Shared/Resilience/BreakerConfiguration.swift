@@ -27,7 +27,7 @@ extension CircuitBreaker {
         package init(
             failures: Int = 5, failureRatio: Double = 0.5, slowRatio: Double = 0.8, minRequests: Int = 20,
             window: Duration = .seconds(10), openFor: Duration = .milliseconds(500), openForMax: Duration = .seconds(30),
-            jitter: Double = 0.5, calmAfter: Duration = .seconds(60), halfOpenSuccesses: Int = 3,
+            jitter: Double = 0.2, calmAfter: Duration = .seconds(60), halfOpenSuccesses: Int = 3,
             probeLease: Duration = .seconds(10)
         ) {
             self.failures = failures

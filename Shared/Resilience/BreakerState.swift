@@ -43,6 +43,7 @@ extension CircuitBreaker {
 
     /// The place of one probe, until its result or until it expires.
     package struct Lease: Sendable, Hashable {
+        /// The probe's serial number, and when its place is free again without a result.
         package let probe: UInt64
         package let expires: MonotonicTime
     }

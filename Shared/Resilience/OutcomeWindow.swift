@@ -7,6 +7,7 @@ import BulkheadCore
 package struct OutcomeWindow: Sendable, Hashable {
     /// Numbers of calls. A failed or slow call is always an issued one, too.
     package struct Counts: Sendable, Hashable {
+        /// Each 0 at least.
         package var issued = 0
         package var failed = 0
         package var slow = 0
@@ -42,6 +43,7 @@ package struct OutcomeWindow: Sendable, Hashable {
     package private(set) var newest: UInt64 = 0
     /// Bucket number `n` is at `n` modulo their count.
     package private(set) var buckets: [Counts]
+    /// Over all buckets.
     package private(set) var sum = Counts()
 
     /// - Parameters:

@@ -37,6 +37,8 @@ final class FramePipe: @unchecked Sendable {
     /// wait for each other would wait for ever.
     var holdsReading = false
     private var isHeld = false
+    /// Handlers that do not begin before answers have left; as many at most as calls are allowed.
+    private var drainWaits: [UnsafeContinuation<Bool, Never>] = []
     private var flushScheduled = false
     /// Frames that wait for the end of the turn; with this many they leave at once.
     private static let flushEvery = 4
@@ -113,9 +115,21 @@ extension FramePipe {
         transport?.setReading(false)
     }
 
+    /// Returns when the peer has taken enough of what it was sent already for more to be worth making.
+    func drained() async {
+        while true {
+            if eventLoop.inEventLoop, !isHeld { return }
+            let isOver = await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+                eventLoop.run { self.wait(continuation) }
+            }
+            if isOver { return }
+        }
+    }
+
     private func resumeIfDrained() {
         guard isHeld, backlogBytes <= Self.holdBytes / 2 else { return }
         isHeld = false
+        endDrainWaits()
         transport?.setReading(true)
         eventLoop.execute {
             guard !self.isClosed else { return }
@@ -123,6 +137,17 @@ extension FramePipe {
             self.decode()
             self.readComplete()
         }
+    }
+
+    /// Answers true at once when nothing is held up, else false later, to be asked again.
+    private func wait(_ continuation: UnsafeContinuation<Bool, Never>) {
+        if isHeld, !isClosed { drainWaits.append(continuation) } else { continuation.resume(returning: true) }
+    }
+
+    private func endDrainWaits() {
+        let waits = drainWaits
+        drainWaits = []
+        for wait in waits { wait.resume(returning: isClosed) }
     }
 
     func writabilityChanged() {
@@ -140,6 +165,7 @@ extension FramePipe {
     func transportClosed(_ reason: String) {
         guard !isClosed else { return }
         isClosed = true
+        endDrainWaits()
         transport = nil
         lanes = OutboundLanes()
         delegate?.closed(self, closeReason ?? reason)

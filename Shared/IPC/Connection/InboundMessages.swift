@@ -134,17 +134,30 @@ final class InboundMessages: @unchecked Sendable {
 /// Puts the fragments of a message together again.
 struct MessageAssembler {
     private var partial: ByteBuffer?
+    /// Of the whole message, as its first fragment announced it.
+    private var announced = 0
 
     var isPartial: Bool { partial != nil }
     var bytes: Int { partial?.readableBytes ?? 0 }
 
-    /// The message, when `payload` was its last fragment.
-    /// - Throws: RESOURCE_EXHAUSTED when the message is longer than `limit`.
-    mutating func add(_ header: FrameHeader, _ payload: ByteBuffer, limit: Int, _ ring: inout BufferRing) throws(CallError)
-        -> ByteBuffer?
-    {
-        let more = header.flags.contains(.more)
+    /// A fragment that does not continue what is there, because one was lost or came twice, would make another message.
+    func check(_ header: FrameHeader, _ payload: ByteBuffer) throws(ProtocolViolation) {
+        guard isPartial else { return }
         // In a fragment `aux` is what is left of the message, this fragment included.
+        let left = header.flags.contains(.more) ? Int(header.aux) : payload.readableBytes
+        guard bytes + left == announced else {
+            throw ProtocolViolation(
+                description: "a fragment of stream \(header.stream) does not continue its message: "
+                    + "\(bytes) of \(announced) bytes are there, \(left) more were announced")
+        }
+    }
+
+    /// The message, when `payload` was its last fragment; `check` has passed.
+    /// - Throws: RESOURCE_EXHAUSTED when the message is longer than `limit`.
+    mutating func add(
+        _ header: FrameHeader, _ payload: ByteBuffer, limit: Int, _ ring: inout BufferRing
+    ) throws(CallError) -> ByteBuffer? {
+        let more = header.flags.contains(.more)
         let total = bytes + max(payload.readableBytes, more ? Int(header.aux) : 0)
         guard total <= limit else {
             partial = nil
@@ -154,6 +167,7 @@ struct MessageAssembler {
         }
         if partial == nil {
             guard more else { return ring.own(payload) }
+            announced = total
             // The announced length is not trusted with more than a mebibyte before its bytes come.
             partial = ByteBufferAllocator().buffer(capacity: min(total, 1 << 20))
         }

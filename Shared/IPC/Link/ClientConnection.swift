@@ -214,6 +214,7 @@ extension ClientConnection {
     private func receivedMessage(_ frame: FrameDecoder.Frame) throws(ProtocolViolation) {
         guard let call = try call(frame.header) else { return }
         if !call.assembler.isPartial { try call.inbound?.admit() }
+        try call.assembler.check(frame.header, frame.payload)
         call.hasResponse = true
         let before = call.assembler.bytes
         do {

@@ -18,6 +18,12 @@ final class LinkCore: @unchecked Sendable {
     /// Handshakes in a row without an answer that open the breaker.
     private static let greetingsToTrip = 3
     private static let waitTick: Duration = .milliseconds(10)
+    /// A peer that restarts is back within this time, so that calls wait for it and nobody is blamed. After it calls fail at
+    /// once, and count.
+    private static let restartTime: Duration = .seconds(1)
+    /// At the beginning of an outage the peer is looked for more often: asking for a path that is not there costs microseconds.
+    private static let eagerTime: Duration = .seconds(5)
+    private static let eagerPause: Duration = .milliseconds(40)
     /// Unsent bytes beyond which a call with a request is refused. Mostly those of the callers' buffers, not copies.
     private static let maxBacklog = 512 << 20
 
@@ -32,6 +38,10 @@ final class LinkCore: @unchecked Sendable {
     private var retiring: [ObjectIdentifier: ClientConnection] = [:]
     private var backoff: Backoff
     private var unansweredGreetings = 0
+    /// Since when there is no connection that takes calls; nil while there is one.
+    private var outageSince: MonotonicTime? = .now()
+    /// The peer said that it ends: it will be back.
+    private var wasAnnounced = false
     private var waiting = BoundedQueue<ClientCall>(capacity: maxWaiting)
     private var waitTimerArmed = false
     private var observer: (@Sendable (LinkSnapshot) -> Void)?
@@ -90,14 +100,20 @@ extension LinkCore {
 
     private func redial(after pause: Duration? = nil) {
         guard !isClosed else { return }
-        eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(pause ?? backoff.next())) { [weak self] in self?.dial() }
+        let recent = outage(.now()) < Self.eagerTime
+        let pause = pause ?? min(backoff.next(), recent ? Self.eagerPause : .seconds(1))
+        eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(pause)) { [weak self] in self?.dial() }
     }
+
+    /// How long the link has been without a peer.
+    private func outage(_ now: MonotonicTime) -> Duration { outageSince.map { now - $0 } ?? .zero }
 
     func ready(_ connection: ClientConnection) {
         guard dialing === connection, !isClosed else { return connection.pipe.close("the link was closed") }
         dialing = nil
         current = connection
         unansweredGreetings = 0
+        (outageSince, wasAnnounced) = (nil, false)
         backoff.reset()
         book.withLock { $0.introduce(connection.hello, connection.methods.report, now: .now()) }
         enter(.ready)
@@ -108,6 +124,7 @@ extension LinkCore {
     func draining(_ connection: ClientConnection) {
         guard current === connection else { return }
         current = nil
+        (outageSince, wasAnnounced) = (.now(), true)
         retiring[ObjectIdentifier(connection)] = connection
         enter(.draining)
         redial()
@@ -142,7 +159,10 @@ extension LinkCore {
             failInFlight(calls, reason)
             return
         }
-        if current === connection { current = nil }
+        if current === connection {
+            current = nil
+            outageSince = .now()
+        }
         if dialing === connection { dialing = nil }
         if isClosed { return failInFlight(calls, reason) }
         if connection.isIncompatible {
@@ -224,12 +244,16 @@ extension LinkCore {
             return call.resume(
                 .failure(.breakerOpen(configuration.peer, probeTime.map { max(.milliseconds(250), $0 - now) } ?? .seconds(1))))
         }
-        let mayWait = (breaker == .closed || breaker == .forcedClosed) && state != .suspect && state != .incompatible
+        let mayWait =
+            (breaker == .closed || breaker == .forcedClosed) && state != .suspect && state != .incompatible
+            && outage(now) < Self.restartTime
         if mayWait { wait(call, now, orFail: error) } else { failUnreachable(call, error, now) }
     }
 
     private func wait(_ call: ClientCall, _ now: MonotonicTime, orFail error: CallError) {
-        let patience = min(call.options.waitForReady, (call.options.deadline - now) / 5)
+        let asked = call.options.waitForReady
+        let patience = min(
+            wasAnnounced && asked > .zero ? max(asked, Self.restartTime) : asked, (call.options.deadline - now) / 5)
         guard patience > .zero else { return failUnreachable(call, error, now) }
         if call.patience == .never { call.patience = now + patience }
         call.isWaiting = true
@@ -238,10 +262,10 @@ extension LinkCore {
     }
 
     private func failUnreachable(_ call: ClientCall, _ error: CallError, _ now: MonotonicTime) {
-        // Silence has its own state, which ends with the first byte; it must not leave an open breaker behind.
-        if error.reason != CallError.breakerOpenReason, error.reason != CallError.suspectReason {
-            book.withLock { $0.countUnreachable(now: now) }
-        }
+        // Silence has its own state, which ends with the first byte; it must not leave an open breaker behind. Nor must the
+        // restart of a peer.
+        let counts = error.reason != CallError.breakerOpenReason && error.reason != CallError.suspectReason
+        if counts, outage(now) >= Self.restartTime { book.withLock { $0.countUnreachable(now: now) } }
         call.resume(.failure(error))
     }
 

@@ -185,6 +185,7 @@ extension ServerConnection {
     private nonisolated func execute(_ work: HandlerWork) async {
         let stream = work.stream
         let result: Result<ByteBuffer?, CallError>
+        await pipe.drained()
         do {
             // It may have been cancelled before its turn came.
             if let cancellation = stream.cancellation { throw cancellation }
@@ -281,6 +282,7 @@ extension ServerConnection {
         let flags = frame.header.flags
         if flags.contains(.hasMessage) || flags.contains(.more) || stream.assembler.isPartial {
             if !stream.assembler.isPartial { try stream.inbound?.admit() }
+            try stream.assembler.check(frame.header, frame.payload)
             guard let message = assemble(frame, stream) else { return }
             if let inbound = stream.inbound {
                 guard !inbound.isEnded else {

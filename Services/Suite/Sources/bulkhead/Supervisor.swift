@@ -142,9 +142,11 @@ final class Supervisor: Sendable {
                 state.children[name] = child
                 return (.fail(code), waiter)
             }
-            if .now() - child.startedAt >= Self.steady { child.pause = Self.firstPause }
-            let pause = child.pause
-            child.pause = min(pause * 2, Self.longestPause)
+            let ran = MonotonicTime.now() - child.startedAt
+            if ran >= Self.steady { child.pause = Self.firstPause }
+            // Who was asked to end and did is wanted back at once: callers wait for it.
+            let pause = exit == .code(0) && ran >= .seconds(1) ? .zero : child.pause
+            if pause > .zero { child.pause = min(pause * 2, Self.longestPause) }
             state.children[name] = child
             return (.restart(pause), waiter)
         }
