@@ -7,12 +7,16 @@ struct Peer: AsyncParsableCommand {
         commandName: "bulkhead-ipc-peer",
         abstract: "Serves or calls an echo method over the IPC layer, or over a bare socket for comparison.",
         discussion: "Example: bulkhead-ipc-peer serve /tmp/p.sock & bulkhead-ipc-peer ping /tmp/p.sock --count 50000 --size 1024",
-        subcommands: [Serve.self, Ping.self, Storm.self, Count.self, RawServe.self, RawPing.self])
+        subcommands: [
+            Serve.self, Ping.self, Storm.self, Drive.self, Watch.self, Count.self, RawServe.self, RawPing.self,
+        ])
 }
 
 @main
 enum Main {
     static func main() async {
+        // Before anything else makes a thread. The other verbs end by the signal.
+        if ["serve", "drive", "watch"].contains(CommandLine.arguments.dropFirst().first) { StopSignal.block() }
         // One loop for sockets and tasks alike, as in the services. Before anything else makes a loop or a task.
         ProcessRuntime.takeOver()
         await Peer.main()

@@ -21,16 +21,14 @@ struct Ping: AsyncParsableCommand {
         }
     }
 
-    @Argument(help: "Path of the socket.") var socket: String
+    @OptionGroup var to: LinkOptions
     @Option(help: "Calls to measure.") var count = 50_000
     @Option(help: "Bytes of request and of reply.") var size = 1024
     @Option(help: "Calls at once.") var inFlight = 1
     @Option(help: "How the peer answers: immediate, task, or task with a turn of the loop in it.") var handler = Handler.immediate
 
     func run() async throws {
-        let link = IPCLink(
-            configuration: LinkConfiguration(peer: "echo", caller: "ping", socketPath: socket, schemas: [Echo.schema]),
-            eventLoop: Echo.loop)
+        let link = to.link(caller: "ping")
         let message = ByteBuffer(repeating: 7, count: size)
         // Warms up memory, branch predictors and the connection.
         _ = try await measure(link, message, max(1, count / 10))

@@ -1,24 +1,34 @@
 import ArgumentParser
+import BulkheadAPI
 import BulkheadIPC
 import Glibc
 import NIOCore
 
-/// Serves until it is killed.
+/// Serves until it is told to stop.
 struct Serve: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Serve the echo methods on SOCKET until killed.")
+    static let configuration = CommandConfiguration(
+        abstract: "Serve the echo methods on SOCKET.",
+        discussion: "Prints `ready`, drains on SIGTERM or SIGINT, prints {cut_off} and exits 0.")
 
     @Argument(help: "Path of the socket; its directory must be this user's.") var socket: String
+    @Option(help: "Calls at once per connection.") var maxConcurrent = 4096
+    @Option(help: "Bytes of a message at most.") var maxMessage = 16 << 20
+    @Option(help: "Milliseconds that calls in flight have after SIGTERM.") var grace = 2000
+    @Option(help: "File that gets a line for every execution.") var journal: String?
+    @Option(help: "A uid that may connect besides this process's own (repeatable).") var allow: [UInt32] = []
 
     func run() async throws {
+        let stop = StopSignal.next(Echo.loop)
+        let tally = Tally(journal: try journal.map { try Journal(path: $0) })
         let server = try await IPCServer.start(
             ServerConfiguration(
-                service: "echo", socketPath: socket, allowedUIDs: [geteuid()], methods: Echo.methods(Tally()),
-                schemas: [Echo.schema]),
+                service: "echo", socketPath: socket, allowedUIDs: Set(allow + [geteuid()]), methods: Echo.methods(tally),
+                schemas: [Echo.schema, PeerMethods.schema], maxMessageBytes: maxMessage, maxConcurrentCalls: maxConcurrent),
             eventLoop: Echo.loop)
+        tally.watch(server)
         server.setHealth(PeerHealth(state: .ready))
-        print("ready")
-        fflush(nil)
-        try await Echo.loop.sleep(.seconds(365 * 86400))
-        withExtendedLifetime(server) {}
+        Lines.say("ready")
+        _ = try await stop.get()
+        Lines.say(#"{"cut_off":\#(await server.drain(grace: .milliseconds(grace)))}"#)
     }
 }
