@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import socket
@@ -206,6 +207,8 @@ class Wire:
         return frame
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.raw.shutdown(socket.SHUT_RDWR)  # wakes a thread that reads
         self.raw.close()
 
     def __enter__(self) -> "Wire":

@@ -97,7 +97,8 @@ struct DriveResult: Encodable, Sendable {
     mutating func end(_ error: (any Error)? = nil) {
         endNS = MonotonicTime.now().nanoseconds
         guard let error else { return }
-        let told = error as? CallError ?? CallError(.unknown, message: "\(type(of: error))")
+        let told =
+            error as? CallError ?? CallError(error is CancellationError ? .cancelled : .unknown, message: "\(type(of: error))")
         (code, reason, message, notProcessed) = ("\(told.code)", told.reason, told.message, told.notProcessed)
     }
 }

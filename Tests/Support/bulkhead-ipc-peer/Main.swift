@@ -1,5 +1,6 @@
 import ArgumentParser
 import BulkheadIPC
+import Glibc
 
 /// Both ends of an IPC link as programs of their own, and the same over a bare socket: for fault tests and measurements.
 struct Peer: AsyncParsableCommand {
@@ -14,11 +15,19 @@ struct Peer: AsyncParsableCommand {
 
 @main
 enum Main {
-    static func main() async {
-        // Before anything else makes a thread. The other verbs end by the signal.
-        if ["serve", "drive", "watch"].contains(CommandLine.arguments.dropFirst().first) { StopSignal.block() }
+    static func main() { run() }
+
+    /// Not on the main actor: its thread waits for signals.
+    nonisolated private static func run() -> Never {
+        signal(SIGPIPE, SIG_IGN)
+        // Before anything else makes a thread.
+        StopSignal.block()
         // One loop for sockets and tasks alike, as in the services. Before anything else makes a loop or a task.
         ProcessRuntime.takeOver()
-        await Peer.main()
+        Task(name: "peer") {
+            await Peer.main()
+            exit(0)
+        }
+        StopSignal.waitForEver()
     }
 }
