@@ -89,7 +89,8 @@ def test_a_flood_of_calls_opened_and_cancelled_is_capped_by_the_handlers_that_st
     until(lambda: refused["count"] == opened - 64, 20, lambda: f"{opened - 64} refusals, {refused['count']} came")
     seen = folder.count()
     assert seen["most_running"] - seen["running"] <= 64 and 64 <= seen["running"] <= 64 + 10
-    assert server.resident() - before < 64 * MIB
+    # What a connection may leave unread before the server reads no more of it is 64 MiB.
+    assert server.resident() - before < 160 * MIB
     assert opened > 5000
     neighbour.result()
     # The cancelled keep their places until they end, even when their connection has gone.

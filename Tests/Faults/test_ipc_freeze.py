@@ -104,7 +104,7 @@ def test_a_connection_that_is_dead_one_way_is_suspect_within_3_s(folder: Folder,
     folder.serve()
     proxy = folder.proxy()
     client, neighbour = folder.client(socket=proxy.path), folder.client()
-    held = client.begin("Wait", body="1000")
+    held = client.begin("Wait", body="4500")
     folder.wait_executed(held)
     faults = getattr(proxy, direction)
     faults.block()

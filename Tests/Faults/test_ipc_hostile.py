@@ -36,7 +36,7 @@ def offends(folder: Folder, attack: Callable[[Wire], None], greeted: bool, says:
             assert told is None or says in told.payload.decode(), told
     neighbour.result()
     assert server.is_alive
-    assert server.resident() - before < 8 * MIB
+    assert server.resident() - before < 16 * MIB
     assert folder.count()["rejected"] == TIMES
     lines = rejections(server)
     assert len(lines) == 1 and says in lines[0], server.said()

@@ -37,7 +37,7 @@ def test_a_server_binds_again_within_5_s_when_its_socket_file_is_gone(folder: Fo
     until(lambda: folder.wire().call("Echo.Hop", b"x").payload == b"x", 6, "the server to listen again")
     assert folder.socket.stat().st_ino != first or how != "replaced"
     neighbour.result()
-    assert [m["state"] for m in client.moments] == ["connecting", "ready"]
+    assert client.states() == ["connecting", "ready"]
     assert server.is_alive and folder.socket.stat().st_mode & 0o777 == 0o660
     # A second time as well.
     folder.socket.unlink()

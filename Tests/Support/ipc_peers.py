@@ -128,6 +128,14 @@ class Client(Peer):
         """The ends of the calls that an order with `times` made."""
         return [self.end_of(f"{name}.{number}", seconds) for number in range(times)]
 
+    def states(self) -> list[str]:
+        """The link's states in order, each once as long as it lasts."""
+        return [state for state, _ in itertools.groupby(moment["state"] for moment in self.moments)]
+
+    def settle(self, seconds: float = 10) -> None:
+        """Until a call succeeds: the link is there and its breaker lets calls through."""
+        until(lambda: self.call(wait_ms=250)["code"] == "ok", seconds, "a call that succeeds", every=0.05)
+
     def now(self) -> dict[str, Any]:
         """The link at this moment."""
         count = len(self.moments)
@@ -228,10 +236,12 @@ class Neighbour:
 
     def __init__(self, folder: Folder, *arguments: str | int) -> None:
         options = arguments or ("--in-flight", 4, "--streams", 2)
+        self.began = time.monotonic()
         self.storm = folder.start("storm", "--until-eof", "--seconds", 60, *options)
 
     def result(self) -> dict[str, Any]:
-        """Stops it."""
+        """Stops it, when it has seen something."""
+        time.sleep(max(0.0, self.began + 0.5 - time.monotonic()))
         result = self.storm.result()
         assert result["failures"] == []
         assert result["answered"] == result["issued"] > 20

@@ -29,7 +29,6 @@ enum Echo {
     static let idle = MethodDescriptor(name: "Echo.Idle", shape: .bidirectional, requestHash: 12, responseHash: 12)
 
     static let all = [immediate, task, hop, stream, hang, tally, wait, stubborn, block, flood, count, idle]
-    static let schema = ServiceSchema(name: "Echo", fingerprint: "echo", methods: all)
 
     static func methods(_ tally: Tally) -> [ServerMethod] {
         let short = [
@@ -45,14 +44,14 @@ enum Echo {
                     }
                 }),
         ]
-        return short + Work.methods(tally) + Streams.methods(tally) + PeerMethods.serve(TallyMetrics(tally: tally))
+        return short + Work.methods(tally) + Streams.methods(tally)
     }
 
     static var loop: any EventLoop { MultiThreadedEventLoopGroup.singleton.any() }
 }
 
 /// A generated service, so that there are message bodies that can be wrong.
-private struct TallyMetrics: PeerHandler {
+struct TallyMetrics: PeerHandler {
     let tally: Tally
 
     func metrics(_ request: ControlAPI.MetricsRequest, _ call: ServerCall) async throws -> ControlAPI.MetricsReply {

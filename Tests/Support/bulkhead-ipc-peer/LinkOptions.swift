@@ -10,9 +10,12 @@ struct LinkOptions: ParsableArguments {
     @Option(help: "A uid that may own the socket's directory (repeatable); this process's own and root by default.")
     var owner: [UInt32] = []
 
+    @Option(help: "The id of a connection's first stream: odd.") var firstStream: UInt32 = 1
+
     func link(caller: String) -> IPCLink {
         var configuration = LinkConfiguration(
-            peer: peer, caller: caller, socketPath: socket, schemas: [Echo.schema, PeerMethods.schema])
+            peer: peer, caller: caller, socketPath: socket, schemas: [SchemaVariant.base.schema, PeerMethods.schema])
+        configuration.firstStream = firstStream
         if !owner.isEmpty { configuration.allowedOwners = owner }
         return IPCLink(configuration: configuration, eventLoop: Echo.loop)
     }

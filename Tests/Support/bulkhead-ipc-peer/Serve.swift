@@ -11,19 +11,23 @@ struct Serve: AsyncParsableCommand {
         discussion: "Prints `ready`, drains on SIGTERM or SIGINT, prints {cut_off} and exits 0.")
 
     @Argument(help: "Path of the socket; its directory must be this user's.") var socket: String
-    @Option(help: "Calls at once per connection.") var maxConcurrent = 4096
+    @Option(help: "Calls of each class at once per connection.") var maxConcurrent = 4096
     @Option(help: "Bytes of a message at most.") var maxMessage = 16 << 20
     @Option(help: "Milliseconds that calls in flight have after SIGTERM.") var grace = 2000
     @Option(help: "File that gets a line for every execution.") var journal: String?
     @Option(help: "A uid that may connect besides this process's own (repeatable).") var allow: [UInt32] = []
+
+    @Option(help: "The version of the schema it was built with.") var schema = SchemaVariant.base
 
     func run() async throws {
         let stop = StopSignal.next(Echo.loop)
         let tally = Tally(journal: try journal.map { try Journal(path: $0) })
         let server = try await IPCServer.start(
             ServerConfiguration(
-                service: "echo", socketPath: socket, allowedUIDs: Set(allow + [geteuid()]), methods: Echo.methods(tally),
-                schemas: [Echo.schema, PeerMethods.schema], maxMessageBytes: maxMessage, maxConcurrentCalls: maxConcurrent),
+                service: "echo", socketPath: socket, allowedUIDs: Set(allow + [geteuid()]),
+                methods: schema.serve(Echo.methods(tally)) + PeerMethods.serve(TallyMetrics(tally: tally)),
+                schemas: [schema.schema, PeerMethods.schema],
+                maxMessageBytes: maxMessage, limits: ClassLimits(each: maxConcurrent)),
             eventLoop: Echo.loop)
         tally.watch(server)
         server.setHealth(PeerHealth(state: .ready))
