@@ -1,0 +1,120 @@
+"""A disk that is full: the state of a service stands on a file system of one mebibyte."""
+
+import contextlib
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from loose import is_root
+from suite import Provider, Suite, prompt, until
+
+
+def mount(folder: Path, size: str) -> bool:
+    folder.mkdir(parents=True, exist_ok=True)
+    return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", folder], capture_output=True).returncode == 0
+
+
+def can_mount(folder: Path) -> bool:
+    return is_root() and mount(folder, "64k") and subprocess.run(["umount", folder]).returncode == 0
+
+
+class Small:
+    """A suite one of whose services keeps its state on a small disk."""
+
+    def __init__(self, provider: Provider, service: str) -> None:
+        self.suite = Suite(provider)
+        self.service = service
+        self.disk = self.suite.root / "s" / service
+        assert mount(self.disk, "1m")
+        self.suite.begin()
+
+    @property
+    def filler(self) -> Path:
+        return self.disk / "filler"
+
+    def fill(self) -> None:
+        """To the last byte."""
+        with contextlib.suppress(OSError), open(self.filler, "ab", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        assert os.statvfs(self.disk).f_bavail == 0
+
+    def free(self) -> None:
+        self.filler.unlink()
+
+    def close(self) -> None:
+        self.suite.up.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.suite.up.wait(15)
+        subprocess.run(["umount", "-l", self.disk], check=True)
+        self.suite.close()
+
+
+@pytest.fixture
+def small(provider: Provider, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Small]:
+    if not can_mount(tmp_path / "probe"):
+        pytest.skip("needs root and the right to mount a small file system")
+    small = Small(provider, request.param)
+    yield small
+    small.close()
+
+
+def create(suite: Suite) -> subprocess.CompletedProcess[str]:
+    return suite.cli("session", "keys", "create", "--tenant", "acme", "--json")
+
+
+@pytest.mark.fault("F33")
+@pytest.mark.parametrize("small", ["session"], indirect=True)
+def test_a_full_disk_of_session_stops_its_writes_only(small: Small) -> None:
+    suite = small.suite
+    pids, listed = suite.pids(), suite.admin("session", "keys", "list")
+    assert suite.chat().status == 200
+    small.fill()
+
+    def refused() -> Any:
+        done = create(suite)
+        return done if done.returncode else None
+
+    # What SQLite has room for in its log already still goes in.
+    done = until(refused, 20, "a write that does not fit", every=0)
+    assert "full" in done.stderr, f"it says why: {done}"
+    for _ in range(20):
+        assert suite.chat().status == 200, "chat is answered"
+    assert suite.stream().is_terminated
+    assert suite.admin("session", "keys", "list"), "what is there can be read"
+    assert suite.request("GET", "/health", key=None).status == 200
+    assert suite.ready()["services"]["session"]["state"] != "down", "it lives and answers"
+    small.free()
+    until(lambda: create(suite).returncode == 0, 5, "writes to succeed again")
+    suite.wait_well(10)
+    assert suite.pids() == pids, "nobody was restarted"
+    assert len(suite.admin("session", "keys", "list")) > len(listed)
+    assert done.returncode == 1, f"session could be reached, it could not do it: {done}"
+
+
+@pytest.mark.fault("F34")
+@pytest.mark.parametrize("small", ["telemetry"], indirect=True)
+def test_a_full_disk_of_telemetry_is_felt_by_nobody(small: Small) -> None:
+    suite = small.suite
+    pids = suite.pids()
+    assert suite.chat().status == 200
+    until(lambda: counted(suite) == 1, 5, "the first event", every=0.1)
+    small.fill()
+    asked = 1
+    for _ in range(300):
+        reply = suite.chat(text=prompt())
+        assert reply.status == 200 and reply.seconds < 1, reply
+        asked += 1
+    assert suite.stream().is_terminated
+    assert suite.request("GET", "/ready", key=None).status == 200, "degraded at most"
+    small.free()
+    until(lambda: counted(suite) == asked + 1, 15, lambda: f"{asked + 1} events: none is lost, none counted twice, not {counted(suite)}", every=0.1)
+    suite.wait_well(10)
+    assert suite.pids() == pids, "nobody was restarted"
+
+
+def counted(suite: Suite) -> int:
+    return suite.admin("telemetry", "stats")["requests"]
