@@ -390,14 +390,15 @@ class Suite:
         return pid
 
     @contextlib.contextmanager
-    def down(self, service: str) -> Iterator[None]:
-        """`service` killed, and not restarted before the end of the block."""
+    def down(self, *services: str) -> Iterator[None]:
+        """`services` killed, and not restarted before the end of the block."""
         until(self.pids, 15, "six living services")
         self.up.send_signal(signal.SIGSTOP)
         try:
-            pid = json.loads(self.pids_file.read_text())[service]
-            self._signal(pid, signal.SIGKILL)
-            until(lambda: not self.lives(pid), 5, f"the end of {service}")
+            told = json.loads(self.pids_file.read_text())
+            for service in services:
+                self._signal(told[service], signal.SIGKILL)
+            until(lambda: not any(self.lives(told[service]) for service in services), 5, f"the end of {services}")
             yield
         finally:
             self.up.send_signal(signal.SIGCONT)
