@@ -1,0 +1,67 @@
+import NIOCore
+
+/// The frame decoder, fed in pieces, finds what it finds in all bytes at once.
+///
+/// Input: a count n, n piece lengths (used in turn), then the byte stream.
+package enum FrameCheck {
+    private struct Outcome: Equatable {
+        var headers: [FrameHeader] = []
+        var payloads: [ByteBuffer] = []
+        var violation: String?
+        var partialBytes = 0
+    }
+
+    /// Decodes one input.
+    package static func run(_ input: some Sequence<UInt8>) {
+        var input = InputBytes(input)
+        let lengths = input.take(Int(input.next() & 15)).map { $0 < 128 ? Int($0) + 1 : (Int($0) - 127) * 64 }
+        let stream = input.takeRest()
+        let whole = decode([stream])
+        let pieces = decode(cut(stream, lengths))
+        guard whole == pieces else { found("pieces of \(lengths) give \(pieces), all at once \(whole)") }
+        check(whole, stream.count)
+    }
+
+    /// What the frames claim is what was there.
+    private static func check(_ outcome: Outcome, _ count: Int) {
+        var bytes = 0
+        for (header, payload) in zip(outcome.headers, outcome.payloads) {
+            guard Int(header.length) == payload.readableBytes, payload.readableBytes <= FrameLimits.payloadBytes else {
+                found("a frame of \(header.length) bytes with \(payload.readableBytes)")
+            }
+            bytes += FrameLimits.headerBytes + payload.readableBytes
+        }
+        guard bytes + outcome.partialBytes <= count else { found("\(bytes) bytes of frames out of \(count)") }
+    }
+
+    private static func cut(_ stream: [UInt8], _ lengths: [Int]) -> [[UInt8]] {
+        guard !lengths.isEmpty else { return [stream] }
+        var (pieces, rest, turn) = ([[UInt8]](), stream[...], 0)
+        while !rest.isEmpty {
+            let length = lengths[turn % lengths.count]
+            pieces.append(Array(rest.prefix(length)))
+            rest = rest.dropFirst(length)
+            turn += 1
+        }
+        return pieces
+    }
+
+    private static func decode(_ pieces: [[UInt8]]) -> Outcome {
+        var (decoder, outcome) = (FrameDecoder(), Outcome())
+        do {
+            for piece in pieces {
+                decoder.append(ByteBuffer(bytes: piece))
+                while let frame = try decoder.next() {
+                    outcome.headers.append(frame.header)
+                    outcome.payloads.append(frame.payload)
+                }
+                // The end of a read; the connection does it at some pieces only.
+                if piece.count & 1 == 1 { decoder.compact() }
+            }
+            outcome.partialBytes = decoder.partialBytes
+        } catch let violation {
+            outcome.violation = violation.description
+        }
+        return outcome
+    }
+}

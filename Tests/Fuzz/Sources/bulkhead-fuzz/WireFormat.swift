@@ -1,0 +1,1 @@
+../../../Unit/WireTests/WireFormat.swift
