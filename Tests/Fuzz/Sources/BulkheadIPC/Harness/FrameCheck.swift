@@ -19,11 +19,11 @@ package enum FrameCheck {
         let whole = decode([stream])
         let pieces = decode(cut(stream, lengths))
         guard whole == pieces else { found("pieces of \(lengths) give \(pieces), all at once \(whole)") }
-        check(whole, stream.count)
+        check(whole, stream)
     }
 
-    /// What the frames claim is what was there.
-    private static func check(_ outcome: Outcome, _ count: Int) {
+    /// What the frames claim is what was there, and nothing is waited for that is too long.
+    private static func check(_ outcome: Outcome, _ stream: [UInt8]) {
         var bytes = 0
         for (header, payload) in zip(outcome.headers, outcome.payloads) {
             guard Int(header.length) == payload.readableBytes, payload.readableBytes <= FrameLimits.payloadBytes else {
@@ -31,7 +31,12 @@ package enum FrameCheck {
             }
             bytes += FrameLimits.headerBytes + payload.readableBytes
         }
-        guard bytes + outcome.partialBytes <= count else { found("\(bytes) bytes of frames out of \(count)") }
+        guard bytes + outcome.partialBytes <= stream.count else { found("\(bytes) bytes of frames out of \(stream.count)") }
+        let rest = ByteBuffer(bytes: stream.suffix(outcome.partialBytes))
+        guard outcome.violation == nil, rest.readableBytes >= FrameLimits.headerBytes else { return }
+        guard let length = rest.getInteger(at: 0, endianness: .little, as: UInt32.self), length <= FrameLimits.payloadBytes,
+            rest.readableBytes < FrameLimits.headerBytes + Int(length)
+        else { found("more is waited for with \(rest.readableBytes) bytes, \(rest.readableBytesView.prefix(16))") }
     }
 
     private static func cut(_ stream: [UInt8], _ lengths: [Int]) -> [[UInt8]] {

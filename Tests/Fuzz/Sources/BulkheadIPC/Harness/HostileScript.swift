@@ -24,7 +24,7 @@ struct HostileScript {
 
     private static let maxSteps = 200
     /// What one script sends at most.
-    private static let maxBytes = 4 << 20
+    private static let maxBytes = 1 << 20
     private static let sizes = [
         0, 1, 2, 63, 64, 500, 4096, 8192, 8193, 16_384, 16_385, 65_535, 65_536, 65_537, 70_000, 73_792, 73_793, 100_000,
     ]

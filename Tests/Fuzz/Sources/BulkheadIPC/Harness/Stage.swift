@@ -47,7 +47,7 @@ final class Stage {
 
     /// Time passes in steps short enough that no timer is late by much.
     func pass(_ milliseconds: Int) {
-        let step = milliseconds <= 100 ? 5 : 50
+        let step = milliseconds < 100 ? 5 : 100
         var left = milliseconds
         while left > 0 {
             nanoseconds += UInt64(min(step, left)) * 1_000_000
@@ -63,8 +63,8 @@ final class Stage {
         turn()
         var left = milliseconds
         while !isMet(), left > 0 {
-            pass(50)
-            left -= 50
+            pass(100)
+            left -= 100
         }
         return isMet()
     }
