@@ -11,30 +11,32 @@ struct SlowCallTests {
     }
 
     @Test("Sixteen of twenty calls slow while they still run open it, fifteen do not")
-    func running() {
+    func running() throws {
         var breaker = CircuitBreaker()
         let calls = permits(&breaker, 20, start)
         for call in calls.prefix(15) { breaker.markSlow(call, now: start + .seconds(1)) }
         #expect(breaker.state == .closed)
-        breaker.markSlow(calls[15], now: start + .seconds(1))
+        let sixteenth = try #require(calls.dropFirst(15).first)
+        breaker.markSlow(sixteenth, now: start + .seconds(1))
         #expect(breaker.state == .open)
     }
 
     @Test("A slow call counts once, however it ends, and stays slow when its caller gives up")
-    func ends() {
+    func ends() throws {
         var breaker = CircuitBreaker(.init(failures: 100, failureRatio: 1))
         let calls = permits(&breaker, 3, start)
         for call in calls { breaker.markSlow(call, now: start) }
         for (call, outcome) in zip(calls, CircuitBreaker.Outcome.allCases) { breaker.record(call, outcome: outcome, now: start) }
         #expect(breaker.window.sum == .init(issued: 3, failed: 1, slow: 3))
-        breaker.markSlow(permits(&breaker, 1, start)[0], now: start + .seconds(11))
+        let late = try #require(permits(&breaker, 1, start).first)
+        breaker.markSlow(late, now: start + .seconds(11))
         #expect(breaker.window.sum == .init(issued: 1, slow: 1), "old marks fall out of the window")
     }
 
     @Test("Marking the same call twice counts once")
-    func twice() {
+    func twice() throws {
         var breaker = CircuitBreaker()
-        let call = permits(&breaker, 1, start)[0]
+        let call = try #require(permits(&breaker, 1, start).first)
         for _ in 0 ..< 3 { breaker.markSlow(call, now: start) }
         #expect(breaker.window.sum == .init(issued: 1, slow: 1))
     }
@@ -47,12 +49,12 @@ struct SlowCallTests {
     }
 
     @Test("A slow probe is a bad one; a slow call of an earlier state is nothing")
-    func probe() {
+    func probe() throws {
         var breaker = CircuitBreaker()
-        let old = permits(&breaker, 1, start)[0]
+        let old = try #require(permits(&breaker, 1, start).first)
         breaker.trip(now: start)
         breaker.peerRestarted(now: start)
-        let probe = permits(&breaker, 1, start)[0]
+        let probe = try #require(permits(&breaker, 1, start).first)
         breaker.markSlow(old, now: start)
         #expect(breaker.state == .halfOpen)
         breaker.markSlow(probe, now: start)
