@@ -10,6 +10,7 @@ struct Peer: AsyncParsableCommand {
         discussion: "Example: bulkhead-ipc-peer serve /tmp/p.sock & bulkhead-ipc-peer ping /tmp/p.sock --count 50000 --size 1024",
         subcommands: [
             Serve.self, Ping.self, Storm.self, Drive.self, Watch.self, Count.self, RawServe.self, RawPing.self,
+            BenchServe.self, BenchCall.self, BenchStream.self,
         ])
 }
 
