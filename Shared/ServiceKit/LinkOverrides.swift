@@ -11,7 +11,11 @@ extension LinkConfiguration {
         breaker.openFor = change.openFor ?? breaker.openFor
         breaker.openForMax = change.openForMax ?? breaker.openForMax
         breaker.slowRatio = change.slowRatio ?? breaker.slowRatio
-        if let slowAfter = change.slowAfter { slow = SlowThresholds(control: min(slow.control, slowAfter), unary: slowAfter) }
+        if let slowAfter = change.slowAfter {
+            slow = SlowThresholds(control: min(slow.control, slowAfter), unary: slowAfter)
+            // A probe may be as slow as a call may be before it is counted, and then some.
+            breaker.probeLease = slowAfter * 2
+        }
         limits.control = change.maxControl ?? limits.control
         limits.unary = change.maxUnary ?? limits.unary
         limits.stream = change.maxStream ?? limits.stream
