@@ -16,7 +16,9 @@ package final class IPCServer: Sendable {
     /// Binds and listens. - Throws: `IPCServerError` that says what is wrong with the path and what to do.
     package static func start(_ configuration: ServerConfiguration, eventLoop: any EventLoop) async throws -> IPCServer {
         let core = try ServerCore(configuration, eventLoop: eventLoop)
-        let listener = SocketListener(configuration.socketPath, mode: configuration.socketMode, eventLoop) { try admit($0, core) }
+        let listener = SocketListener(
+            configuration.socketPath, mode: configuration.socketMode, eventLoop, rejected: { core.reject($0) },
+            admit: { try admit($0, core) })
         try await listener.listen()
         return IPCServer(core, listener)
     }

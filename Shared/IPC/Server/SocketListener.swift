@@ -16,6 +16,7 @@ final class SocketListener: @unchecked Sendable {
     private let mode: UInt32
     private let eventLoop: any EventLoop
     private let admit: @Sendable (any Channel) throws -> Void
+    private let rejected: @Sendable (String) -> Void
     private let logger = Logger(label: "bulkhead.ipc")
     private var channel: (any Channel)?
     private var identity: SocketPath.FileIdentity?
@@ -23,11 +24,17 @@ final class SocketListener: @unchecked Sendable {
     /// The last problem that was logged; said once, not with every look.
     private var told = ""
 
-    /// - Parameter admit: looks at every connection before a byte is read; throwing closes it.
-    init(_ path: String, mode: UInt32, _ eventLoop: any EventLoop, admit: @escaping @Sendable (any Channel) throws -> Void) {
+    /// - Parameters:
+    ///   - rejected: told why connections were turned away unseen.
+    ///   - admit: looks at every connection before a byte is read; throwing closes it.
+    init(
+        _ path: String, mode: UInt32, _ eventLoop: any EventLoop, rejected: @escaping @Sendable (String) -> Void,
+        admit: @escaping @Sendable (any Channel) throws -> Void
+    ) {
         self.path = path
         self.mode = mode
         self.eventLoop = eventLoop
+        self.rejected = rejected
         self.admit = admit
     }
 
@@ -52,9 +59,10 @@ final class SocketListener: @unchecked Sendable {
     private func accept(on descriptor: NIOBSDSocket.Handle) -> EventLoopFuture<any Channel> {
         ServerBootstrap(group: eventLoop)
             // Without descriptors for who wants in, accepting pauses for a second instead of failing over and over.
-            .serverChannelInitializer { channel in
+            .serverChannelInitializer { [rejected] channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+                    try channel.pipeline.syncOperations.addHandlers(
+                        AcceptBackoffHandler(), DescriptorReserve(rejected: rejected))
                 }
             }
             .serverChannelOption(.maxMessagesPerRead, value: 256)
