@@ -138,7 +138,7 @@ let serviceTargets: [[Target]] = [
             path: "Services/DemoProvider/Sources/bulkhead-demo-provider", swiftSettings: strict),
         .executableTarget(
             name: "bulkhead-ipc-peer",
-            dependencies: ["BulkheadCore", "BulkheadIPC", "BulkheadAPI", .nio, .nioPosix, .arguments],
+            dependencies: ["BulkheadCore", "BulkheadIPC", "BulkheadAPI", "BulkheadServiceKit", .nio, .nioPosix, .arguments],
             path: "Tests/Support/bulkhead-ipc-peer", swiftSettings: strict),
     ],
 ]

@@ -1,5 +1,6 @@
 """Servers that stand still: suspect within 3 s, given up after 10 s, and used again when they wake."""
 
+import resource
 import signal
 import time
 
@@ -150,3 +151,33 @@ def test_a_blocked_event_loop_looks_like_a_freeze_and_passes_like_one(folder: Fo
     client.wait_state("ready", since=began + int(SUSPECT))
     assert client.call("Hop")["code"] == "ok"
     assert client.now()["breaker"] == "closed"
+
+
+@pytest.mark.fault("F39", "F40")
+def test_a_process_that_hangs_ends_itself_and_its_successor_is_found(folder: Folder) -> None:
+    no_core = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0))}
+    looped, jammed = folder.path / "l", folder.path / "j"
+    servers = {path: folder.start("serve", "--watchdog", socket=path, **no_core) for path in (looped, jammed)}
+    clients = {path: folder.client(socket=path) for path in servers}
+    began = time.monotonic()
+    block = clients[looped].begin("Block", body="60000", deadline_ms=90_000)
+    assert clients[jammed].call("Jam", body="90000")["code"] == "ok"
+
+    # The loop: 10 s, and at most a few more until the watchdog has looked.
+    assert servers[looped].process.wait(20) == -signal.SIGABRT
+    assert 9.5 <= time.monotonic() - began <= 14
+    assert clients[looped].end_of(block)["code"] == "unavailable"
+    folder.start("serve", "--watchdog", socket=looped)
+    clients[looped].settle()
+
+    # The threads: 30 s. Until then the loop serves, and answers PINGs: nobody is suspect.
+    while time.monotonic() - began < 25:
+        assert clients[jammed].call("Hop")["code"] == "ok"
+        time.sleep(0.5)
+    late = clients[jammed].call("Wait", body="5000", deadline_ms=100)
+    assert late["code"] == "deadlineExceeded" and late["end_ns"] - late["start_ns"] <= 1e9
+    assert servers[jammed].process.wait(30) == -signal.SIGABRT
+    assert 29 <= time.monotonic() - began <= 36
+    assert clients[jammed].states()[:2] == ["connecting", "ready"] and "suspect" not in clients[jammed].states()
+    folder.start("serve", "--watchdog", socket=jammed)
+    clients[jammed].settle()

@@ -232,6 +232,27 @@ def test_the_last_stream_of_a_connection_is_served_and_none_beyond_it(folder: Fo
     assert len(rejections(server)) == 1
 
 
+@pytest.mark.fault("F23")
+def test_a_client_that_runs_out_of_streams_goes_on_over_another_connection(folder: Folder) -> None:
+    folder.serve()
+    client = folder.client("--first-stream", (1 << 31) - 41)
+    before = client.now()["peerInstance"]
+    long = client.begin("Wait", body="1500")
+    folder.wait_executed(long)
+    ends = [client.call("Hop", body=str(number), wait_ms=1000) for number in range(100)]
+    assert [end for end in ends if end["code"] != "ok"] == []
+    assert client.end_of(long)["code"] == "ok", "what was open on the old connection ends there"
+    # Again and again, with many at once, each executed once.
+    storm = folder.start(
+        "storm", "--first-stream", (1 << 31) - 2001, "--in-flight", 16, "--streams", 4, "--wait", 1000, "--seconds", 2
+    )
+    result = storm.result()
+    assert result["failures"] == [] and result["answered"] > 2000
+    assert [end for end in ends if folder.executions(end["id"]) != 1] == []
+    now = client.now()
+    assert (now["state"], now["breaker"], now["peerInstance"]) == ("ready", "closed", before)
+
+
 def test_a_pong_nobody_asked_for_is_harmless(folder: Folder) -> None:
     server: Peer = folder.serve()
     with folder.wire() as wire:

@@ -211,9 +211,10 @@ class FaultProxy:
             for place, bit in [mark for mark in faults._corrupt if 0 <= mark[0] - faults.forwarded < len(piece)]:
                 piece[place - faults.forwarded] ^= 1 << bit
                 faults._corrupt.remove((place, bit))
-            sink.sendall(piece)
             at += len(piece)
+            # Counted first: whoever has received the bytes may ask for a fault that counts from here.
             faults.forwarded += len(piece)
+            sink.sendall(piece)
             if limit is not None and faults.forwarded >= limit:
                 faults._truncate = None
                 raise ConnectionAbortedError("truncated")

@@ -28,7 +28,10 @@ enum Echo {
     /// Takes no message; ends when cancelled.
     static let idle = MethodDescriptor(name: "Echo.Idle", shape: .bidirectional, requestHash: 12, responseHash: 12)
 
-    static let all = [immediate, task, hop, stream, hang, tally, wait, stubborn, block, flood, count, idle]
+    /// Holds every blocking thread for as many milliseconds as the request says; answers at once.
+    static let jam = MethodDescriptor(name: "Echo.Jam", shape: .unary, requestHash: 13, responseHash: 13)
+
+    static let all = [immediate, task, hop, stream, hang, tally, wait, stubborn, block, flood, count, idle, jam]
 
     static func methods(_ tally: Tally) -> [ServerMethod] {
         let short = [

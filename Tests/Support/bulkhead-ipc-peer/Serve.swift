@@ -1,8 +1,10 @@
 import ArgumentParser
 import BulkheadAPI
 import BulkheadIPC
+import BulkheadServiceKit
 import Glibc
 import NIOCore
+import NIOPosix
 
 /// Serves until it is told to stop.
 struct Serve: AsyncParsableCommand {
@@ -19,13 +21,20 @@ struct Serve: AsyncParsableCommand {
 
     @Option(help: "The version of the schema it was built with.") var schema = SchemaVariant.base
 
+    @Flag(help: "Abort when the event loop or the blocking threads hang, as the services do.") var watchdog = false
+    private static let blockingThreads = 2
+
     func run() async throws {
         let stop = StopSignal.next(Echo.loop)
         let tally = Tally(journal: try journal.map { try Journal(path: $0) })
+        let pool = NIOThreadPool(numberOfThreads: Self.blockingThreads)
+        pool.start()
+        if watchdog { try LoopWatchdog.start(Echo.loop, blocking: pool) }
+        let methods = Echo.methods(tally) + [Work.jam(tally, pool, threads: Self.blockingThreads)]
         let server = try await IPCServer.start(
             ServerConfiguration(
                 service: "echo", socketPath: socket, allowedUIDs: Set(allow + [geteuid()]),
-                methods: schema.serve(Echo.methods(tally)) + PeerMethods.serve(TallyMetrics(tally: tally)),
+                methods: schema.serve(methods) + PeerMethods.serve(TallyMetrics(tally: tally)),
                 schemas: [schema.schema, PeerMethods.schema],
                 maxMessageBytes: maxMessage, limits: ClassLimits(each: maxConcurrent)),
             eventLoop: Echo.loop)

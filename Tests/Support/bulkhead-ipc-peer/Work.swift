@@ -2,6 +2,7 @@ import BulkheadCore
 import BulkheadIPC
 import Glibc
 import NIOCore
+import NIOPosix
 
 /// Methods that take their time. The request's text is a number of milliseconds.
 enum Work {
@@ -41,6 +42,19 @@ enum Work {
                     }
                 }),
         ]
+    }
+
+    /// - Parameter pool: the threads that are jammed, of which there are `threads`.
+    static func jam(_ tally: Tally, _ pool: NIOThreadPool, threads: Int) -> ServerMethod {
+        ServerMethod(
+            Echo.jam,
+            .unary { message, call in
+                try await tally.during(call, Echo.jam) {
+                    let microseconds = UInt32(clamping: number(message) * 1000)
+                    for _ in 0 ..< threads { pool.submit { _ in usleep(microseconds) } }
+                    return message
+                }
+            })
     }
 
     /// The first number of a request's text; 0 when it has none.
