@@ -158,4 +158,5 @@ def test_a_rolling_restart_of_all_six_under_load_is_felt_by_one_in_a_thousand_at
             failures[service] = load.failures(began - 0.5, time.monotonic())
     wrong, whole = load.failures(0, time.monotonic()).total(), len(load.told)
     told = "; ".join(f"{service}: {found.total()} {dict(found.most_common(3))}" for service, found in failures.items())
+    print("failed:", {service: found.total() for service, found in failures.items()} | {"of": whole})
     assert wrong <= ALLOWED * whole, f"{wrong} of {whole} ({wrong / whole:.2%}) failed: {told}"

@@ -78,17 +78,18 @@ def test_a_folder_of_somebody_else_is_refused(loose: Loose, service: str, place:
 
 @pytest.mark.fault("F27")
 @pytest.mark.skipif(not is_root(), reason="needs root to give a folder away")
-def test_a_link_does_not_connect_to_a_folder_of_somebody_else(loose: Loose) -> None:
-    """What listens there might be anybody."""
+@pytest.mark.parametrize("owner, mode, word", [(12345, 0o755, "12345"), (0, 0o777, "chmod o-w")])
+def test_a_link_does_not_connect_where_anybody_may_listen(loose: Loose, owner: int, mode: int, word: str) -> None:
     folder = loose.root / "r" / "router"
     folder.mkdir(parents=True)
-    os.chown(folder, 12345, -1)
+    os.chown(folder, owner, -1)
+    folder.chmod(mode)
     with socket.socket(socket.AF_UNIX) as impostor:
         impostor.bind(str(folder / "ipc.sock"))
         impostor.listen()
         impostor.settimeout(1)
         loose.serve("edge")
-        until(lambda: "12345" in loose.links("edge")["router"]["lastError"], 5, "edge to say whose folder it is")
+        until(lambda: word in loose.links("edge")["router"]["lastError"], 5, "edge to say what is wrong with the folder")
         with pytest.raises(TimeoutError):
             impostor.accept()
 
@@ -171,6 +172,7 @@ def test_asked_to_stop_while_its_links_back_off_it_ends_at_once(loose: Loose, se
 def test_started_in_any_order_they_find_each_other(loose: Loose) -> None:
     loose.begin()
     orders = random.Random(47)
+    taken: list[float] = []
     for turn in range(ORDERS):
         loose.stop()
         order = orders.sample(SERVICES, len(SERVICES))
@@ -179,12 +181,14 @@ def test_started_in_any_order_they_find_each_other(loose: Loose) -> None:
             time.sleep(orders.choice([0, 0, 0.01, 0.05]))
         began = time.monotonic()
         early = truthful(loose)
-        loose.wait_well(CONVERGED)
-        assert time.monotonic() - began <= CONVERGED + 0.5, f"turn {turn}, {order}"
+        loose.wait_well(5)
+        taken.append(time.monotonic() - began)
         assert early, "/ready said ready while something was missing"
         assert loose.chat().status == 200, f"turn {turn}, {order}: ready, and a chat is not answered"
         for service in SERVICES:
             assert all(link["state"] == "ready" for link in loose.links(service).values()), (turn, order, loose.links(service))
+    print("milliseconds:", [round(seconds * 1000) for seconds in sorted(taken)])
+    assert max(taken) <= CONVERGED, taken
 
 
 def truthful(loose: Loose) -> bool:

@@ -29,9 +29,8 @@ def teller() -> Iterator[Teller]:
     teller.close()
 
 
-@pytest.fixture(scope="module")
-def endless(provider: Provider, teller: Teller) -> Iterator[Suite]:
-    """A suite in front of a provider that never ends."""
+def in_front_of(provider: Provider, teller: Teller) -> Suite:
+    """A suite whose models `drip` and `flood` never end."""
 
     def change(document: dict[str, Any]) -> None:
         router = document["router"]
@@ -41,7 +40,12 @@ def endless(provider: Provider, teller: Teller) -> Iterator[Suite]:
             router["models"].append({"name": model, "targets": [{"provider": "teller", "model": f"demo-{model}"}], "timeouts": patient, "on_stream_break": "error"})
         document["credentials"]["destinations"]["teller"] = {"base_url": teller.url, "private_network": True}
 
-    suite = Suite(provider, change).begin()
+    return Suite(provider, change).begin()
+
+
+@pytest.fixture(scope="module")
+def endless(provider: Provider, teller: Teller) -> Iterator[Suite]:
+    suite = in_front_of(provider, teller)
     yield suite
     suite.close()
 
@@ -78,8 +82,9 @@ class Client:
         """- Returns: when."""
         if reset:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        left = time.monotonic()
         self.socket.close()
-        return time.monotonic()
+        return left
 
 
 @pytest.fixture
@@ -103,6 +108,17 @@ def is_paused(clients: list[Client]) -> bool:
     return all(client.told.left_at or client.told.sent - sent < 512 * KIBIBYTE for client, sent in zip(clients, before))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def idle(provider: Provider, teller: Teller) -> Iterator[tuple[Suite, Client]]:
+    """A client that takes nothing, in front of a suite of its own: it waits while the other tests run."""
+    suite = in_front_of(provider, teller)
+    client = Client(suite, teller, "flood", 4096)
+    until(lambda: teller.about(client.text), 5, "the provider to be asked")
+    yield suite, client
+    client.leave()
+    suite.close()
+
+
 def in_flight(suite: Suite) -> int:
     return suite.links("edge")["router"]["inFlight"] + suite.links("router")["credentials"]["inFlight"]
 
@@ -124,6 +140,7 @@ def test_a_client_that_leaves_is_gone_at_the_provider_within_100_ms(endless: Sui
         left = client.leave(reset=how == "reset")
         until(lambda: client.told.left_at, 5, "the provider to see its caller leave", every=0.005)
         seconds.append(client.told.left_at - left)
+    print("milliseconds:", [round(second * 1000, 1) for second in sorted(seconds)])
     assert statistics.median(seconds) <= CANCELLED, f"{[round(second * 1000) for second in seconds]} ms"
     until(lambda: in_flight(endless) == 0, 3, "no call in flight")
 
@@ -147,17 +164,11 @@ def test_slow_readers_pause_the_provider_and_cost_256_kib_each(endless: Suite, c
             reader.leave()
         until(lambda: in_flight(endless) == 0, 5, "no call in flight")
     assert neighbours < max(5 * alone, 0.05), f"others wait {neighbours * 1000:.1f} ms instead of {alone * 1000:.1f} ms"
-    for service in WAY:
-        each = (held[2][service] - held[1][service]) / (many - few) / KIBIBYTE
-        assert each <= 256 * 1.5, f"{service}: {each:.0f} KiB for each slow reader"
-
-
-@pytest.mark.fault("F20")
-def test_a_client_that_takes_nothing_is_let_go(endless: Suite, teller: Teller, clients: Callable[..., Client]) -> None:
-    client = clients("flood", 4096)
-    until(lambda: teller.about(client.text), 5, "the provider to be asked")
-    until(lambda: client.told.left_at, SLOW_CONSUMER + 5, "the provider's connection to be closed", every=0.1)
-    until(lambda: in_flight(endless) == 0, 3, "no call in flight")
+    each = {service: round((held[2][service] - held[1][service]) / (many - few) / KIBIBYTE) for service in WAY}
+    print("kib_each:", each)
+    print("neighbours_ms:", [round(seconds * 1000, 1) for seconds in (alone, neighbours)])
+    # Half as much again for the objects around the bytes.
+    assert max(each.values()) <= 256 * 1.5, f"KiB for each slow reader: {each}"
 
 
 @pytest.mark.fault("F06")
@@ -230,6 +241,8 @@ def test_a_killed_router_ends_every_stream_with_an_error_within_50_ms(endless: S
         endless.wait_well(10)
         until(lambda: in_flight(endless) == 0, 3, "no call in flight")
         sizes.append(resident(endless.pids()["edge"]))
+    print("milliseconds:", [round(second * 1000) for second in sorted(seconds)])
+    print("edge_kib:", [size // KIBIBYTE for size in sizes])
     assert statistics.median(seconds) <= 0.050, f"{sorted(round(second * 1000) for second in seconds)} ms"
     assert sizes[-1] - sizes[0] < MEBIBYTE, f"edge keeps something of every outage: {[size // KIBIBYTE for size in sizes]} KiB"
 
@@ -247,3 +260,11 @@ def test_what_was_streamed_before_the_router_died_is_booked_as_estimated(endless
     until(lambda: endless.admin("telemetry", "stats")["total"]["requests"] > before["requests"], 10, "the request to be counted", every=0.1)
     after = endless.admin("telemetry", "stats")["total"]
     assert after["outputTokens"] - before["outputTokens"] >= 20, f"40 words had come: {after}"
+
+
+@pytest.mark.fault("F20")
+def test_a_client_that_takes_nothing_is_let_go(idle: tuple[Suite, Client]) -> None:
+    suite, client = idle
+    until(lambda: client.told.left_at, SLOW_CONSUMER + 5, "the provider's connection to be closed", every=0.1)
+    until(lambda: in_flight(suite) == 0, 3, "no call in flight")
+    assert suite.chat().status == 200
