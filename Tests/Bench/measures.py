@@ -12,9 +12,11 @@ from typing import Any, Callable, Iterator
 
 import psutil
 
+import contestants
+import ipc as ipc_figures
 import load
 from load import Failed, quantile
-from stand import EMBEDDER, INSTANT, LATENCY, PACED, SERVICES, STREAMING, Stand, Suite, moment, nginx, peers, ping, until, wrk
+from stand import EMBEDDER, INSTANT, LATENCY, PACED, SERVICES, STREAMING, Stand, Suite, moment, nginx, until, wrk
 
 CHAT = "/v1/chat/completions"
 
@@ -47,27 +49,10 @@ def median(values: list[float]) -> float:
 
 
 def ipc(stand: Stand, length: Length) -> list[Figure]:
-    rounds = length.of(5)
-    count = str(5000 * length.seconds)
-    bare, one, task, many = [], [], [], []
-    with peers() as (served, raw):
-        for _ in range(rounds):
-            bare.append(ping("raw-ping", raw, "--count", count))
-            one.append(ping("ping", served, "--count", count))
-            task.append(ping("ping", served, "--count", count, "--handler", "task"))
-            many.append(ping("ping", served, "--count", count, "--in-flight", "64"))
-    p50, p99 = (median([run[name] for run in one]) for name in ("p50_us", "p99_us"))
-    floor = median([run["p50_us"] for run in bare])
-    ratio = median([ours["p50_us"] / its["p50_us"] for ours, its in zip(one, bare)])
-    peer = {"name": "blocking ping-pong on a bare Unix socket", "value": floor, "unit": "us"}
-    what = f"two processes, 1 KiB each way, one call at a time, {rounds} alternating runs of {count}"
-    tasked = median([run["p50_us"] for run in task])
-    rate = median([run["calls_per_s"] for run in many])
-    return [
-        Figure("ipc_unary_1k_p50_us", round(p50, 2), "us", f"{what}; p99 {p99:.1f} us; answered from an async handler {tasked:.1f} us", peer, round(ratio, 2)),
-        Figure("ipc_unary_vs_raw", round(ratio, 2), "ratio", f"{what}; median of the runs' ratios", peer, round(ratio, 2)),
-        Figure("ipc_calls_per_s", round(rate), "1/s", f"two processes, 1 KiB each way, 64 calls in flight, {rounds} runs of {count}"),
-    ]
+    try:
+        return [Figure(*figure) for figure in ipc_figures.measured(length.of(5), length.seconds)]
+    except contestants.Failed as error:
+        raise Failed(str(error)) from None
 
 
 def _chat(model: str, key: str, run: str, number: int, **more: Any) -> bytes:

@@ -24,7 +24,7 @@ from suite import BIN, SERVICES, Provider, Suite, environment, free_port, start,
 
 from load import Failed  # noqa: E402
 
-__all__ = ["SERVICES", "Provider", "Stand", "Suite", "config_hash", "nginx", "peers", "start", "until", "wrk"]
+__all__ = ["SERVICES", "Provider", "Stand", "Suite", "config_hash", "nginx", "start", "until", "wrk"]
 
 PACED, INSTANT, EMBEDDER = "paced", "assistant", "embedder"
 LATENCY = "20ms"
@@ -189,36 +189,6 @@ def wrk(port: int, model: str, key: str, run: str, seconds: int, width: int = 32
     if told["failed"] or not told["requests"]:
         raise Failed(f"{told['failed']} of {told['requests']} requests failed")
     return told | {"rps": told["requests"] / (told["microseconds"] / 1e6)}
-
-
-@contextlib.contextmanager
-def peers() -> Iterator[tuple[Path, Path]]:
-    """An IPC server and a bare echo server; gives their sockets."""
-    program = BIN / "bulkhead-ipc-peer"
-    with tempfile.TemporaryDirectory(prefix="bi") as folder:
-        running = []
-        try:
-            sockets = []
-            for verb, name in (("serve", "i"), ("raw-serve", "r")):
-                process = start([program, verb, Path(folder) / name], stdout=subprocess.PIPE, text=True)
-                running.append(process)
-                if process.stdout.readline().strip() != "ready":
-                    raise Failed(f"`bulkhead-ipc-peer {verb}` did not become ready")
-                sockets.append(Path(folder) / name)
-            yield sockets[0], sockets[1]
-        finally:
-            for process in running:
-                process.terminate()
-                process.wait(10)
-                process.stdout.close()
-
-
-def ping(verb: str, socket: Path, *options: str) -> dict[str, float]:
-    """One run of `bulkhead-ipc-peer ping` or `raw-ping`."""
-    done = subprocess.run([str(BIN / "bulkhead-ipc-peer"), verb, str(socket), *options], capture_output=True, text=True, timeout=120)
-    if done.returncode != 0:
-        raise Failed(f"`bulkhead-ipc-peer {verb}` exited {done.returncode}: {done.stderr[-500:]}")
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def moment() -> str:
