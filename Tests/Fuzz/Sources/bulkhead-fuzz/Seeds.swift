@@ -15,6 +15,11 @@ enum Seeds {
                 seeds["messages"]?["\(type)-\(number)-\(filling)"] = [UInt8(number)] + bytes(of: type, filling)
             }
         }
+        // Empty messages inside one: little on the wire, blocks of memory out of it.
+        for number in [1, 7, 9, 17] {
+            let many = [[UInt8]](repeating: [0x0a, 0, 0x6a, 0], count: 1000).flatMap { $0 }
+            seeds["messages"]?["many-empty-\(number)"] = [UInt8(number)] + many
+        }
         for (target, files) in seeds {
             let place = URL(filePath: folder).appending(path: target)
             try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)

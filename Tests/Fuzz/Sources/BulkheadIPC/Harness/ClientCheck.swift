@@ -16,12 +16,13 @@ package enum ClientCheck {
         _ = stage.pass(atMost: 10_000) { pipe == nil && core == nil }
         if pipe != nil { found("the pipe of a closed connection is still there") }
         if core != nil { found("the server is still there") }
+        stage.end()
     }
 
     private static func play(_ script: HostileScript, _ stage: Stage, _ weakPipe: inout FramePipe?, _ weakCore: inout ServerCore?)
     {
-        let server = HostileServer()
-        let link = IPCLink(TestService.link(), dialer: .hostile(server), stage.loop)
+        let (server, memory) = (HostileServer(), TestService.budget())
+        let link = IPCLink(TestService.link(memory), dialer: .hostile(server), stage.loop)
         stage.turn()
         let calls = HostileCalls(link)
         for step in script.steps {
@@ -30,7 +31,7 @@ package enum ClientCheck {
         server.end?.deliver()
         stage.turn()
         weakPipe = server.end?.pipe
-        let good = TestService.core(stage)
+        let good = TestService.core(stage, TestService.budget())
         weakCore = good
         good.setHealth(PeerHealth(state: .ready))
         server.successor = good
@@ -38,6 +39,7 @@ package enum ClientCheck {
         server.forget()
         recover(link, stage)
         finish(link, calls, stage)
+        if memory.used != 0 { found("\(memory.used) bytes are counted that nobody holds") }
     }
 
     private static func recover(_ link: IPCLink, _ stage: Stage) {
@@ -54,7 +56,9 @@ package enum ClientCheck {
     }
 
     private static func finish(_ link: IPCLink, _ calls: HostileCalls, _ stage: Stage) {
-        calls.cancelAll()
+        if !stage.pass(atMost: HostileCalls.longest, until: { calls.tally.ended == calls.tally.started }) {
+            found("\(calls.tally.started - calls.tally.ended) calls outlive their deadlines: \(link.snapshot())")
+        }
         let closing = CallTally()
         closing.call { await link.close() }
         let isDone = stage.pass(atMost: 10_000) { calls.tally.ended == calls.tally.started && closing.ended == 1 }
@@ -66,14 +70,14 @@ package enum ClientCheck {
 /// The calls a script makes the link make. `@unchecked Sendable`: one thread.
 final class HostileCalls: @unchecked Sendable {
     private static let maxCalls = 64
+    /// Milliseconds after which every call must have ended: the longest deadline and some.
+    static let longest = 21_000
 
     let tally = CallTally()
     private let link: IPCLink
     private var tasks: [Task<Void, Never>] = []
 
     init(_ link: IPCLink) { self.link = link }
-
-    func cancelAll() { for task in tasks { task.cancel() } }
 
     func act(_ choice: UInt8) {
         if choice & 7 == 7 { return tasks.isEmpty ? () : tasks[Int(choice >> 3) % tasks.count].cancel() }

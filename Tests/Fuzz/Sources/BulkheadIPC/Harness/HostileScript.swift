@@ -147,15 +147,17 @@ struct HostileScript {
             frame.type = 2
             // Its largest message: mostly 16 MiB.
             frame.payload += isOdd && variant & 8 == 8 ? [8 << 3, variant] : [8 << 3, 0x80, 0x80, 0x80, 0x08]
-            for method in Self.methods { frame.payload += RawFrame.field(11, method) }
+            for method in Self.methods(hash: isOdd && variant & 32 == 32 ? 7 : 1) { frame.payload += RawFrame.field(11, method) }
         }
         if isOdd, variant & 16 == 16 { frame.payload += input.take(Int(input.next())) }
         return frame
     }
 
     /// What the hostile server offers, as the fields of a MethodEntry: name, the two hashes, shape.
-    private static let methods: [[UInt8]] = [("Test.Echo", 0), ("Test.Chat", 3), ("Test.List", 2)].map { name, shape in
-        RawFrame.field(1, Array(name.utf8)) + [2 << 3 | 1] + RawFrame.little(UInt64(1)) + [3 << 3 | 1]
-            + RawFrame.little(UInt64(2)) + [4 << 3, shape]
+    private static func methods(hash: UInt64) -> [[UInt8]] {
+        [("Test.Echo", 0), ("Test.Chat", 3), ("Test.List", 2)].map { name, shape in
+            RawFrame.field(1, Array(name.utf8)) + [2 << 3 | 1] + RawFrame.little(hash) + [3 << 3 | 1]
+                + RawFrame.little(UInt64(2)) + [4 << 3, shape]
+        }
     }
 }

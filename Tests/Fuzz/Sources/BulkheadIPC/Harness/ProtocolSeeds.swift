@@ -18,7 +18,7 @@ package enum ProtocolSeeds {
             // Pieces of 1, 16, 3 and 640 bytes in turn.
             frames["\(name)-pieces"] = [4, 0, 15, 2, 137] + bytes
         }
-        return ["frames": frames, "head": heads, "server": clientScripts, "client": serverScripts]
+        return ["frames": frames, "head": heads, "server": clientScripts, "client": try serverScripts()]
     }
 
     private static func streams() throws -> [String: [UInt8]] {
@@ -110,10 +110,24 @@ extension ProtocolSeeds {
         ]
     }
 
-    private static var serverScripts: [String: [UInt8]] {
+    private static func serverScripts() throws -> [String: [UInt8]] {
+        // An odd greeting: other hashes, and the schema it has instead.
+        var hello = Hello()
+        var form = IPCMessages.SchemaForm(TestService.schema)
+        // Names that nothing is looked up by: the script takes at most 255 bytes.
+        form.fingerprint = ""
+        for place in form.messages.indices {
+            form.messages[place].name = ""
+            for field in form.messages[place].fields.indices { form.messages[place].fields[field].name = "" }
+        }
+        hello.forms = [form]
+        let forms = try bytes(hello)
+        let skewed: [UInt8] = [2, 0xf0, UInt8(clamping: forms.count)] + forms
         let open = greet + deliver
         let end: [UInt8] = [3, 0, 0, 0]
         return [
+            "skewed": skewed + deliver + act(0x80) + act(0x82) + [3, 0, 0, 1, 0, 4] + deliver,
+            "credit-most": open + act(0x84) + [5, 0, 18] + deliver,
             "answers": open + act(0x80) + [3, 0, 0, 1, 0, 4] + deliver,
             "list": open + act(0x82) + message(flags: 3) + message(flags: 5, aux: 13, size: 13) + message(flags: 3) + deliver
                 + end,

@@ -31,6 +31,15 @@ final class Stage {
         loop.advanceTime(to: .uptimeNanoseconds(nanoseconds))
     }
 
+    /// Drops what is still scheduled: a loop that goes would otherwise be kept by its own timers.
+    func end() {
+        do {
+            try loop.syncShutdownGracefully()
+        } catch {
+            found("the loop does not end: \(error)")
+        }
+    }
+
     /// All that can happen now.
     func turn() {
         var turns = 0

@@ -63,17 +63,34 @@ enum TestService {
         method("Test.Fail", .unary, .unary { _, _ in throw CallError(.notFound, reason: "none", message: "there is none") }),
     ]
 
-    static func configuration() -> ServerConfiguration {
+    /// A message that contains itself: what a peer says of its own is compared with it.
+    static let schema = ServiceSchema(
+        name: "Test", fingerprint: String(repeating: "1", count: 32), methods: [echo, chat, list],
+        forms: [
+            MessageForm(
+                "test.Node",
+                [
+                    .init(1, "name", 9), .init(2, "children", 11, isRepeated: true, message: 0), .init(3, "leaf", 11, message: 1),
+                ]),
+            MessageForm("test.Leaf", [.init(1, "value", 5), .init(2, "node", 11, message: 0)]),
+        ], signatures: [MethodSignature(0, 1), MethodSignature(1, 0), MethodSignature(0, 0)])
+
+    /// So small that scripts reach it.
+    static func budget() -> MemoryBudget { MemoryBudget(bytes: 512 << 10) }
+
+    static func configuration(_ memory: MemoryBudget) -> ServerConfiguration {
         ServerConfiguration(
-            service: "test", socketPath: "", allowedUIDs: [], methods: methods, schemas: [], maxMessageBytes: 1 << 20,
-            maxConcurrentCalls: 32)
+            service: "test", socketPath: "", allowedUIDs: [], methods: methods, schemas: [schema], maxMessageBytes: 1 << 20,
+            memory: memory)
     }
 
-    static func link() -> LinkConfiguration { LinkConfiguration(peer: "test", caller: "fuzz", socketPath: "", schemas: []) }
+    static func link(_ memory: MemoryBudget) -> LinkConfiguration {
+        LinkConfiguration(peer: "test", caller: "fuzz", socketPath: "", schemas: [schema], memory: memory)
+    }
 
-    static func core(_ stage: Stage) -> ServerCore {
+    static func core(_ stage: Stage, _ memory: MemoryBudget) -> ServerCore {
         do {
-            return try ServerCore(configuration(), eventLoop: stage.loop)
+            return try ServerCore(configuration(memory), eventLoop: stage.loop)
         } catch {
             found("the server does not start: \(error)")
         }
