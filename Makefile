@@ -5,8 +5,8 @@ SWIFT_BUILD := swift build -c release --explicit-target-dependency-import-check 
 VENV := .build/venv
 CONFIG ?= .bulkhead/bulkhead.yaml
 
-.PHONY: help setup setup-test build release run test test-unit test-full test-deploy e2e faults accept lint format protos \
-	protos-check bench clean
+.PHONY: help setup setup-test build release run test test-unit test-full e2e faults fuzz accept lint format protos \
+	protos-check bench bench-peers clean
 
 help: ## List the targets (at once)
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ run: build ## Build, start the six services and the demo provider, print a reque
 	@test -e $(CONFIG) || .build/release/bulkhead init --config $(CONFIG)
 	@exec .build/release/bulkhead up --demo --config $(CONFIG)
 
-test: setup-test ## Every test: unit, conformance, end to end, faults, acceptance (20 minutes, first time)
+test: setup-test ## Every test: unit, conformance, end to end, faults, fuzzing, acceptance (40 minutes, first time)
 	@Tests/run all
 
 test-unit: setup-test ## Unit and conformance tests (3 minutes after a build)
@@ -38,8 +38,11 @@ test-unit: setup-test ## Unit and conformance tests (3 minutes after a build)
 e2e: setup-test ## Six real processes under real clients (2 minutes after a build)
 	@Tests/run e2e
 
-faults: setup-test ## Killed, frozen and misled processes (3 minutes after a build)
+faults: setup-test ## Killed, frozen and misled processes (12 minutes after a build)
 	@Tests/run faults
+
+fuzz: setup ## Hostile bytes under AddressSanitizer, ten minutes a target (30 minutes; FUZZ_SECONDS=n: n seconds a target)
+	@Tests/Fuzz/run.sh $(or $(FUZZ_SECONDS),600)
 
 accept: setup-test ## The black-box checks of ../shared/accept, where that folder is present (5 minutes after a build)
 	@Tests/run accept
@@ -63,6 +66,10 @@ bench: build ## Measure, and write Tests/Bench/results.json and RESULTS.md (10 m
 	@deploy/setup/install.sh bench
 	@deploy/setup/venv.sh $(VENV)
 	@$(VENV)/bin/python Tests/Bench/bench.py
+
+bench-peers: build ## The IPC layer beside a bare socket, gRPC in C++, Python and Swift; writes RESULTS.md (40 minutes, first time)
+	@deploy/setup/install.sh bench
+	@Tests/Bench/peers.sh
 
 clean: ## Remove build products and the state of `make run`
 	@rm -rf .build .bulkhead/run .bulkhead/state

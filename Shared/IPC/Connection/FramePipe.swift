@@ -46,6 +46,8 @@ final class FramePipe: @unchecked Sendable {
     private static let flushBytes = 16 << 10
     private var framesUnflushed = 0
     private var closeReason: String?
+    /// Why the connection ends as soon as the last fragment is on its way.
+    private var closesWhenSent: String?
     private(set) var isClosed = false
     /// When bytes last came in.
     private(set) var lastReceived = MonotonicTime.now()
@@ -288,6 +290,7 @@ extension FramePipe {
             passOut()
             if payload.readableBytes > 0 { transport?.write(payload) }
         }
+        if lanes.isEmpty, let reason = closesWhenSent.take() { closeAfterFlush(reason) }
     }
 
     private func scheduleFlush(_ type: FrameType? = nil) {
@@ -332,17 +335,24 @@ extension FramePipe {
         lanes = OutboundLanes()
         var text = ByteBuffer()
         text.writeString(String(decoding: violation.description.utf8.prefix(512), as: UTF8.self))
-        send(FrameHeader(type: .error, aux: violation.code.rawValue), text)
+        // Not by `send`: what it flushes may let waiting streams write behind the last frame.
+        writeHeader(FrameHeader(length: UInt32(text.readableBytes), type: .error, aux: violation.code.rawValue))
+        append(text)
         closeAfterFlush(violation.description)
     }
 
-    /// Closes when what was sent has left.
+    /// Closes when all that was sent has left, long messages included; whoever takes none of it has the time of a stall.
+    func closeWhenSent(_ reason: String) {
+        guard !isClosed, !lanes.isEmpty else { return closeAfterFlush(reason) }
+        closesWhenSent = reason
+    }
+
+    /// Closes when what was passed to the transport has left. Nothing is sent after this.
     func closeAfterFlush(_ reason: String) {
         guard !isClosed else { return }
         closeReason = reason
         passOut()
         let transport = transport
-        transport?.flush()
         transportClosed(reason)
         transport?.closeAfterFlush()
     }

@@ -126,7 +126,7 @@ final class ClientConnection: FramePipeDelegate, @unchecked Sendable {
     }
 
     private func closeIfDone() {
-        if state == .draining, streams.isEmpty { pipe.closeAfterFlush("drained") }
+        if state == .draining, streams.isEmpty { pipe.closeWhenSent("drained") }
     }
 }
 

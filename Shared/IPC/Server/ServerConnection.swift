@@ -358,7 +358,7 @@ extension ServerConnection {
 
     /// The client has had its time to confirm.
     func drainUnconfirmed() {
-        if state == .draining, streams.isEmpty { pipe.closeAfterFlush("drained") }
+        if state == .draining, streams.isEmpty { pipe.closeWhenSent("drained") }
     }
 
     /// The calls whose callers wait for a status.
@@ -376,7 +376,7 @@ extension ServerConnection {
     }
 
     private func closeIfDrained() {
-        if state == .confirmed, streams.isEmpty { pipe.closeAfterFlush("drained") }
+        if state == .confirmed, streams.isEmpty { pipe.closeWhenSent("drained") }
     }
 
     private func forgetIfDone() {

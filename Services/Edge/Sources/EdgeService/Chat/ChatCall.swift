@@ -10,6 +10,8 @@ package struct ChatCall: Sendable, Equatable {
     package var includesUsage = false
     /// The member `bulkhead`.
     package var options = BulkheadOptions()
+    /// Length of the request's body.
+    package var bodyBytes = 0
 
     /// A call with default options.
     package init(chat: ChatAPI.ChatRequest, includesUsage: Bool = false, options: BulkheadOptions = BulkheadOptions()) {

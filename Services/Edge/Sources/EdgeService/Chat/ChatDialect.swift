@@ -13,6 +13,8 @@ package struct AnswerFacts: Sendable, Equatable {
     package var degraded: [String]
     /// Time spent in edge, admission included.
     package var overheadMilliseconds: Double
+    /// Bytes of text and tool input that reached the client.
+    package var streamedBytes = 0
 
     /// Facts of an answer; nothing is known at first.
     package init(
@@ -23,6 +25,12 @@ package struct AnswerFacts: Sendable, Equatable {
         self.usage = usage
         self.degraded = degraded
         self.overheadMilliseconds = overheadMilliseconds
+    }
+
+    /// What a stream that broke off before it told its usage has cost at least: four bytes are about a token.
+    mutating func estimateUsage(bodyBytes: Int) {
+        guard usage == nil, streamedBytes > 0 else { return }
+        usage = ChatAPI.Usage(inputTokens: bodyBytes / 4, outputTokens: (streamedBytes + 3) / 4, estimated: true)
     }
 
     /// `x-bulkhead-cost-usd`; `unknown` when the price is.

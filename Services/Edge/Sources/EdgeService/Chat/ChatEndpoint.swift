@@ -30,6 +30,7 @@ struct ChatEndpoint: Sendable {
         let body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
         var call = try dialect.decode(try RequestJSON.parse(body))
         call.options.apply(exchange.request.headers)
+        call.bodyBytes = body.readableBytes
         exchange.event.alias = call.chat.model
         exchange.event.streamed = call.chat.stream
         let question = AdmissionRequest(
@@ -88,6 +89,7 @@ struct ChatRun {
             try await exchange.reply.finish()
         } catch {
             exchange.connection.endKeepAlive()
+            facts.estimateUsage(bodyBytes: call.bodyBytes)
             let failure = await failed(error, facts)
             guard exchange.reply.status != nil, let told = failure as? EdgeError else { throw failure }
             exchange.event.errorCode = told.code
@@ -196,6 +198,7 @@ extension AnswerFacts {
             degraded = caller.degraded + served.degraded.filter { !caller.degraded.contains($0) }
         }
         usage = event.usage ?? usage
+        streamedBytes += event.text.utf8.count + (event.json?.utf8.count ?? 0)
     }
 
     fileprivate mutating func note(_ answer: CollectedAnswer, _ caller: Caller) {
