@@ -136,8 +136,7 @@ def test_a_peer_that_returns_to_1000_waiting_callers_is_loaded_step_by_step(fold
     assert {end["code"] for end in ends} == {"ok"}
     running = [row["running"] for row in folder.journal()[before:] if row["id"].startswith(waiters)]
     assert len(running) == 1000, "each once"
-    # One probe alone; whoever comes next runs with at most two others, and only then do ten run at once.
-    assert running[0] == 1
-    assert max(running[1:2]) <= 3
+    # One probe alone; its success lets three run at once, and only when those are well too do the others come.
+    assert running[0] == 1 and max(running[1:4]) <= 3, running[:20]
     assert not [m for m in client.moments if m["at_ns"] > began and m["breaker"] == "open"], "no second collapse"
     assert client.now()["breaker"] == "closed"

@@ -35,7 +35,8 @@ def test_100_streams_are_finished_before_a_server_that_was_asked_to_end_does(fol
 @pytest.mark.fault("F44")
 def test_what_does_not_end_within_the_grace_is_told_so(folder: Folder) -> None:
     server, client = folder.serve("--grace", 1500), folder.client()
-    streams, stubborn = client.begin("Idle", times=50, deadline_ms=60_000), client.begin("Stubborn", body="60000", deadline_ms=70_000)
+    streams = client.begin("Idle", times=50, deadline_ms=60_000)
+    stubborn = client.begin("Stubborn", body="60000", deadline_ms=70_000)
     short = client.begin("Count", times=50, body="5 100")
     until(lambda: folder.count()["running"] == 101, 5, "the streams")
     asked = server.signal(signal.SIGTERM)
@@ -95,8 +96,8 @@ def test_a_service_asked_to_end_at_any_moment_of_its_start_ends_clean(provider: 
         for service in ("telemetry", "credentials"):
             for delay in (0.0, 0.005, 0.02, 0.05, 0.15):
                 process = start(
-                    [BIN / f"bulkhead-{service}", "serve", "--config", suite.config], cwd=suite.root, env=environment(suite.root),
-                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                    [BIN / f"bulkhead-{service}", "serve", "--config", suite.config], cwd=suite.root,
+                    env=environment(suite.root), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                 )
                 time.sleep(delay)
                 process.terminate()

@@ -1,14 +1,11 @@
 """Ends of different versions: what fits works, what does not says so and is not tried again and again."""
 
-import socket
-import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from ipc_peers import Folder, Neighbour, rejections
-from ipc_wire import ERROR, HELLO, HELLO_ACK, REQUEST, STATUS, Frame, Wire, hello, method_entry
+from ipc_wire import ERROR, HELLO, HELLO_ACK, FakeServer, Frame, Wire, hello, method_entry
 
 INCOMPATIBLE = 2
 
@@ -46,37 +43,6 @@ def test_a_server_that_comes_back_in_another_version_is_judged_anew(folder: Fold
     assert end["code"] == "ok" and client.now()["skewed"] == []
 
 
-class OtherServer:
-    """A server of this process that answers each handshake as it is told, and counts who comes."""
-
-    def __init__(self, path: Path, answer: Frame) -> None:
-        self.answer, self.arrivals = answer, list[float]()
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(path))
-        self.listener.listen(16)
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                wire = Wire(self.listener.accept()[0])
-            except OSError:
-                return
-            self.arrivals.append(time.monotonic())
-            try:
-                wire.expect(HELLO)
-                wire.send(self.answer)
-                while (frame := wire.read()) is not None:
-                    if frame.kind == REQUEST:
-                        wire.send(Frame(STATUS, b"", frame.stream, 1 | 4))
-            except (AssertionError, OSError):
-                pass
-
-    def close(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-
 @pytest.mark.fault("F43")
 def test_a_server_of_another_protocol_is_left_alone_for_30_s(folder: Folder) -> None:
     methods = [method_entry("Echo.Hop", 3, 3)]
@@ -85,7 +51,7 @@ def test_a_server_of_another_protocol_is_left_alone_for_30_s(folder: Folder) -> 
         "refuses": Frame(ERROR, b"protocol 1 is not spoken here", aux=INCOMPATIBLE),
         "service": Frame(HELLO_ACK, hello("other", methods=methods)),
     }
-    servers = {name: OtherServer(folder.path / name, answer) for name, answer in answers.items()}
+    servers = {name: FakeServer(folder.path / name, answer) for name, answer in answers.items()}
     clients = {name: folder.client(socket=folder.path / name, ready=False) for name in answers}
     for name, client in clients.items():
         client.wait_state("incompatible")

@@ -75,12 +75,19 @@ def test_a_server_refuses_a_path_it_cannot_trust(folder: Folder, spoil, says: st
     place.mkdir(mode=0o755)
     path = place / "s"
     spoil(path)
-    before = os.lstat(path) if os.path.lexists(path) else None
+    before = about(path)
     server = folder.start("serve", socket=path, wait=False)
     assert server.process.wait(5) != 0
     assert says in server.said() and str(place) in server.said(), server.said()
-    after = os.lstat(path) if os.path.lexists(path) else None
-    assert (after and (after.st_ino, after.st_mode, after.st_size)) == (before and (before.st_ino, before.st_mode, before.st_size))
+    assert about(path) == before, "what is there is left as it is"
+
+
+def about(path: Path) -> tuple[int, ...] | None:
+    """What tells a file from another and from its changed self; nil when there is none."""
+    if not os.path.lexists(path):
+        return None
+    info = os.lstat(path)
+    return info.st_ino, info.st_mode, info.st_size
 
 
 def listening(path: Path) -> Path:

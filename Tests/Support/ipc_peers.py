@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, Callable
 
@@ -216,9 +217,13 @@ class Folder:
             {"method": row[0], "id": row[1], "at_ns": int(row[2]), "running": int(row[3]), "pid": int(row[4])} for row in rows
         ]
 
+    def executed(self) -> Counter[str]:
+        """How often each call was executed, by its id."""
+        return Counter(row["id"] for row in self.journal())
+
     def executions(self, name: str) -> int:
         """How often the call with this id was executed."""
-        return sum(row["id"] == name for row in self.journal())
+        return self.executed()[name]
 
     def wait_executed(self, name: str, seconds: float = 5) -> None:
         until(lambda: self.executions(name), seconds, f"{name} to be executed", every=0.005)

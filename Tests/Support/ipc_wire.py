@@ -7,9 +7,10 @@ import dataclasses
 import os
 import socket
 import struct
+import threading
 import time
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
 HEADER = 16
 HELLO, HELLO_ACK, REQUEST, MESSAGE, STATUS, CANCEL, CREDIT = 1, 2, 3, 4, 6, 7, 8
@@ -216,3 +217,41 @@ class Wire:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class FakeServer:
+    """A server of this process: it answers each handshake as it is told, and each request with what `react` returns."""
+
+    def __init__(self, path: Path, answer: Frame, react: Callable[[Frame], list[Frame | bytes]] | None = None) -> None:
+        self.answer, self.react = answer, react or (lambda _: [])
+        self.arrivals: list[float] = []  # when somebody connected
+        self.errors: list[str] = []  # what clients said about it
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(16)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                raw, _ = self.listener.accept()
+            except OSError:
+                return
+            self.arrivals.append(time.monotonic())
+            threading.Thread(target=self._talk, args=(Wire(raw),), daemon=True).start()
+
+    def _talk(self, wire: Wire) -> None:
+        with contextlib.suppress(AssertionError, OSError), wire:
+            wire.expect(HELLO)
+            wire.send(self.answer)
+            while (frame := wire.read()) is not None:
+                if frame.kind == REQUEST:
+                    wire.send(*self.react(frame))
+                elif frame.kind == PING:
+                    wire.send(Frame(PONG, frame.payload))
+                elif frame.kind == ERROR:
+                    self.errors.append(frame.payload.decode())
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
