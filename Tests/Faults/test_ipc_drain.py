@@ -21,10 +21,10 @@ def test_100_streams_are_finished_before_a_server_that_was_asked_to_end_does(fol
     asked = server.signal(signal.SIGTERM)
     draining = client.wait_state("draining", since=asked)
     assert draining["at_ns"] - asked <= 1e9
-    # Nobody takes new calls, and they are told so in time.
+    # Nobody takes new calls: they wait as long as an announced restart takes, a second, and are told so.
     end = client.call("Hop", wait_ms=100)
     assert (end["code"], end["not_processed"]) == ("unavailable", True)
-    assert end["end_ns"] - end["start_ns"] <= 1e9
+    assert end["end_ns"] - end["start_ns"] <= 2.5e9
     ends = client.ends_of(streams, 100)
     assert {(end["code"], end["received"]) for end in ends} == {("ok", 20)}, "none is cut off"
     assert server.result(5) == {"cut_off": 0}
