@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 import time
@@ -146,6 +147,8 @@ def allocations(who: list[Contestant], options: argparse.Namespace) -> dict[str,
 
 def main() -> int:
     options = arguments()
+    # Ended from outside it still ends its servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options.peers = options.peers.resolve()
     set_nice(options.nice)
     options.rounds = options.rounds or (2 if options.quick else 5)
