@@ -62,7 +62,7 @@ def measured(made: Servers, who: Contestant, cpus: str, size: int, width: int, c
         "p50_us": told["p50_us"], "p99_us": told["p99_us"], "p999_us": told["p999_us"], "per_s": calls / told["seconds"],
         "client_cpu_us": told["cpu_us"] / calls, "server_cpu_us": told["server_cpu_us"] / all_calls,
         "client_switches": told["switches"] / calls, "server_switches": told["server_switches"] / all_calls,
-        "server_threads_ended": told["server_threads_ended"],
+        "server_threads_ended": told["server_threads_ended"], "count": calls,
     }
 
 
