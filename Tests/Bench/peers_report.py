@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-from contestants import Contestant
+from contestants import ROOT, Contestant
 
 HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- ipc side by side: written by peers.py -->", "<!-- end of ipc side by side -->"
@@ -39,7 +39,7 @@ class Machine:
         ours = sum(os.times()[:4])
         model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
         return {
-            "commit": _said("git", "-C", str(HERE), "rev-parse", "--short=12", "HEAD"),
+            "commit": _commit(),
             "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"),
             "machine": {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release()},
             "cpus": options.cpus, "nice": options.nice, "rounds": options.rounds, "cell_seconds": options.seconds,
@@ -52,6 +52,13 @@ class Machine:
                 "Python grpcio": _said(str(options.peers / "venv" / "bin" / "python"), "-c", "import grpc; print(grpc.__version__)"),
             },
         }
+
+
+def _commit() -> str:
+    """What was measured: with "+changes" when the sources differ from the commit."""
+    sources = ("Package.swift", "Shared", "Protos", "Tests/Support")
+    changed = _said("git", "-C", str(ROOT), "status", "--porcelain", "--", *sources) != "unknown"
+    return _said("git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
 
 
 def _said(*words: str) -> str:

@@ -16,9 +16,7 @@ struct BenchCall: AsyncParsableCommand {
     @Flag(help: "Answered from an async handler instead of on the loop.") var task = false
 
     func run() async throws {
-        let link = IPCLink(
-            configuration: LinkConfiguration(peer: "bench", caller: "bench", socketPath: socket, schemas: [BenchEcho.schema]),
-            eventLoop: Echo.loop)
+        let link = try await BenchEcho.link(socket)
         _ = try await measure(link, warmup ?? max(inFlight, count / 10))
         let usage = BenchUsage()
         let took = try await measure(link, count)
@@ -58,9 +56,7 @@ struct BenchStream: AsyncParsableCommand {
     @Option(help: "Bytes of a message.") var size = 64
 
     func run() async throws {
-        let link = IPCLink(
-            configuration: LinkConfiguration(peer: "bench", caller: "bench", socketPath: socket, schemas: [BenchEcho.schema]),
-            eventLoop: Echo.loop)
+        let link = try await BenchEcho.link(socket)
         try await receive(link, warmup ?? count / 10)
         let usage = BenchUsage()
         try await receive(link, count)

@@ -18,6 +18,15 @@ enum BenchEcho {
         ServerMethod(stream, .stream { reader, _, writer in try await repeated(reader, writer) }),
     ]
 
+    /// A link that has answered once; the machine may be so busy that connecting takes longer than a call waits for it.
+    static func link(_ socket: String) async throws -> IPCLink {
+        let link = IPCLink(
+            configuration: LinkConfiguration(peer: "bench", caller: "bench", socketPath: socket, schemas: [schema]),
+            eventLoop: Echo.loop)
+        _ = try await link.unary(immediate, ByteBuffer(), CallOptions(deadline: .now() + .seconds(30), waitForReady: .seconds(6)))
+        return link
+    }
+
     /// The request is the number of messages, eight bytes little-endian, and one message to repeat.
     private static func repeated(_ reader: MessageReader, _ writer: MessageWriter) async throws {
         guard var request = try await reader.next(), let count = request.readInteger(endianness: .little, as: UInt64.self) else {
