@@ -1,5 +1,6 @@
 """The socket file, its folder, and who connects: deleted, replaced, linked, owned by others, full, and out of descriptors."""
 
+import contextlib
 import os
 import resource
 import socket
@@ -211,7 +212,8 @@ def test_a_server_without_descriptors_keeps_those_it_has_and_recovers(folder: Fo
     crowd = []
     for _ in range(60):
         wire = Wire.connect(folder.socket)
-        wire.send(Frame(HELLO, hello()))
+        with contextlib.suppress(BrokenPipeError):  # turned away already
+            wire.send(Frame(HELLO, hello()))
         crowd.append(wire)
     calls = client.begin("Wait", times=20, body="1500")
     began = server.cpu_seconds()
@@ -229,7 +231,7 @@ def test_a_server_without_descriptors_keeps_those_it_has_and_recovers(folder: Fo
     for wire in crowd:
         wire.close()
     until(lambda: folder.wire().call("Echo.Hop", b"x").payload == b"x", 5, "new connections")
-    assert server.is_alive and [m["state"] for m in client.moments if m["state"] != "ready"] == ["connecting"]
+    assert server.is_alive and client.states() == ["connecting", "ready"]
 
 
 def first(wire: Wire) -> Frame | None:
