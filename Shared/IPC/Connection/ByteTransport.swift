@@ -7,6 +7,8 @@ protocol ByteTransport: AnyObject {
     /// Bytes accepted by `write` that the kernel has not taken.
     var bufferedBytes: Int { get }
     func write(_ bytes: ByteBuffer)
+    /// As `write`, and at once if nothing waits.
+    func writeNow(_ bytes: ByteBuffer)
     func flush()
     /// Off: what comes stays with the kernel, which makes the peer wait.
     func setReading(_ isOn: Bool)

@@ -279,7 +279,7 @@ extension FramePipe {
 
     private func passOut() {
         guard !outIsPassed, out.readableBytes > 0 else { return }
-        transport?.write(out)
+        transport?.writeNow(out)
         outIsPassed = true
     }
 

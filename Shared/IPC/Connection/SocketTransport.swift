@@ -1,4 +1,6 @@
+import Glibc
 import NIOCore
+import NIOPosix
 
 /// A Unix socket as transport: the only channel handler of its pipeline.
 ///
@@ -10,6 +12,10 @@ final class SocketTransport: ChannelInboundHandler, ByteTransport, @unchecked Se
     private let pipe: FramePipe
     private var context: ChannelHandlerContext?
     private var failure: (any Error)?
+    private var channel: (any Channel)?
+    private var descriptor: Int32 = -1
+    /// Writes that the channel has not finished.
+    private var outstanding = 0
 
     init(pipe: FramePipe) { self.pipe = pipe }
 
@@ -20,9 +26,29 @@ final class SocketTransport: ChannelInboundHandler, ByteTransport, @unchecked Se
         return (try? options.getOption(.bufferedWritableBytes)) ?? 0
     }
 
-    func write(_ bytes: ByteBuffer) { context?.write(wrapOutboundOut(bytes), promise: nil) }
+    func write(_ bytes: ByteBuffer) {
+        guard let context else { return }
+        outstanding += 1
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { _ in self.outstanding -= 1 }
+        context.write(wrapOutboundOut(bytes), promise: promise)
+    }
 
-    func flush() { context?.flush() }
+    /// Most frames are short and the kernel has room for them: they need none of the channel's bookkeeping.
+    func writeNow(_ bytes: ByteBuffer) {
+        // A channel that has closed says so before `channelInactive` comes, and its descriptor may be another's by then.
+        guard outstanding == 0, descriptor >= 0, let channel, channel.isActive else { return write(bytes) }
+        let sent = bytes.withUnsafeReadableBytes {
+            send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+        }
+        if sent == bytes.readableBytes { return }
+        // Whatever the kernel did not take, or refuses, is the channel's business: it waits, or finds out why and closes.
+        write(sent > 0 ? bytes.getSlice(at: bytes.readerIndex + sent, length: bytes.readableBytes - sent) ?? bytes : bytes)
+    }
+
+    func flush() {
+        if outstanding > 0 { context?.flush() }
+    }
 
     func setReading(_ isOn: Bool) {
         guard let context else { return }
@@ -47,9 +73,15 @@ final class SocketTransport: ChannelInboundHandler, ByteTransport, @unchecked Se
 
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
-    func channelActive(context: ChannelHandlerContext) { pipe.attach(self) }
+    func channelActive(context: ChannelHandlerContext) {
+        channel = context.channel
+        let pipeline = context.channel.pipeline.syncOperations
+        descriptor = (try? pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 }) ?? -1
+        pipe.attach(self)
+    }
 
     func channelInactive(context: ChannelHandlerContext) {
+        (descriptor, channel) = (-1, nil)
         pipe.transportClosed(failure.map { "\($0)" } ?? "the peer closed the connection")
     }
 

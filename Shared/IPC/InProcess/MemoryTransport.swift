@@ -33,6 +33,8 @@ final class MemoryTransport: ByteTransport, @unchecked Sendable {
 
     func write(_ bytes: ByteBuffer) { unsent.append(bytes) }
 
+    func writeNow(_ bytes: ByteBuffer) { write(bytes) }
+
     func flush() {
         guard other != nil, !unsent.isEmpty, !isDelivering else { return }
         isDelivering = true

@@ -187,8 +187,9 @@ extension ServerConnection {
         let result: Result<ByteBuffer?, CallError>
         await pipe.drained()
         do {
-            // It may have been cancelled before its turn came.
+            // It may have been cancelled, or come too late, before its turn came.
             if let cancellation = stream.cancellation { throw cancellation }
+            guard MonotonicTime.now() < stream.call.deadline else { throw named(.expired(stream.entry.descriptor.name)) }
             switch stream.entry.handler {
             case .immediate(let handler): result = .success(try handler(work.message, stream.call).get())
             case .unary(let handler): result = .success(try await handler(work.message, stream.call))
