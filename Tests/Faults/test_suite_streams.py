@@ -147,8 +147,8 @@ def test_a_client_that_leaves_is_gone_at_the_provider_within_100_ms(endless: Sui
 
 
 @pytest.mark.fault("F20")
-def test_slow_readers_pause_the_provider_and_cost_two_buffers_of_256_kib_each(provider: Provider, teller: Teller) -> None:
-    """A process on the way has what it received and what it passed on. Measured as the difference between many slow readers and
+def test_slow_readers_pause_the_provider_and_cost_a_mebibyte_a_process_each_at_most(provider: Provider, teller: Teller) -> None:
+    """A process on the way has a window of 256 KiB received and one passed on, in buffers of up to twice their bytes. Measured as the difference between many slow readers and
     a few, who pay for what a process needs once; in processes that have no memory to spare yet."""
     suite = in_front_of(provider, teller)
     few, many = 4, 36
@@ -176,7 +176,7 @@ def test_slow_readers_pause_the_provider_and_cost_two_buffers_of_256_kib_each(pr
     print("kib_each:", each)
     print("neighbours_ms:", [round(seconds * 1000, 1) for seconds in (alone, neighbours)])
     assert neighbours < max(5 * alone, 0.05), f"others wait {neighbours * 1000:.1f} ms instead of {alone * 1000:.1f} ms"
-    assert max(each.values()) <= 2 * 256, f"KiB for each slow reader: {each}"
+    assert max(each.values()) <= 4 * 256, f"KiB for each slow reader: {each}"
 
 
 @pytest.mark.fault("F06")
