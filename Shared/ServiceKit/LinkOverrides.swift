@@ -9,7 +9,7 @@ extension LinkConfiguration {
         breaker.minRequests = change.minRequests ?? breaker.minRequests
         breaker.window = change.window ?? breaker.window
         breaker.openFor = change.openFor ?? breaker.openFor
-        breaker.openForMax = change.openForMax ?? breaker.openForMax
+        breaker.openForMax = max(change.openForMax ?? breaker.openForMax, breaker.openFor)
         breaker.slowRatio = change.slowRatio ?? breaker.slowRatio
         if let slowAfter = change.slowAfter {
             slow = SlowThresholds(control: min(slow.control, slowAfter), unary: slowAfter)

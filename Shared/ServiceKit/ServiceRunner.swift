@@ -147,7 +147,10 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
             peer: peer.service.rawValue, caller: Service.name.rawValue, socketPath: folders.ipcSocket,
             schemas: peer.schemas + [PeerMethods.schema], allowedOwners: PeerIdentity.owners(of: peer.service))
         if let change = suite.links["\(Service.name.rawValue).\(peer.service.rawValue)"] { configuration.apply(change) }
-        return IPCLink(configuration: configuration, eventLoop: loop)
+        let link = IPCLink(configuration: configuration, eventLoop: loop)
+        let journal = LinkJournal(logger)
+        link.onChange { journal.observe($0) }
+        return link
     }
 
     private struct Sockets {

@@ -5,6 +5,7 @@ A line of the manifest is `ID test`, where a test is `Suite/function` of a Swift
 are present, each test must be among those that passed (skipped ones are named); where they are not, it must exist.
 """
 
+import os
 import re
 import sys
 import xml.etree.ElementTree as tree
@@ -79,11 +80,14 @@ def main() -> int:
                     skipped.add(case)
     problems += [f"{case}: not a case of the specification" for case in cases if case not in REQUIRED]
     later = [case for case in REQUIRED if all(test.startswith("later:") for test in cases.get(case, ["?"]))]
-    for problem in problems:
-        print(problem)
     print(f"{len(REQUIRED) - len(later)} of {len(REQUIRED)} cases have a test; of later parts: {' '.join(later) or 'none'}")
     if skipped:
         print(f"skipped here: {' '.join(sorted(skipped))}")
+        # Root has all they need; others cannot change users or clocks.
+        if os.geteuid() == 0:
+            problems.append("cases were skipped though nothing is missing here")
+    for problem in problems:
+        print(problem)
     return 1 if problems else 0
 
 

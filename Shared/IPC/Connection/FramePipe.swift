@@ -53,6 +53,9 @@ final class FramePipe: @unchecked Sendable {
     private(set) var lastReceived = MonotonicTime.now()
     private var partialSince: MonotonicTime?
     private var unwritableSince: MonotonicTime?
+    /// Bytes given to the transport, and how many of them had left when the watch looked last.
+    private var passedBytes = 0
+    private var leftBytes = 0
     private var watchArmed = false
 
     init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
@@ -182,6 +185,15 @@ extension FramePipe {
         eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in self?.watch() }
     }
 
+    /// A peer that takes some of it is slow, not stuck: its time begins anew.
+    private func hasProgress(_ now: MonotonicTime) -> Bool {
+        let left = passedBytes - (transport?.bufferedBytes ?? 0)
+        defer { leftBytes = left }
+        guard left > leftBytes else { return false }
+        unwritableSince = now
+        return true
+    }
+
     private func watch() {
         watchArmed = false
         guard !isClosed else { return }
@@ -190,7 +202,7 @@ extension FramePipe {
         if let partialSince, now - partialSince >= partialLimit {
             let seconds = partialLimit.components.seconds
             fail(ProtocolViolation(code: .timeout, description: "a frame stayed incomplete for \(seconds) s"))
-        } else if let unwritableSince, now - unwritableSince >= Self.stall {
+        } else if let unwritableSince, !hasProgress(now), now - unwritableSince >= Self.stall {
             close("the peer took no bytes for 10 s")
         } else if partialSince != nil || unwritableSince != nil {
             armWatch()
@@ -274,11 +286,13 @@ extension FramePipe {
             return
         }
         passOut()
+        passedBytes += payload.readableBytes
         transport?.write(payload)
     }
 
     private func passOut() {
         guard !outIsPassed, out.readableBytes > 0 else { return }
+        passedBytes += out.readableBytes
         transport?.writeNow(out)
         outIsPassed = true
     }
@@ -288,6 +302,7 @@ extension FramePipe {
         while !lanes.isEmpty, transport?.isWritable == true, let (header, payload) = lanes.next() {
             writeHeader(header)
             passOut()
+            passedBytes += payload.readableBytes
             if payload.readableBytes > 0 { transport?.write(payload) }
         }
         if lanes.isEmpty, let reason = closesWhenSent.take() { closeAfterFlush(reason) }

@@ -64,12 +64,12 @@ final class InboundMessages: @unchecked Sendable {
         }
     }
 
-    /// No message follows. The queued ones can still be taken, in order and before an error is told; only when the caller
-    /// itself has given up (cancelled, out of time) are they dropped.
-    func finish(_ result: Result<Void, CallError>) {
+    /// No message follows. The queued ones can still be taken, in order and before an error is told, unless nobody wants them
+    /// any more.
+    func finish(_ result: Result<Void, CallError>, isAbandoned: Bool = false) {
         guard end == nil else { return }
         end = result
-        if case .failure(let error) = result, error.code == .cancelled || error.code == .deadlineExceeded {
+        if isAbandoned {
             queue.removeAll()
             held.remove(held.bytes)
         }

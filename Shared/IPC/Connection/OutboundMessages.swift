@@ -23,7 +23,8 @@ final class OutboundMessages: @unchecked Sendable {
     private var end: CallError?
     private var isFinished = false
     private var waits: Deque<Wait> = []
-    private var cancelledWait: UInt64 = 0
+    /// Writers that were cancelled before they waited here, the last few: several may write at once.
+    private var cancelledWaits: [UInt64] = []
     private let nextWait = Atomic<UInt64>(1)
     /// A peer that gives no credit to a waiting writer for this long takes nothing more: what feeds the stream (another
     /// process, a provider's connection) must not wait for it for ever.
@@ -101,7 +102,7 @@ final class OutboundMessages: @unchecked Sendable {
         do {
             if try writeNow(wait.message) {
                 wait.continuation.resume()
-            } else if cancelledWait == wait.id {
+            } else if cancelledWaits.contains(wait.id) {
                 wait.continuation.resume(throwing: CallError.cancelledByCaller)
             } else {
                 waits.append(wait)
@@ -131,8 +132,10 @@ final class OutboundMessages: @unchecked Sendable {
     }
 
     private func cancel(_ id: UInt64) {
-        cancelledWait = id
-        guard let place = waits.firstIndex(where: { $0.id == id }) else { return }
+        guard let place = waits.firstIndex(where: { $0.id == id }) else {
+            cancelledWaits = cancelledWaits.suffix(15) + [id]
+            return
+        }
         waits.remove(at: place).continuation.resume(throwing: CallError.cancelledByCaller)
     }
 

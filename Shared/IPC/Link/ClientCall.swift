@@ -85,11 +85,17 @@ final class ClientCall: @unchecked Sendable {
         }
         let end = result.map { _ in () }
         if let opening = opening.take() { opening.resume(with: end.mapError { $0 }) }
-        inbound?.finish(end)
+        inbound?.finish(end, isAbandoned: isAbandoned(end))
         switch end {
         case .success: outbound?.close(CallError(.cancelled, reason: "call_ended", message: "the peer has ended the call"))
         case .failure(let error): outbound?.close(error)
         }
+    }
+
+    /// The caller itself has given up or run out of time: what still came is not wanted.
+    private func isAbandoned(_ end: Result<Void, CallError>) -> Bool {
+        guard case .failure(let error) = end, error.origin == nil else { return false }
+        return error.code == .cancelled || error.code == .deadlineExceeded
     }
 
     /// What the end says about the peer. `fromPeer`: its own word, so that it is alive.
@@ -101,6 +107,8 @@ final class ClientCall: @unchecked Sendable {
         case .internal, .unknown, .dataLoss: return .failure
         case .unavailable: return fromPeer ? .success : .failure
         // With less time than this a healthy peer may be late, too.
+        // A stream that was still heard from only took longer than its caller had time for.
+        case .deadlineExceeded where hasResponse: return .neutral
         case .deadlineExceeded: return options.deadline - started >= .milliseconds(50) ? .failure : .neutral
         case .cancelled, .resourceExhausted: return .neutral
         default: return .success

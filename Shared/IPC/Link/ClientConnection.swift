@@ -177,7 +177,7 @@ extension ClientConnection {
     /// Nobody waits for the call any more.
     func abandon(_ call: ClientCall) {
         guard streams.removeValue(forKey: call.stream) != nil else { return }
-        assembling.remove(call.assembler.bytes)
+        releaseReceived(call)
         pipe.dropUnsent(call.stream)
         pipe.send(FrameHeader(type: .cancel, stream: call.stream))
         closeIfDone()
@@ -205,7 +205,7 @@ extension ClientConnection {
             result = .failure(try IPCMessages.Failure.received(frame.header, frame.payload))
         }
         streams.removeValue(forKey: frame.header.stream)
-        assembling.remove(call.assembler.bytes)
+        releaseReceived(call)
         pipe.dropUnsent(frame.header.stream)
         link.ended(call, result, fromPeer: true)
         closeIfDone()
@@ -215,6 +215,9 @@ extension ClientConnection {
         guard let call = try call(frame.header) else { return }
         if !call.assembler.isPartial { try call.inbound?.admit() }
         try call.assembler.check(frame.header, frame.payload)
+        guard call.replyMessage == nil else {
+            throw ProtocolViolation(description: "second message in the answer of unary call \(call.method.name)")
+        }
         call.hasResponse = true
         let before = call.assembler.bytes
         do {
@@ -223,12 +226,26 @@ extension ClientConnection {
             assembling.add(call.assembler.bytes - before)
             guard let message else { return }
             link.responded(call)
-            if call.isUnary { call.replyMessage = message } else { call.inbound?.push(message) }
+            if call.isUnary { keep(message, call) } else { call.inbound?.push(message) }
         } catch {
+            // The assembler has dropped what it had.
             assembling.remove(before)
             abandon(call)
             link.ended(call, .failure(error), fromPeer: false)
         }
+    }
+}
+
+// MARK: memory
+extension ClientConnection {
+    /// Holds the reply until its status comes; counted like a message that is not whole.
+    private func keep(_ message: ByteBuffer, _ call: ClientCall) {
+        call.replyMessage = message
+        assembling.add(message.readableBytes)
+    }
+
+    private func releaseReceived(_ call: ClientCall) {
+        assembling.remove(call.assembler.bytes + (call.replyMessage?.readableBytes ?? 0))
     }
 }
 

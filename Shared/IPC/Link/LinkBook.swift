@@ -32,14 +32,17 @@ struct LinkBook {
         latency = LatencyHistogram(now: now)
     }
 
-    mutating func admit(_ methodClass: MethodClass, limits: ClassLimits, now: MonotonicTime) -> Admission {
+    /// - Parameter isRetry: a second try of a call that was counted with its first.
+    mutating func admit(_ methodClass: MethodClass, isRetry: Bool, limits: ClassLimits, now: MonotonicTime) -> Admission {
         guard inFlight[methodClass] < limits[methodClass] else { return .full }
         switch breaker.admit(now: now) {
         case .rejected(let retryAfter): return .rejected(retryAfter: retryAfter, isProbing: breaker.state == .halfOpen)
         case .permit(let permit):
             inFlight[methodClass] += 1
-            calls += 1
-            retries.deposit(now: now)
+            if !isRetry {
+                calls += 1
+                retries.deposit(now: now)
+            }
             return .permit(permit)
         }
     }

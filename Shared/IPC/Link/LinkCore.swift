@@ -222,7 +222,9 @@ extension LinkCore {
         let backlog = connection.pipe.backlogBytes + (call.request?.readableBytes ?? 0)
         guard backlog <= Self.maxBacklog else { return call.resume(.failure(.full(configuration.peer))) }
         guard configuration.memory.hasRoom else { return call.resume(.failure(.memoryBudget(configuration.memory))) }
-        switch book.withLock({ $0.admit(call.method.methodClass, limits: configuration.limits, now: now) }) {
+        switch book.withLock({
+            $0.admit(call.method.methodClass, isRetry: call.wasRetried, limits: configuration.limits, now: now)
+        }) {
         case .permit(let permit):
             call.permit = permit
             call.isCounted = true
@@ -280,7 +282,7 @@ extension LinkCore {
         let now = MonotonicTime.now()
         let (state, lastError) = book.withLock { ($0.state, $0.lastError) }
         for call in waiting.remove(where: { $0.isOver || $0.patience <= now }) where !call.isOver {
-            let isReady = current != nil
+            let isReady = current.map { !$0.isSilent } ?? false
             failUnreachable(
                 call, isReady ? .breakerOpen(configuration.peer, Self.waitTick) : .linkDown(configuration.peer, state, lastError),
                 now)

@@ -189,7 +189,7 @@ extension ServerConnection {
         do {
             // It may have been cancelled, or come too late, before its turn came.
             if let cancellation = stream.cancellation { throw cancellation }
-            guard MonotonicTime.now() < stream.call.deadline else { throw named(.expired(stream.entry.descriptor.name)) }
+            guard MonotonicTime.now() < stream.call.deadline else { throw Refusal(named(.expired(stream.entry.descriptor.name))) }
             switch stream.entry.handler {
             case .immediate(let handler): result = .success(try handler(work.message, stream.call).get())
             case .unary(let handler): result = .success(try await handler(work.message, stream.call))
@@ -315,8 +315,10 @@ extension ServerConnection {
     }
 
     private func cancelled(_ header: FrameHeader) throws(ProtocolViolation) {
-        guard let stream = try known(header) else { return }
-        pipe.dropUnsent(stream.id)
+        let stream = try known(header)
+        // The answer of a call that is over may still be on its way.
+        pipe.dropUnsent(header.stream)
+        guard let stream else { return }
         cancel(stream, .cancelledByCaller, silently: true)
     }
 
@@ -370,6 +372,8 @@ extension ServerConnection {
         for stream in answerable {
             let error = named(
                 CallError(.unavailable, reason: "shutting_down", message: "\(core.configuration.service) shut down"))
+            // Nothing may stand before the last word.
+            pipe.dropUnsent(stream.id)
             answer(stream.id, .failure(error))
             cancel(stream, error, silently: true)
         }

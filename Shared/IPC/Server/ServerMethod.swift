@@ -25,6 +25,21 @@ package struct ServerCall: Sendable {
     }
 }
 
+/// Thrown by a handler that has done nothing yet and does not want to: the caller may try once more, at the time
+/// `error.retryAfter` says. Any other error ends the call for good, whatever a peer further on said about itself: this handler
+/// has begun, and what it did before it failed must not be done twice.
+package struct Refusal: Error, Sendable {
+    /// What the caller is told.
+    package let error: CallError
+
+    /// - Parameter error: told as not processed.
+    package init(_ error: CallError) {
+        var error = error
+        error.notProcessed = true
+        self.error = error
+    }
+}
+
 /// How a method is executed. Handlers run in a task that is cancelled when the caller cancels, its deadline passes or its
 /// connection goes; they end a call by returning or by throwing a `CallError` (any other error becomes `.unknown`).
 package enum ServerHandler: Sendable {

@@ -39,7 +39,7 @@ final class ServerStream: @unchecked Sendable {
         if silently { isSilenced = true }
         guard cancellation == nil, !isOver else { return }
         cancellation = error
-        inbound?.finish(.failure(error))
+        inbound?.finish(.failure(error), isAbandoned: true)
         outbound?.close(error)
         task?.cancel()
         worker?.cancel()
@@ -58,11 +58,12 @@ final class ServerStream: @unchecked Sendable {
     func callError(_ error: any Error, service: String) -> CallError {
         if let cancellation, error is CancellationError || (error as? CallError)?.code == .cancelled { return cancellation }
         var told =
-            error as? CallError
+            (error as? Refusal)?.error ?? error as? CallError
             ?? (error is CancellationError
                 ? CallError(.cancelled, message: "the handler was cancelled")
                 : CallError(.unknown, message: "the handler of \(entry.descriptor.name) failed with \(type(of: error))"))
         if told.origin == nil { told.origin = service }
+        if !(error is Refusal) { told.notProcessed = false }
         return told
     }
 }

@@ -75,7 +75,10 @@ final class SocketListener: @unchecked Sendable {
     }
 
     private func install(_ channel: any Channel, _ identity: SocketPath.FileIdentity?) {
-        guard !isClosed else { return channel.close(promise: nil) }
+        guard !isClosed else {
+            SocketPath.remove(path, identity)
+            return channel.close(promise: nil)
+        }
         self.channel?.close(promise: nil)
         self.channel = channel
         self.identity = identity

@@ -40,6 +40,17 @@ package final class CallService: CredentialsHandler {
     package func call(
         _ requests: TypedReader<CredentialsAPI.CallRequest>, _ call: ServerCall, _ replies: TypedWriter<CredentialsAPI.CallReply>
     ) async throws {
+        do {
+            try await serve(requests, call, replies)
+        } catch let error as CallError where error.notProcessed {
+            // Said here only while nothing has gone out.
+            throw Refusal(error)
+        }
+    }
+
+    private func serve(
+        _ requests: TypedReader<CredentialsAPI.CallRequest>, _ call: ServerCall, _ replies: TypedWriter<CredentialsAPI.CallReply>
+    ) async throws {
         let arrived = MonotonicTime.now()
         guard let first = try await requests.next() else {
             throw CallError(

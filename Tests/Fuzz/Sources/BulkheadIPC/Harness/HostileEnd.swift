@@ -32,6 +32,8 @@ final class HostileEnd: ByteTransport, @unchecked Sendable {
         pipe.writabilityChanged()
     }
 
+    func writeNow(_ bytes: ByteBuffer) { write(bytes) }
+
     func flush() {
         guard isTaking, !isClosed else { return }
         let sent = unsent
