@@ -44,7 +44,7 @@ package struct EmbedExecution: Sendable {
             case .anthropic, .openaiResponses, .gemini, .bedrock: return .failed(Self.noEmbeddings(one.target))
             }
         } catch {
-            if watchdog.hasExpired { return .failed(.silent(one.target, after: watchdog.limit)) }
+            if watchdog.hasExpired { return .failed(exchange.silence(one, after: watchdog.limit)) }
             return .failed(Self.failure(of: error, one))
         }
     }

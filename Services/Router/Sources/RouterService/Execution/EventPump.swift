@@ -74,7 +74,7 @@ package struct EventPump {
     }
 
     private func failure(of error: any Error) -> TargetFailure {
-        if watchdog.hasExpired { return .silent(one.target, after: watchdog.limit) }
+        if watchdog.hasExpired { return attempt.exchange.silence(one, after: watchdog.limit) }
         switch error {
         case let failure as TargetFailure: return failure
         case DecodeFault.provider(let provider): return provider.failure(one.target)

@@ -92,12 +92,17 @@ extension TargetFailure {
         case (.failedPrecondition, _), (.permissionDenied, _), (.notFound, _), (.invalidArgument, _):
             return TargetFailure(.credentials, error)
         default:
-            return TargetFailure(
-                .credentials,
-                CallError(
-                    .unavailable, reason: "credentials_unavailable",
-                    message: "The credentials service cannot be reached, so no provider can be asked: see bulkhead-router links.",
-                    retryAfter: error.retryAfter, origin: error.origin))
+            return .noCredentials(retryAfter: error.retryAfter, origin: error.origin)
         }
+    }
+
+    /// Nobody to ask a provider through.
+    package static func noCredentials(retryAfter: Duration?, origin: String?) -> TargetFailure {
+        TargetFailure(
+            .credentials,
+            CallError(
+                .unavailable, reason: "credentials_unavailable",
+                message: "The credentials service cannot be reached, so no provider can be asked: see bulkhead-router links.",
+                retryAfter: retryAfter, origin: origin))
     }
 }

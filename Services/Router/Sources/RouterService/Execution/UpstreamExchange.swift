@@ -48,6 +48,12 @@ package struct UpstreamExchange: Sendable {
     /// Bodies above this travel in pieces.
     private static let pieceBytes = 1 << 20
 
+    /// What it means that nothing came within `limit`. A provider is not to blame while the process on the way is silent itself.
+    package func silence(_ one: Try, after limit: Duration) -> TargetFailure {
+        client.link.snapshot().state == .ready
+            ? .silent(one.target, after: limit) : .noCredentials(retryAfter: .seconds(1), origin: nil)
+    }
+
     /// Sends `request` and hands head and body of the answer to `use`. Leaving `use` early closes the provider's connection.
     /// - Throws: `CallError` of the exchange, or what `use` throws.
     package func perform<Value: Sendable>(
