@@ -70,7 +70,7 @@ extension LinkMethods {
     fileprivate var rows: [[String]] {
         methods.map { method in
             [
-                peer, method.name, method.shape, "\(method.methodClass)", method.id.map { "\($0)" } ?? "-",
+                peer, method.name, method.shape, method.methodClass, method.id.map { "\($0)" } ?? "-",
                 method.version.rawValue + (method.problem.map { ": \($0)" } ?? ""),
             ]
         }

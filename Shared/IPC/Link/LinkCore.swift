@@ -71,10 +71,10 @@ final class LinkCore: @unchecked Sendable {
     func close() {
         guard !isClosed else { return }
         isClosed = true
-        enter(.down, "the link was closed")
+        enter(.down, LinkSnapshot.closedHere)
         while let call = waiting.pop() { call.resume(.failure(.linkClosed(configuration.peer))) }
         for connection in [current, dialing].compactMap({ $0 }) + retiring.values {
-            connection.pipe.closeAfterFlush("the link was closed")
+            connection.pipe.closeAfterFlush(LinkSnapshot.closedHere)
         }
         observer = nil
     }
@@ -109,7 +109,7 @@ extension LinkCore {
     private func outage(_ now: MonotonicTime) -> Duration { outageSince.map { now - $0 } ?? .zero }
 
     func ready(_ connection: ClientConnection) {
-        guard dialing === connection, !isClosed else { return connection.pipe.close("the link was closed") }
+        guard dialing === connection, !isClosed else { return connection.pipe.close(LinkSnapshot.closedHere) }
         dialing = nil
         current = connection
         unansweredGreetings = 0

@@ -38,6 +38,9 @@ package struct PeerHealth: Sendable, Equatable {
 
 /// What `links` and `/ready` show of one link.
 package struct LinkSnapshot: Sendable, Codable {
+    /// The last error of a link that its own process has closed.
+    package static let closedHere = "the link was closed"
+
     /// The service at the other end.
     package var peer: String
     /// What the link is.

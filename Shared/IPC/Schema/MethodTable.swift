@@ -74,7 +74,7 @@ struct MethodTable {
     var report: [LinkMethod] {
         schemas.flatMap(\.methods).map { method in
             LinkMethod(
-                name: method.name, shape: "\(method.shape)", methodClass: method.methodClass, id: offers[method.name]?.id,
+                name: method.name, shape: "\(method.shape)", methodClass: "\(method.methodClass)", id: offers[method.name]?.id,
                 version: version(method), problem: version(method) == .skewed ? offers[method.name]?.problem : nil)
         }
     }
@@ -103,7 +103,8 @@ package struct LinkMethod: Sendable, Codable, Equatable {
     package let name: String
     /// unary | clientStream | serverStream | bidirectional
     package let shape: String
-    package let methodClass: MethodClass
+    /// control | unary | stream
+    package let methodClass: String
     /// Its number on this connection; nil when missing.
     package let id: UInt16?
     package let version: Version
