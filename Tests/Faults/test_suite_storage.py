@@ -1,7 +1,11 @@
 """A disk that is full: the state of a service stands on a file system of one mebibyte."""
 
 import contextlib
+import fcntl
 import os
+import shutil
+import signal
+import struct
 import subprocess
 from pathlib import Path
 from typing import Any, Iterator
@@ -125,3 +129,85 @@ def test_a_full_disk_of_telemetry_is_felt_by_nobody(small: Small) -> None:
 
 def counted(suite: Suite) -> int:
     return suite.admin("telemetry", "stats")["requests"]
+
+
+# The disk dies
+
+EXT4_SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN of linux/ext4.h
+WITHOUT_LOG = 2
+
+
+class Dying:
+    """A suite whose session keeps its state on a disk that can be made to answer every access with EIO."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.suite = Suite(provider)
+        self.disk = self.suite.root / "s" / "session"
+        self.image = self.suite.root / "disk"
+        with open(self.image, "wb") as file:
+            file.truncate(32 << 20)
+        subprocess.run(["mkfs.ext4", "-q", self.image], check=True)
+        self.mount()
+        self.suite.begin()
+
+    def mount(self) -> None:
+        self.disk.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mount", "-o", "loop", self.image, self.disk], check=True)
+        self.disk.chmod(0o700)
+
+    def die(self) -> None:
+        folder = os.open(self.disk, os.O_RDONLY)
+        fcntl.ioctl(folder, EXT4_SHUTDOWN, struct.pack("I", WITHOUT_LOG))
+        os.close(folder)
+
+    def repair(self) -> None:
+        """Mounted anew, with what was durable. Whoever held the dead one open is ended first."""
+        subprocess.run(["umount", "-l", self.disk], check=True)
+        self.restart()
+        self.mount()
+        self.restart()
+
+    def restart(self) -> None:
+        self.suite.wait_restarted("session", self.suite.signal("session", signal.SIGKILL), 20)
+
+    def close(self) -> None:
+        self.suite.up.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.suite.up.wait(15)
+        subprocess.run(["umount", "-l", self.disk], check=True)
+        self.suite.close()
+
+
+@pytest.fixture
+def dying(provider: Provider) -> Iterator[Dying]:
+    if not is_root() or not shutil.which("mkfs.ext4"):
+        pytest.skip("needs root, mkfs.ext4 and the right to mount a file through a loop device")
+    try:
+        dying = Dying(provider)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"cannot mount a file here: {error}")
+    yield dying
+    dying.close()
+
+
+@pytest.mark.fault("F35")
+def test_a_disk_that_dies_takes_its_service_only(dying: Dying) -> None:
+    suite = dying.suite
+    pids = suite.pids()
+    assert suite.chat().status == 200
+    dying.die()
+    done = create(suite)
+    assert done.returncode != 0 and "nothing was changed" in done.stderr, done
+    for _ in range(20):
+        assert suite.chat().status == 200, "keys that were seen are still served"
+    until(lambda: suite.ready()["services"]["session"]["state"] != "ready", 10, "session to say that it cannot write", every=0.1)
+    others = {name: part["state"] for name, part in suite.ready()["services"].items() if name != "session"}
+    assert set(others.values()) == {"ready"}, others
+    assert suite.request("GET", "/ready", key=None).status == 200
+    assert {name: pid for name, pid in suite.pids().items() if name != "session"} == {
+        name: pid for name, pid in pids.items() if name != "session"
+    }
+    dying.repair()
+    suite.wait_well(10)
+    assert suite.chat().status == 200, "no key was lost"
+    until(lambda: create(suite).returncode == 0, 5, "writes on the new disk")

@@ -5,7 +5,6 @@ A line of the manifest is `ID test`, where a test is `Suite/function` of a Swift
 are present, each test must be among those that passed (skipped ones are named); where they are not, it must exist.
 """
 
-import os
 import re
 import sys
 import xml.etree.ElementTree as tree
@@ -18,7 +17,7 @@ INTEROP = (
 ).split()
 REQUIRED = [f"F{n:02}" for n in range(1, 59)] + [f"P{n}" for n in range(1, 11)] + INTEROP
 # May wait for the part that builds what they are about; all others may not.
-LATER = {f"F{n:02}" for n in (*range(33, 39), *range(47, 53))}
+LATER = {"F49"}  # Redis and PostgreSQL
 
 
 def load(path: Path) -> dict[str, list[str]]:
@@ -83,9 +82,9 @@ def main() -> int:
     print(f"{len(REQUIRED) - len(later)} of {len(REQUIRED)} cases have a test; of later parts: {' '.join(later) or 'none'}")
     if skipped:
         print(f"skipped here: {' '.join(sorted(skipped))}")
-        # Root has all they need; others cannot change users or clocks.
-        if os.geteuid() == 0:
-            problems.append("cases were skipped though nothing is missing here")
+        # Some need root and the right to mount or to change users; most need nothing.
+        if len(skipped) > len(REQUIRED) / 4:
+            problems.append(f"{len(skipped)} cases were skipped: that is no test of the specification")
     for problem in problems:
         print(problem)
     return 1 if problems else 0
