@@ -67,7 +67,8 @@ package enum TypedCall {
         } catch let error as WireError {
             throw CallError(
                 .internal, reason: "undecodable",
-                message: "\(bytes.readableBytes) bytes are no \(Message.self) (\(error)): the peer runs another schema or is broken")
+                message:
+                    "\(bytes.readableBytes) bytes are no \(Message.self) (\(error)): the peer runs another schema or is broken")
         }
     }
 }

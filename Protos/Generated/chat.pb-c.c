@@ -324,7 +324,9 @@ void   bulkhead__chat__chat_event__free_unpacked
 }
 static const Bulkhead__Chat__PartKind bulkhead__chat__part__kind__default_value = BULKHEAD__CHAT__PART_KIND__PART_KIND_UNSPECIFIED;
 static const protobuf_c_boolean bulkhead__chat__part__is_error__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__chat__part__field_descriptors[10] =
+static const Bulkhead__Chat__Dialect bulkhead__chat__part__origin__default_value = BULKHEAD__CHAT__DIALECT__DIALECT_UNSPECIFIED;
+static const protobuf_c_boolean bulkhead__chat__part__redacted__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__chat__part__field_descriptors[12] =
 {
   {
     "kind",
@@ -446,6 +448,30 @@ static const ProtobufCFieldDescriptor bulkhead__chat__part__field_descriptors[10
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "origin",
+    11,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Bulkhead__Chat__Part, has_origin),
+    offsetof(Bulkhead__Chat__Part, origin),
+    &bulkhead__chat__dialect__descriptor,
+    &bulkhead__chat__part__origin__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "redacted",
+    12,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Chat__Part, has_redacted),
+    offsetof(Bulkhead__Chat__Part, redacted),
+    NULL,
+    &bulkhead__chat__part__redacted__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__chat__part__field_indices_by_name[] = {
   9,   /* field[9] = extra_json */
@@ -455,6 +481,8 @@ static const unsigned bulkhead__chat__part__field_indices_by_name[] = {
   0,   /* field[0] = kind */
   6,   /* field[6] = media_type */
   3,   /* field[3] = name */
+  10,   /* field[10] = origin */
+  11,   /* field[11] = redacted */
   7,   /* field[7] = signature */
   1,   /* field[1] = text */
   5,   /* field[5] = url */
@@ -462,7 +490,7 @@ static const unsigned bulkhead__chat__part__field_indices_by_name[] = {
 static const ProtobufCIntRange bulkhead__chat__part__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor bulkhead__chat__part__descriptor =
 {
@@ -472,7 +500,7 @@ const ProtobufCMessageDescriptor bulkhead__chat__part__descriptor =
   "Bulkhead__Chat__Part",
   "bulkhead.chat",
   sizeof(Bulkhead__Chat__Part),
-  10,
+  12,
   bulkhead__chat__part__field_descriptors,
   bulkhead__chat__part__field_indices_by_name,
   1,  bulkhead__chat__part__number_ranges,
@@ -663,7 +691,7 @@ const ProtobufCMessageDescriptor bulkhead__chat__tool__descriptor =
 static const Bulkhead__Chat__ToolMode bulkhead__chat__chat_request__tool_mode__default_value = BULKHEAD__CHAT__TOOL_MODE__TOOL_MODE_UNSPECIFIED;
 static const protobuf_c_boolean bulkhead__chat__chat_request__stream__default_value = 0;
 static const Bulkhead__Chat__Dialect bulkhead__chat__chat_request__dialect__default_value = BULKHEAD__CHAT__DIALECT__DIALECT_UNSPECIFIED;
-static const ProtobufCFieldDescriptor bulkhead__chat__chat_request__field_descriptors[23] =
+static const ProtobufCFieldDescriptor bulkhead__chat__chat_request__field_descriptors[27] =
 {
   {
     "model",
@@ -941,8 +969,58 @@ static const ProtobufCFieldDescriptor bulkhead__chat__chat_request__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "anthropic_beta",
+    24,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Chat__ChatRequest, has_anthropic_beta),
+    offsetof(Bulkhead__Chat__ChatRequest, anthropic_beta),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reasoning_budget",
+    25,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Chat__ChatRequest, has_reasoning_budget),
+    offsetof(Bulkhead__Chat__ChatRequest, reasoning_budget),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reasoning_summary",
+    26,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Chat__ChatRequest, has_reasoning_summary),
+    offsetof(Bulkhead__Chat__ChatRequest, reasoning_summary),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "anthropic_version",
+    27,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Chat__ChatRequest, has_anthropic_version),
+    offsetof(Bulkhead__Chat__ChatRequest, anthropic_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__chat__chat_request__field_indices_by_name[] = {
+  23,   /* field[23] = anthropic_beta */
+  26,   /* field[26] = anthropic_version */
   12,   /* field[12] = choices */
   21,   /* field[21] = dialect */
   19,   /* field[19] = end_user */
@@ -954,7 +1032,9 @@ static const unsigned bulkhead__chat__chat_request__field_indices_by_name[] = {
   0,   /* field[0] = model */
   5,   /* field[5] = parallel_tool_calls */
   13,   /* field[13] = presence_penalty */
+  24,   /* field[24] = reasoning_budget */
   18,   /* field[18] = reasoning_effort */
+  25,   /* field[25] = reasoning_summary */
   15,   /* field[15] = response_format_json */
   11,   /* field[11] = seed */
   10,   /* field[10] = stop */
@@ -970,7 +1050,7 @@ static const unsigned bulkhead__chat__chat_request__field_indices_by_name[] = {
 static const ProtobufCIntRange bulkhead__chat__chat_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 23 }
+  { 0, 27 }
 };
 const ProtobufCMessageDescriptor bulkhead__chat__chat_request__descriptor =
 {
@@ -980,7 +1060,7 @@ const ProtobufCMessageDescriptor bulkhead__chat__chat_request__descriptor =
   "Bulkhead__Chat__ChatRequest",
   "bulkhead.chat",
   sizeof(Bulkhead__Chat__ChatRequest),
-  23,
+  27,
   bulkhead__chat__chat_request__field_descriptors,
   bulkhead__chat__chat_request__field_indices_by_name,
   1,  bulkhead__chat__chat_request__number_ranges,
@@ -990,7 +1070,8 @@ const ProtobufCMessageDescriptor bulkhead__chat__chat_request__descriptor =
 static const int32_t bulkhead__chat__served__attempts__default_value = 0;
 static const Bulkhead__Chat__CacheOutcome bulkhead__chat__served__cache__default_value = BULKHEAD__CHAT__CACHE_OUTCOME__CACHE_OUTCOME_UNSPECIFIED;
 static const int64_t bulkhead__chat__served__created__default_value = 0ll;
-static const ProtobufCFieldDescriptor bulkhead__chat__served__field_descriptors[7] =
+static const Bulkhead__Chat__Dialect bulkhead__chat__served__dialect__default_value = BULKHEAD__CHAT__DIALECT__DIALECT_UNSPECIFIED;
+static const ProtobufCFieldDescriptor bulkhead__chat__served__field_descriptors[10] =
 {
   {
     "provider",
@@ -1076,20 +1157,59 @@ static const ProtobufCFieldDescriptor bulkhead__chat__served__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "dialect",
+    8,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Bulkhead__Chat__Served, has_dialect),
+    offsetof(Bulkhead__Chat__Served, dialect),
+    &bulkhead__chat__dialect__descriptor,
+    &bulkhead__chat__served__dialect__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "system_fingerprint",
+    9,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Chat__Served, has_system_fingerprint),
+    offsetof(Bulkhead__Chat__Served, system_fingerprint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "service_tier",
+    10,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Chat__Served, has_service_tier),
+    offsetof(Bulkhead__Chat__Served, service_tier),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__chat__served__field_indices_by_name[] = {
   2,   /* field[2] = attempts */
   3,   /* field[3] = cache */
   6,   /* field[6] = created */
   4,   /* field[4] = degraded */
+  7,   /* field[7] = dialect */
   1,   /* field[1] = model */
   0,   /* field[0] = provider */
   5,   /* field[5] = response_id */
+  9,   /* field[9] = service_tier */
+  8,   /* field[8] = system_fingerprint */
 };
 static const ProtobufCIntRange bulkhead__chat__served__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor bulkhead__chat__served__descriptor =
 {
@@ -1099,7 +1219,7 @@ const ProtobufCMessageDescriptor bulkhead__chat__served__descriptor =
   "Bulkhead__Chat__Served",
   "bulkhead.chat",
   sizeof(Bulkhead__Chat__Served),
-  7,
+  10,
   bulkhead__chat__served__field_descriptors,
   bulkhead__chat__served__field_indices_by_name,
   1,  bulkhead__chat__served__number_ranges,
@@ -1112,7 +1232,12 @@ static const int64_t bulkhead__chat__usage__cached_input_tokens__default_value =
 static const int64_t bulkhead__chat__usage__cache_creation_input_tokens__default_value = 0ll;
 static const int64_t bulkhead__chat__usage__reasoning_tokens__default_value = 0ll;
 static const protobuf_c_boolean bulkhead__chat__usage__estimated__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__chat__usage__field_descriptors[7] =
+static const int64_t bulkhead__chat__usage__cache_creation_1h_input_tokens__default_value = 0ll;
+static const int64_t bulkhead__chat__usage__audio_input_tokens__default_value = 0ll;
+static const int64_t bulkhead__chat__usage__audio_output_tokens__default_value = 0ll;
+static const int64_t bulkhead__chat__usage__image_input_tokens__default_value = 0ll;
+static const int64_t bulkhead__chat__usage__image_output_tokens__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__chat__usage__field_descriptors[15] =
 {
   {
     "input_tokens",
@@ -1198,20 +1323,124 @@ static const ProtobufCFieldDescriptor bulkhead__chat__usage__field_descriptors[7
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cache_creation_1h_input_tokens",
+    8,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Chat__Usage, has_cache_creation_1h_input_tokens),
+    offsetof(Bulkhead__Chat__Usage, cache_creation_1h_input_tokens),
+    NULL,
+    &bulkhead__chat__usage__cache_creation_1h_input_tokens__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "audio_input_tokens",
+    9,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Chat__Usage, has_audio_input_tokens),
+    offsetof(Bulkhead__Chat__Usage, audio_input_tokens),
+    NULL,
+    &bulkhead__chat__usage__audio_input_tokens__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "audio_output_tokens",
+    10,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Chat__Usage, has_audio_output_tokens),
+    offsetof(Bulkhead__Chat__Usage, audio_output_tokens),
+    NULL,
+    &bulkhead__chat__usage__audio_output_tokens__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "image_input_tokens",
+    11,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Chat__Usage, has_image_input_tokens),
+    offsetof(Bulkhead__Chat__Usage, image_input_tokens),
+    NULL,
+    &bulkhead__chat__usage__image_input_tokens__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "image_output_tokens",
+    12,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Chat__Usage, has_image_output_tokens),
+    offsetof(Bulkhead__Chat__Usage, image_output_tokens),
+    NULL,
+    &bulkhead__chat__usage__image_output_tokens__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "saved_nanousd",
+    13,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Chat__Usage, has_saved_nanousd),
+    offsetof(Bulkhead__Chat__Usage, saved_nanousd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "accepted_prediction_tokens",
+    14,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Chat__Usage, has_accepted_prediction_tokens),
+    offsetof(Bulkhead__Chat__Usage, accepted_prediction_tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rejected_prediction_tokens",
+    15,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Chat__Usage, has_rejected_prediction_tokens),
+    offsetof(Bulkhead__Chat__Usage, rejected_prediction_tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__chat__usage__field_indices_by_name[] = {
+  13,   /* field[13] = accepted_prediction_tokens */
+  8,   /* field[8] = audio_input_tokens */
+  9,   /* field[9] = audio_output_tokens */
+  7,   /* field[7] = cache_creation_1h_input_tokens */
   3,   /* field[3] = cache_creation_input_tokens */
   2,   /* field[2] = cached_input_tokens */
   5,   /* field[5] = cost_nanousd */
   6,   /* field[6] = estimated */
+  10,   /* field[10] = image_input_tokens */
+  11,   /* field[11] = image_output_tokens */
   0,   /* field[0] = input_tokens */
   1,   /* field[1] = output_tokens */
   4,   /* field[4] = reasoning_tokens */
+  14,   /* field[14] = rejected_prediction_tokens */
+  12,   /* field[12] = saved_nanousd */
 };
 static const ProtobufCIntRange bulkhead__chat__usage__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor bulkhead__chat__usage__descriptor =
 {
@@ -1221,7 +1450,7 @@ const ProtobufCMessageDescriptor bulkhead__chat__usage__descriptor =
   "Bulkhead__Chat__Usage",
   "bulkhead.chat",
   sizeof(Bulkhead__Chat__Usage),
-  7,
+  15,
   bulkhead__chat__usage__field_descriptors,
   bulkhead__chat__usage__field_indices_by_name,
   1,  bulkhead__chat__usage__number_ranges,
@@ -1426,19 +1655,25 @@ const ProtobufCMessageDescriptor bulkhead__chat__chat_event__descriptor =
   (ProtobufCMessageInit) bulkhead__chat__chat_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue bulkhead__chat__dialect__enum_values_by_number[3] =
+static const ProtobufCEnumValue bulkhead__chat__dialect__enum_values_by_number[6] =
 {
   { "DIALECT_UNSPECIFIED", "BULKHEAD__CHAT__DIALECT__DIALECT_UNSPECIFIED", 0 },
   { "DIALECT_OPENAI_CHAT", "BULKHEAD__CHAT__DIALECT__DIALECT_OPENAI_CHAT", 1 },
   { "DIALECT_ANTHROPIC_MESSAGES", "BULKHEAD__CHAT__DIALECT__DIALECT_ANTHROPIC_MESSAGES", 2 },
+  { "DIALECT_OPENAI_RESPONSES", "BULKHEAD__CHAT__DIALECT__DIALECT_OPENAI_RESPONSES", 3 },
+  { "DIALECT_GEMINI", "BULKHEAD__CHAT__DIALECT__DIALECT_GEMINI", 4 },
+  { "DIALECT_BEDROCK", "BULKHEAD__CHAT__DIALECT__DIALECT_BEDROCK", 5 },
 };
 static const ProtobufCIntRange bulkhead__chat__dialect__value_ranges[] = {
-{0, 0},{0, 3}
+{0, 0},{0, 6}
 };
-static const ProtobufCEnumValueIndex bulkhead__chat__dialect__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex bulkhead__chat__dialect__enum_values_by_name[6] =
 {
   { "DIALECT_ANTHROPIC_MESSAGES", 2 },
+  { "DIALECT_BEDROCK", 5 },
+  { "DIALECT_GEMINI", 4 },
   { "DIALECT_OPENAI_CHAT", 1 },
+  { "DIALECT_OPENAI_RESPONSES", 3 },
   { "DIALECT_UNSPECIFIED", 0 },
 };
 const ProtobufCEnumDescriptor bulkhead__chat__dialect__descriptor =
@@ -1448,9 +1683,9 @@ const ProtobufCEnumDescriptor bulkhead__chat__dialect__descriptor =
   "Dialect",
   "Bulkhead__Chat__Dialect",
   "bulkhead.chat",
-  3,
+  6,
   bulkhead__chat__dialect__enum_values_by_number,
-  3,
+  6,
   bulkhead__chat__dialect__enum_values_by_name,
   1,
   bulkhead__chat__dialect__value_ranges,
@@ -1492,7 +1727,7 @@ const ProtobufCEnumDescriptor bulkhead__chat__role__descriptor =
   bulkhead__chat__role__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue bulkhead__chat__part_kind__enum_values_by_number[8] =
+static const ProtobufCEnumValue bulkhead__chat__part_kind__enum_values_by_number[10] =
 {
   { "PART_KIND_UNSPECIFIED", "BULKHEAD__CHAT__PART_KIND__PART_KIND_UNSPECIFIED", 0 },
   { "PART_KIND_TEXT", "BULKHEAD__CHAT__PART_KIND__PART_KIND_TEXT", 1 },
@@ -1502,12 +1737,16 @@ static const ProtobufCEnumValue bulkhead__chat__part_kind__enum_values_by_number
   { "PART_KIND_THINKING", "BULKHEAD__CHAT__PART_KIND__PART_KIND_THINKING", 5 },
   { "PART_KIND_REFUSAL", "BULKHEAD__CHAT__PART_KIND__PART_KIND_REFUSAL", 6 },
   { "PART_KIND_RAW", "BULKHEAD__CHAT__PART_KIND__PART_KIND_RAW", 7 },
+  { "PART_KIND_DOCUMENT", "BULKHEAD__CHAT__PART_KIND__PART_KIND_DOCUMENT", 8 },
+  { "PART_KIND_AUDIO", "BULKHEAD__CHAT__PART_KIND__PART_KIND_AUDIO", 9 },
 };
 static const ProtobufCIntRange bulkhead__chat__part_kind__value_ranges[] = {
-{0, 0},{0, 8}
+{0, 0},{0, 10}
 };
-static const ProtobufCEnumValueIndex bulkhead__chat__part_kind__enum_values_by_name[8] =
+static const ProtobufCEnumValueIndex bulkhead__chat__part_kind__enum_values_by_name[10] =
 {
+  { "PART_KIND_AUDIO", 9 },
+  { "PART_KIND_DOCUMENT", 8 },
   { "PART_KIND_IMAGE", 2 },
   { "PART_KIND_RAW", 7 },
   { "PART_KIND_REFUSAL", 6 },
@@ -1524,9 +1763,9 @@ const ProtobufCEnumDescriptor bulkhead__chat__part_kind__descriptor =
   "PartKind",
   "Bulkhead__Chat__PartKind",
   "bulkhead.chat",
-  8,
+  10,
   bulkhead__chat__part_kind__enum_values_by_number,
-  8,
+  10,
   bulkhead__chat__part_kind__enum_values_by_name,
   1,
   bulkhead__chat__part_kind__value_ranges,
@@ -1566,21 +1805,23 @@ const ProtobufCEnumDescriptor bulkhead__chat__tool_mode__descriptor =
   bulkhead__chat__tool_mode__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue bulkhead__chat__finish_reason__enum_values_by_number[5] =
+static const ProtobufCEnumValue bulkhead__chat__finish_reason__enum_values_by_number[6] =
 {
   { "FINISH_REASON_UNSPECIFIED", "BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_UNSPECIFIED", 0 },
   { "FINISH_REASON_STOP", "BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_STOP", 1 },
   { "FINISH_REASON_LENGTH", "BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_LENGTH", 2 },
   { "FINISH_REASON_TOOL_CALLS", "BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_TOOL_CALLS", 3 },
   { "FINISH_REASON_CONTENT_FILTER", "BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_CONTENT_FILTER", 4 },
+  { "FINISH_REASON_PAUSE", "BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_PAUSE", 5 },
 };
 static const ProtobufCIntRange bulkhead__chat__finish_reason__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{0, 6}
 };
-static const ProtobufCEnumValueIndex bulkhead__chat__finish_reason__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex bulkhead__chat__finish_reason__enum_values_by_name[6] =
 {
   { "FINISH_REASON_CONTENT_FILTER", 4 },
   { "FINISH_REASON_LENGTH", 2 },
+  { "FINISH_REASON_PAUSE", 5 },
   { "FINISH_REASON_STOP", 1 },
   { "FINISH_REASON_TOOL_CALLS", 3 },
   { "FINISH_REASON_UNSPECIFIED", 0 },
@@ -1592,9 +1833,9 @@ const ProtobufCEnumDescriptor bulkhead__chat__finish_reason__descriptor =
   "FinishReason",
   "Bulkhead__Chat__FinishReason",
   "bulkhead.chat",
-  5,
+  6,
   bulkhead__chat__finish_reason__enum_values_by_number,
-  5,
+  6,
   bulkhead__chat__finish_reason__enum_values_by_name,
   1,
   bulkhead__chat__finish_reason__value_ranges,
@@ -1638,7 +1879,7 @@ const ProtobufCEnumDescriptor bulkhead__chat__cache_outcome__descriptor =
   bulkhead__chat__cache_outcome__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue bulkhead__chat__event_kind__enum_values_by_number[12] =
+static const ProtobufCEnumValue bulkhead__chat__event_kind__enum_values_by_number[15] =
 {
   { "EVENT_KIND_UNSPECIFIED", "BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_UNSPECIFIED", 0 },
   { "EVENT_KIND_START", "BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_START", 1 },
@@ -1652,15 +1893,21 @@ static const ProtobufCEnumValue bulkhead__chat__event_kind__enum_values_by_numbe
   { "EVENT_KIND_FINISH", "BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_FINISH", 9 },
   { "EVENT_KIND_USAGE", "BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_USAGE", 10 },
   { "EVENT_KIND_KEEPALIVE", "BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_KEEPALIVE", 11 },
+  { "EVENT_KIND_REDACTED_THINKING", "BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_REDACTED_THINKING", 12 },
+  { "EVENT_KIND_RAW_BLOCK", "BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_RAW_BLOCK", 13 },
+  { "EVENT_KIND_RAW_DELTA", "BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_RAW_DELTA", 14 },
 };
 static const ProtobufCIntRange bulkhead__chat__event_kind__value_ranges[] = {
-{0, 0},{0, 12}
+{0, 0},{0, 15}
 };
-static const ProtobufCEnumValueIndex bulkhead__chat__event_kind__enum_values_by_name[12] =
+static const ProtobufCEnumValueIndex bulkhead__chat__event_kind__enum_values_by_name[15] =
 {
   { "EVENT_KIND_FINISH", 9 },
   { "EVENT_KIND_KEEPALIVE", 11 },
   { "EVENT_KIND_LOGPROBS", 8 },
+  { "EVENT_KIND_RAW_BLOCK", 13 },
+  { "EVENT_KIND_RAW_DELTA", 14 },
+  { "EVENT_KIND_REDACTED_THINKING", 12 },
   { "EVENT_KIND_REFUSAL", 3 },
   { "EVENT_KIND_SIGNATURE", 5 },
   { "EVENT_KIND_START", 1 },
@@ -1678,9 +1925,9 @@ const ProtobufCEnumDescriptor bulkhead__chat__event_kind__descriptor =
   "EventKind",
   "Bulkhead__Chat__EventKind",
   "bulkhead.chat",
-  12,
+  15,
   bulkhead__chat__event_kind__enum_values_by_number,
-  12,
+  15,
   bulkhead__chat__event_kind__enum_values_by_name,
   1,
   bulkhead__chat__event_kind__value_ranges,

@@ -29,7 +29,10 @@ typedef struct Bulkhead__Chat__ChatEvent Bulkhead__Chat__ChatEvent;
 typedef enum _Bulkhead__Chat__Dialect {
   BULKHEAD__CHAT__DIALECT__DIALECT_UNSPECIFIED = 0,
   BULKHEAD__CHAT__DIALECT__DIALECT_OPENAI_CHAT = 1,
-  BULKHEAD__CHAT__DIALECT__DIALECT_ANTHROPIC_MESSAGES = 2
+  BULKHEAD__CHAT__DIALECT__DIALECT_ANTHROPIC_MESSAGES = 2,
+  BULKHEAD__CHAT__DIALECT__DIALECT_OPENAI_RESPONSES = 3,
+  BULKHEAD__CHAT__DIALECT__DIALECT_GEMINI = 4,
+  BULKHEAD__CHAT__DIALECT__DIALECT_BEDROCK = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BULKHEAD__CHAT__DIALECT)
 } Bulkhead__Chat__Dialect;
 typedef enum _Bulkhead__Chat__Role {
@@ -60,7 +63,7 @@ typedef enum _Bulkhead__Chat__PartKind {
    */
   BULKHEAD__CHAT__PART_KIND__PART_KIND_TOOL_RESULT = 4,
   /*
-   * Reasoning the provider wants back: `text`, `signature`.
+   * Reasoning the provider wants back: `text`, `signature`, `origin`; withheld reasoning has a signature and no text.
    */
   BULKHEAD__CHAT__PART_KIND__PART_KIND_THINKING = 5,
   /*
@@ -70,7 +73,15 @@ typedef enum _Bulkhead__Chat__PartKind {
   /*
    * A part the canonical form does not model: `json`, in the client's dialect; goes to providers of that dialect only.
    */
-  BULKHEAD__CHAT__PART_KIND__PART_KIND_RAW = 7
+  BULKHEAD__CHAT__PART_KIND__PART_KIND_RAW = 7,
+  /*
+   * A document: `url`, or `media_type` and `text` (base64, or plain text for text/plain); `name` is its title or file name.
+   */
+  BULKHEAD__CHAT__PART_KIND__PART_KIND_DOCUMENT = 8,
+  /*
+   * Sound: `media_type` (audio/wav, audio/mpeg) and `text` (base64).
+   */
+  BULKHEAD__CHAT__PART_KIND__PART_KIND_AUDIO = 9
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BULKHEAD__CHAT__PART_KIND)
 } Bulkhead__Chat__PartKind;
 typedef enum _Bulkhead__Chat__ToolMode {
@@ -89,7 +100,11 @@ typedef enum _Bulkhead__Chat__FinishReason {
   BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_STOP = 1,
   BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_LENGTH = 2,
   BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_TOOL_CALLS = 3,
-  BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_CONTENT_FILTER = 4
+  BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_CONTENT_FILTER = 4,
+  /*
+   * The provider stopped in the middle of its own work and goes on when the answer is sent back (`pause_turn`).
+   */
+  BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_PAUSE = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BULKHEAD__CHAT__FINISH_REASON)
 } Bulkhead__Chat__FinishReason;
 typedef enum _Bulkhead__Chat__CacheOutcome {
@@ -141,7 +156,21 @@ typedef enum _Bulkhead__Chat__EventKind {
   /*
    * Nothing yet, but the provider lives (ping, reasoning in progress).
    */
-  BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_KEEPALIVE = 11
+  BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_KEEPALIVE = 11,
+  /*
+   * Reasoning that the provider withheld: `signature`, a block of its own.
+   */
+  BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_REDACTED_THINKING = 12,
+  /*
+   * A block (Anthropic) or output item (OpenAI Responses) the canonical form does not model begins: `json`, in the dialect
+   * of who served. For clients of that dialect; others do not see it.
+   */
+  BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_RAW_BLOCK = 13,
+  /*
+   * A delta the canonical form does not model, of the text or raw block that is open, or members of an OpenAI chat delta:
+   * `json`.
+   */
+  BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_RAW_DELTA = 14
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BULKHEAD__CHAT__EVENT_KIND)
 } Bulkhead__Chat__EventKind;
 
@@ -173,10 +202,20 @@ struct  Bulkhead__Chat__Part
    */
   protobuf_c_boolean has_extra_json;
   ProtobufCBinaryData extra_json;
+  /*
+   * Whose `signature` it is: only providers of this dialect can read it. Unspecified: of the client's own dialect.
+   */
+  protobuf_c_boolean has_origin;
+  Bulkhead__Chat__Dialect origin;
+  /*
+   * Reasoning that the provider withheld: `signature` is all there is.
+   */
+  protobuf_c_boolean has_redacted;
+  protobuf_c_boolean redacted;
 };
 #define BULKHEAD__CHAT__PART__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__chat__part__descriptor) \
-    , 0, BULKHEAD__CHAT__PART_KIND__PART_KIND_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, {0,NULL} }
+    , 0, BULKHEAD__CHAT__PART_KIND__PART_KIND_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, BULKHEAD__CHAT__DIALECT__DIALECT_UNSPECIFIED, 0, 0 }
 
 
 struct  Bulkhead__Chat__Message
@@ -290,10 +329,30 @@ struct  Bulkhead__Chat__ChatRequest
    */
   protobuf_c_boolean has_extra_json;
   ProtobufCBinaryData extra_json;
+  /*
+   * `anthropic-beta` of the client, for providers of that dialect.
+   */
+  protobuf_c_boolean has_anthropic_beta;
+  ProtobufCBinaryData anthropic_beta;
+  /*
+   * Tokens the model may reason with (Anthropic's and Gemini's way of saying it); 0: it is not to reason.
+   */
+  protobuf_c_boolean has_reasoning_budget;
+  int64_t reasoning_budget;
+  /*
+   * The reasoning is to be shown: `auto`, `concise`, `detailed` (OpenAI Responses), or `full`.
+   */
+  protobuf_c_boolean has_reasoning_summary;
+  ProtobufCBinaryData reasoning_summary;
+  /*
+   * `anthropic-version` of the client.
+   */
+  protobuf_c_boolean has_anthropic_version;
+  ProtobufCBinaryData anthropic_version;
 };
 #define BULKHEAD__CHAT__CHAT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__chat__chat_request__descriptor) \
-    , 0, {0,NULL}, 0,NULL, 0,NULL, 0, BULKHEAD__CHAT__TOOL_MODE__TOOL_MODE_UNSPECIFIED, 0, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, 0, 0, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, BULKHEAD__CHAT__DIALECT__DIALECT_UNSPECIFIED, 0, {0,NULL} }
+    , 0, {0,NULL}, 0,NULL, 0,NULL, 0, BULKHEAD__CHAT__TOOL_MODE__TOOL_MODE_UNSPECIFIED, 0, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, 0, 0, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, BULKHEAD__CHAT__DIALECT__DIALECT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL} }
 
 
 /*
@@ -328,10 +387,19 @@ struct  Bulkhead__Chat__Served
    */
   protobuf_c_boolean has_created;
   int64_t created;
+  /*
+   * The dialect of who served: raw events are written in it.
+   */
+  protobuf_c_boolean has_dialect;
+  Bulkhead__Chat__Dialect dialect;
+  protobuf_c_boolean has_system_fingerprint;
+  ProtobufCBinaryData system_fingerprint;
+  protobuf_c_boolean has_service_tier;
+  ProtobufCBinaryData service_tier;
 };
 #define BULKHEAD__CHAT__SERVED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__chat__served__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, BULKHEAD__CHAT__CACHE_OUTCOME__CACHE_OUTCOME_UNSPECIFIED, 0,NULL, 0, {0,NULL}, 0, 0ll }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, BULKHEAD__CHAT__CACHE_OUTCOME__CACHE_OUTCOME_UNSPECIFIED, 0,NULL, 0, {0,NULL}, 0, 0ll, 0, BULKHEAD__CHAT__DIALECT__DIALECT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL} }
 
 
 struct  Bulkhead__Chat__Usage
@@ -359,14 +427,39 @@ struct  Bulkhead__Chat__Usage
   protobuf_c_boolean has_cost_nanousd;
   int64_t cost_nanousd;
   /*
-   * The provider did not report usage: the numbers are estimated from text length.
+   * The provider did not report usage: the numbers are counted here, from the texts.
    */
   protobuf_c_boolean has_estimated;
   protobuf_c_boolean estimated;
+  /*
+   * The share of `cache_creation_input_tokens` that is kept for an hour.
+   */
+  protobuf_c_boolean has_cache_creation_1h_input_tokens;
+  int64_t cache_creation_1h_input_tokens;
+  /*
+   * Shares of `input_tokens` and `output_tokens` that are sound or image.
+   */
+  protobuf_c_boolean has_audio_input_tokens;
+  int64_t audio_input_tokens;
+  protobuf_c_boolean has_audio_output_tokens;
+  int64_t audio_output_tokens;
+  protobuf_c_boolean has_image_input_tokens;
+  int64_t image_input_tokens;
+  protobuf_c_boolean has_image_output_tokens;
+  int64_t image_output_tokens;
+  /*
+   * What the answer would have cost, had it not come from a cache of ours.
+   */
+  protobuf_c_boolean has_saved_nanousd;
+  int64_t saved_nanousd;
+  protobuf_c_boolean has_accepted_prediction_tokens;
+  int64_t accepted_prediction_tokens;
+  protobuf_c_boolean has_rejected_prediction_tokens;
+  int64_t rejected_prediction_tokens;
 };
 #define BULKHEAD__CHAT__USAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__chat__usage__descriptor) \
-    , 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0, 0, 0 }
+    , 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Bulkhead__Chat__ChatEvent

@@ -97,6 +97,276 @@ void   bulkhead__router__complete_reply__free_unpacked
   assert(message->base.descriptor == &bulkhead__router__complete_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   bulkhead__router__take_usage_request__init
+                     (Bulkhead__Router__TakeUsageRequest         *message)
+{
+  static const Bulkhead__Router__TakeUsageRequest init_value = BULKHEAD__ROUTER__TAKE_USAGE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t bulkhead__router__take_usage_request__get_packed_size
+                     (const Bulkhead__Router__TakeUsageRequest *message)
+{
+  assert(message->base.descriptor == &bulkhead__router__take_usage_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__router__take_usage_request__pack
+                     (const Bulkhead__Router__TakeUsageRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__router__take_usage_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__router__take_usage_request__pack_to_buffer
+                     (const Bulkhead__Router__TakeUsageRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__router__take_usage_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Router__TakeUsageRequest *
+       bulkhead__router__take_usage_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Router__TakeUsageRequest *)
+     protobuf_c_message_unpack (&bulkhead__router__take_usage_request__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__router__take_usage_request__free_unpacked
+                     (Bulkhead__Router__TakeUsageRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__router__take_usage_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__router__take_usage_reply__init
+                     (Bulkhead__Router__TakeUsageReply         *message)
+{
+  static const Bulkhead__Router__TakeUsageReply init_value = BULKHEAD__ROUTER__TAKE_USAGE_REPLY__INIT;
+  *message = init_value;
+}
+size_t bulkhead__router__take_usage_reply__get_packed_size
+                     (const Bulkhead__Router__TakeUsageReply *message)
+{
+  assert(message->base.descriptor == &bulkhead__router__take_usage_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__router__take_usage_reply__pack
+                     (const Bulkhead__Router__TakeUsageReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__router__take_usage_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__router__take_usage_reply__pack_to_buffer
+                     (const Bulkhead__Router__TakeUsageReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__router__take_usage_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Router__TakeUsageReply *
+       bulkhead__router__take_usage_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Router__TakeUsageReply *)
+     protobuf_c_message_unpack (&bulkhead__router__take_usage_reply__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__router__take_usage_reply__free_unpacked
+                     (Bulkhead__Router__TakeUsageReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__router__take_usage_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__router__count_tokens_request__init
+                     (Bulkhead__Router__CountTokensRequest         *message)
+{
+  static const Bulkhead__Router__CountTokensRequest init_value = BULKHEAD__ROUTER__COUNT_TOKENS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t bulkhead__router__count_tokens_request__get_packed_size
+                     (const Bulkhead__Router__CountTokensRequest *message)
+{
+  assert(message->base.descriptor == &bulkhead__router__count_tokens_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__router__count_tokens_request__pack
+                     (const Bulkhead__Router__CountTokensRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__router__count_tokens_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__router__count_tokens_request__pack_to_buffer
+                     (const Bulkhead__Router__CountTokensRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__router__count_tokens_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Router__CountTokensRequest *
+       bulkhead__router__count_tokens_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Router__CountTokensRequest *)
+     protobuf_c_message_unpack (&bulkhead__router__count_tokens_request__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__router__count_tokens_request__free_unpacked
+                     (Bulkhead__Router__CountTokensRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__router__count_tokens_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__router__count_tokens_reply__init
+                     (Bulkhead__Router__CountTokensReply         *message)
+{
+  static const Bulkhead__Router__CountTokensReply init_value = BULKHEAD__ROUTER__COUNT_TOKENS_REPLY__INIT;
+  *message = init_value;
+}
+size_t bulkhead__router__count_tokens_reply__get_packed_size
+                     (const Bulkhead__Router__CountTokensReply *message)
+{
+  assert(message->base.descriptor == &bulkhead__router__count_tokens_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__router__count_tokens_reply__pack
+                     (const Bulkhead__Router__CountTokensReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__router__count_tokens_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__router__count_tokens_reply__pack_to_buffer
+                     (const Bulkhead__Router__CountTokensReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__router__count_tokens_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Router__CountTokensReply *
+       bulkhead__router__count_tokens_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Router__CountTokensReply *)
+     protobuf_c_message_unpack (&bulkhead__router__count_tokens_reply__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__router__count_tokens_reply__free_unpacked
+                     (Bulkhead__Router__CountTokensReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__router__count_tokens_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__router__moderate_request__init
+                     (Bulkhead__Router__ModerateRequest         *message)
+{
+  static const Bulkhead__Router__ModerateRequest init_value = BULKHEAD__ROUTER__MODERATE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t bulkhead__router__moderate_request__get_packed_size
+                     (const Bulkhead__Router__ModerateRequest *message)
+{
+  assert(message->base.descriptor == &bulkhead__router__moderate_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__router__moderate_request__pack
+                     (const Bulkhead__Router__ModerateRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__router__moderate_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__router__moderate_request__pack_to_buffer
+                     (const Bulkhead__Router__ModerateRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__router__moderate_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Router__ModerateRequest *
+       bulkhead__router__moderate_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Router__ModerateRequest *)
+     protobuf_c_message_unpack (&bulkhead__router__moderate_request__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__router__moderate_request__free_unpacked
+                     (Bulkhead__Router__ModerateRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__router__moderate_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__router__moderate_reply__init
+                     (Bulkhead__Router__ModerateReply         *message)
+{
+  static const Bulkhead__Router__ModerateReply init_value = BULKHEAD__ROUTER__MODERATE_REPLY__INIT;
+  *message = init_value;
+}
+size_t bulkhead__router__moderate_reply__get_packed_size
+                     (const Bulkhead__Router__ModerateReply *message)
+{
+  assert(message->base.descriptor == &bulkhead__router__moderate_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__router__moderate_reply__pack
+                     (const Bulkhead__Router__ModerateReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__router__moderate_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__router__moderate_reply__pack_to_buffer
+                     (const Bulkhead__Router__ModerateReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__router__moderate_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Router__ModerateReply *
+       bulkhead__router__moderate_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Router__ModerateReply *)
+     protobuf_c_message_unpack (&bulkhead__router__moderate_reply__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__router__moderate_reply__free_unpacked
+                     (Bulkhead__Router__ModerateReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__router__moderate_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   bulkhead__router__embed_request__init
                      (Bulkhead__Router__EmbedRequest         *message)
 {
@@ -471,7 +741,302 @@ const ProtobufCMessageDescriptor bulkhead__router__complete_reply__descriptor =
   (ProtobufCMessageInit) bulkhead__router__complete_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor bulkhead__router__embed_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor bulkhead__router__take_usage_request__field_descriptors[1] =
+{
+  {
+    "request_id",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Router__TakeUsageRequest, has_request_id),
+    offsetof(Bulkhead__Router__TakeUsageRequest, request_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__router__take_usage_request__field_indices_by_name[] = {
+  0,   /* field[0] = request_id */
+};
+static const ProtobufCIntRange bulkhead__router__take_usage_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor bulkhead__router__take_usage_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.router.TakeUsageRequest",
+  "TakeUsageRequest",
+  "Bulkhead__Router__TakeUsageRequest",
+  "bulkhead.router",
+  sizeof(Bulkhead__Router__TakeUsageRequest),
+  1,
+  bulkhead__router__take_usage_request__field_descriptors,
+  bulkhead__router__take_usage_request__field_indices_by_name,
+  1,  bulkhead__router__take_usage_request__number_ranges,
+  (ProtobufCMessageInit) bulkhead__router__take_usage_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bulkhead__router__take_usage_reply__field_descriptors[2] =
+{
+  {
+    "usage",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Router__TakeUsageReply, usage),
+    &bulkhead__chat__usage__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "served",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Router__TakeUsageReply, served),
+    &bulkhead__chat__served__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__router__take_usage_reply__field_indices_by_name[] = {
+  1,   /* field[1] = served */
+  0,   /* field[0] = usage */
+};
+static const ProtobufCIntRange bulkhead__router__take_usage_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bulkhead__router__take_usage_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.router.TakeUsageReply",
+  "TakeUsageReply",
+  "Bulkhead__Router__TakeUsageReply",
+  "bulkhead.router",
+  sizeof(Bulkhead__Router__TakeUsageReply),
+  2,
+  bulkhead__router__take_usage_reply__field_descriptors,
+  bulkhead__router__take_usage_reply__field_indices_by_name,
+  1,  bulkhead__router__take_usage_reply__number_ranges,
+  (ProtobufCMessageInit) bulkhead__router__take_usage_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bulkhead__router__count_tokens_request__field_descriptors[1] =
+{
+  {
+    "chat",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Router__CountTokensRequest, chat),
+    &bulkhead__chat__chat_request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__router__count_tokens_request__field_indices_by_name[] = {
+  0,   /* field[0] = chat */
+};
+static const ProtobufCIntRange bulkhead__router__count_tokens_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor bulkhead__router__count_tokens_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.router.CountTokensRequest",
+  "CountTokensRequest",
+  "Bulkhead__Router__CountTokensRequest",
+  "bulkhead.router",
+  sizeof(Bulkhead__Router__CountTokensRequest),
+  1,
+  bulkhead__router__count_tokens_request__field_descriptors,
+  bulkhead__router__count_tokens_request__field_indices_by_name,
+  1,  bulkhead__router__count_tokens_request__number_ranges,
+  (ProtobufCMessageInit) bulkhead__router__count_tokens_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const int64_t bulkhead__router__count_tokens_reply__input_tokens__default_value = 0ll;
+static const protobuf_c_boolean bulkhead__router__count_tokens_reply__estimated__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__router__count_tokens_reply__field_descriptors[3] =
+{
+  {
+    "input_tokens",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Router__CountTokensReply, has_input_tokens),
+    offsetof(Bulkhead__Router__CountTokensReply, input_tokens),
+    NULL,
+    &bulkhead__router__count_tokens_reply__input_tokens__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Router__CountTokensReply, has_estimated),
+    offsetof(Bulkhead__Router__CountTokensReply, estimated),
+    NULL,
+    &bulkhead__router__count_tokens_reply__estimated__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "served",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Router__CountTokensReply, served),
+    &bulkhead__chat__served__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__router__count_tokens_reply__field_indices_by_name[] = {
+  1,   /* field[1] = estimated */
+  0,   /* field[0] = input_tokens */
+  2,   /* field[2] = served */
+};
+static const ProtobufCIntRange bulkhead__router__count_tokens_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor bulkhead__router__count_tokens_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.router.CountTokensReply",
+  "CountTokensReply",
+  "Bulkhead__Router__CountTokensReply",
+  "bulkhead.router",
+  sizeof(Bulkhead__Router__CountTokensReply),
+  3,
+  bulkhead__router__count_tokens_reply__field_descriptors,
+  bulkhead__router__count_tokens_reply__field_indices_by_name,
+  1,  bulkhead__router__count_tokens_reply__number_ranges,
+  (ProtobufCMessageInit) bulkhead__router__count_tokens_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bulkhead__router__moderate_request__field_descriptors[2] =
+{
+  {
+    "model",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Router__ModerateRequest, has_model),
+    offsetof(Bulkhead__Router__ModerateRequest, model),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "body",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Router__ModerateRequest, has_body),
+    offsetof(Bulkhead__Router__ModerateRequest, body),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__router__moderate_request__field_indices_by_name[] = {
+  1,   /* field[1] = body */
+  0,   /* field[0] = model */
+};
+static const ProtobufCIntRange bulkhead__router__moderate_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bulkhead__router__moderate_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.router.ModerateRequest",
+  "ModerateRequest",
+  "Bulkhead__Router__ModerateRequest",
+  "bulkhead.router",
+  sizeof(Bulkhead__Router__ModerateRequest),
+  2,
+  bulkhead__router__moderate_request__field_descriptors,
+  bulkhead__router__moderate_request__field_indices_by_name,
+  1,  bulkhead__router__moderate_request__number_ranges,
+  (ProtobufCMessageInit) bulkhead__router__moderate_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bulkhead__router__moderate_reply__field_descriptors[2] =
+{
+  {
+    "body",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Router__ModerateReply, has_body),
+    offsetof(Bulkhead__Router__ModerateReply, body),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "served",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Router__ModerateReply, served),
+    &bulkhead__chat__served__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__router__moderate_reply__field_indices_by_name[] = {
+  0,   /* field[0] = body */
+  1,   /* field[1] = served */
+};
+static const ProtobufCIntRange bulkhead__router__moderate_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bulkhead__router__moderate_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.router.ModerateReply",
+  "ModerateReply",
+  "Bulkhead__Router__ModerateReply",
+  "bulkhead.router",
+  sizeof(Bulkhead__Router__ModerateReply),
+  2,
+  bulkhead__router__moderate_reply__field_descriptors,
+  bulkhead__router__moderate_reply__field_indices_by_name,
+  1,  bulkhead__router__moderate_reply__number_ranges,
+  (ProtobufCMessageInit) bulkhead__router__moderate_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bulkhead__router__embed_request__field_descriptors[6] =
 {
   {
     "model",
@@ -521,17 +1086,43 @@ static const ProtobufCFieldDescriptor bulkhead__router__embed_request__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "token_inputs_json",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Router__EmbedRequest, has_token_inputs_json),
+    offsetof(Bulkhead__Router__EmbedRequest, token_inputs_json),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "extra_json",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Router__EmbedRequest, has_extra_json),
+    offsetof(Bulkhead__Router__EmbedRequest, extra_json),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__router__embed_request__field_indices_by_name[] = {
   2,   /* field[2] = dimensions */
   3,   /* field[3] = end_user */
+  5,   /* field[5] = extra_json */
   1,   /* field[1] = inputs */
   0,   /* field[0] = model */
+  4,   /* field[4] = token_inputs_json */
 };
 static const ProtobufCIntRange bulkhead__router__embed_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor bulkhead__router__embed_request__descriptor =
 {
@@ -541,7 +1132,7 @@ const ProtobufCMessageDescriptor bulkhead__router__embed_request__descriptor =
   "Bulkhead__Router__EmbedRequest",
   "bulkhead.router",
   sizeof(Bulkhead__Router__EmbedRequest),
-  4,
+  6,
   bulkhead__router__embed_request__field_descriptors,
   bulkhead__router__embed_request__field_indices_by_name,
   1,  bulkhead__router__embed_request__number_ranges,
@@ -819,16 +1410,22 @@ const ProtobufCEnumDescriptor bulkhead__router__cache_policy__descriptor =
   bulkhead__router__cache_policy__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor bulkhead__router__router__method_descriptors[3] =
+static const ProtobufCMethodDescriptor bulkhead__router__router__method_descriptors[6] =
 {
   { "Complete", &bulkhead__router__complete_request__descriptor, &bulkhead__router__complete_reply__descriptor },
+  { "TakeUsage", &bulkhead__router__take_usage_request__descriptor, &bulkhead__router__take_usage_reply__descriptor },
+  { "CountTokens", &bulkhead__router__count_tokens_request__descriptor, &bulkhead__router__count_tokens_reply__descriptor },
   { "Embed", &bulkhead__router__embed_request__descriptor, &bulkhead__router__embed_reply__descriptor },
+  { "Moderate", &bulkhead__router__moderate_request__descriptor, &bulkhead__router__moderate_reply__descriptor },
   { "ListModels", &bulkhead__router__list_models_request__descriptor, &bulkhead__router__list_models_reply__descriptor },
 };
 const unsigned bulkhead__router__router__method_indices_by_name[] = {
   0,        /* Complete */
-  1,        /* Embed */
-  2         /* ListModels */
+  2,        /* CountTokens */
+  3,        /* Embed */
+  5,        /* ListModels */
+  4,        /* Moderate */
+  1         /* TakeUsage */
 };
 const ProtobufCServiceDescriptor bulkhead__router__router__descriptor =
 {
@@ -837,7 +1434,7 @@ const ProtobufCServiceDescriptor bulkhead__router__router__descriptor =
   "Router",
   "Bulkhead__Router__Router",
   "bulkhead.router",
-  3,
+  6,
   bulkhead__router__router__method_descriptors,
   bulkhead__router__router__method_indices_by_name
 };
@@ -849,13 +1446,37 @@ void bulkhead__router__router__complete(ProtobufCService *service,
   assert(service->descriptor == &bulkhead__router__router__descriptor);
   service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void bulkhead__router__router__take_usage(ProtobufCService *service,
+                                          const Bulkhead__Router__TakeUsageRequest *input,
+                                          Bulkhead__Router__TakeUsageReply_Closure closure,
+                                          void *closure_data)
+{
+  assert(service->descriptor == &bulkhead__router__router__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void bulkhead__router__router__count_tokens(ProtobufCService *service,
+                                            const Bulkhead__Router__CountTokensRequest *input,
+                                            Bulkhead__Router__CountTokensReply_Closure closure,
+                                            void *closure_data)
+{
+  assert(service->descriptor == &bulkhead__router__router__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void bulkhead__router__router__embed(ProtobufCService *service,
                                      const Bulkhead__Router__EmbedRequest *input,
                                      Bulkhead__Router__EmbedReply_Closure closure,
                                      void *closure_data)
 {
   assert(service->descriptor == &bulkhead__router__router__descriptor);
-  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void bulkhead__router__router__moderate(ProtobufCService *service,
+                                        const Bulkhead__Router__ModerateRequest *input,
+                                        Bulkhead__Router__ModerateReply_Closure closure,
+                                        void *closure_data)
+{
+  assert(service->descriptor == &bulkhead__router__router__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void bulkhead__router__router__list_models(ProtobufCService *service,
                                            const Bulkhead__Router__ListModelsRequest *input,
@@ -863,7 +1484,7 @@ void bulkhead__router__router__list_models(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &bulkhead__router__router__descriptor);
-  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void bulkhead__router__router__init (Bulkhead__Router__Router_Service *service,
                                      Bulkhead__Router__Router_ServiceDestroy destroy)

@@ -18,6 +18,12 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Bulkhead__Router__CompleteRequest Bulkhead__Router__CompleteRequest;
 typedef struct Bulkhead__Router__CompleteReply Bulkhead__Router__CompleteReply;
+typedef struct Bulkhead__Router__TakeUsageRequest Bulkhead__Router__TakeUsageRequest;
+typedef struct Bulkhead__Router__TakeUsageReply Bulkhead__Router__TakeUsageReply;
+typedef struct Bulkhead__Router__CountTokensRequest Bulkhead__Router__CountTokensRequest;
+typedef struct Bulkhead__Router__CountTokensReply Bulkhead__Router__CountTokensReply;
+typedef struct Bulkhead__Router__ModerateRequest Bulkhead__Router__ModerateRequest;
+typedef struct Bulkhead__Router__ModerateReply Bulkhead__Router__ModerateReply;
 typedef struct Bulkhead__Router__EmbedRequest Bulkhead__Router__EmbedRequest;
 typedef struct Bulkhead__Router__Vector Bulkhead__Router__Vector;
 typedef struct Bulkhead__Router__EmbedReply Bulkhead__Router__EmbedReply;
@@ -76,6 +82,95 @@ struct  Bulkhead__Router__CompleteReply
     , 0,NULL }
 
 
+struct  Bulkhead__Router__TakeUsageRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The request id of the cancelled call; it must be one of the same tenant.
+   */
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData request_id;
+};
+#define BULKHEAD__ROUTER__TAKE_USAGE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__take_usage_request__descriptor) \
+    , 0, {0,NULL} }
+
+
+/*
+ * Empty when nothing is known of the call: no provider was reached, or it is too long ago.
+ */
+struct  Bulkhead__Router__TakeUsageReply
+{
+  ProtobufCMessage base;
+  Bulkhead__Chat__Usage *usage;
+  Bulkhead__Chat__Served *served;
+};
+#define BULKHEAD__ROUTER__TAKE_USAGE_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__take_usage_reply__descriptor) \
+    , NULL, NULL }
+
+
+struct  Bulkhead__Router__CountTokensRequest
+{
+  ProtobufCMessage base;
+  Bulkhead__Chat__ChatRequest *chat;
+};
+#define BULKHEAD__ROUTER__COUNT_TOKENS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__count_tokens_request__descriptor) \
+    , NULL }
+
+
+struct  Bulkhead__Router__CountTokensReply
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_input_tokens;
+  int64_t input_tokens;
+  /*
+   * Counted here, not by the provider.
+   */
+  protobuf_c_boolean has_estimated;
+  protobuf_c_boolean estimated;
+  Bulkhead__Chat__Served *served;
+};
+#define BULKHEAD__ROUTER__COUNT_TOKENS_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__count_tokens_reply__descriptor) \
+    , 0, 0ll, 0, 0, NULL }
+
+
+struct  Bulkhead__Router__ModerateRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Empty: the first provider that has moderation models.
+   */
+  protobuf_c_boolean has_model;
+  ProtobufCBinaryData model;
+  /*
+   * The request's body in OpenAI's form.
+   */
+  protobuf_c_boolean has_body;
+  ProtobufCBinaryData body;
+};
+#define BULKHEAD__ROUTER__MODERATE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__moderate_request__descriptor) \
+    , 0, {0,NULL}, 0, {0,NULL} }
+
+
+struct  Bulkhead__Router__ModerateReply
+{
+  ProtobufCMessage base;
+  /*
+   * The provider's answer in OpenAI's form.
+   */
+  protobuf_c_boolean has_body;
+  ProtobufCBinaryData body;
+  Bulkhead__Chat__Served *served;
+};
+#define BULKHEAD__ROUTER__MODERATE_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__moderate_reply__descriptor) \
+    , 0, {0,NULL}, NULL }
+
+
 struct  Bulkhead__Router__EmbedRequest
 {
   ProtobufCMessage base;
@@ -87,10 +182,20 @@ struct  Bulkhead__Router__EmbedRequest
   int32_t dimensions;
   protobuf_c_boolean has_end_user;
   ProtobufCBinaryData end_user;
+  /*
+   * Instead of `inputs`: texts as lists of token numbers of the model's own vocabulary, a JSON array of arrays.
+   */
+  protobuf_c_boolean has_token_inputs_json;
+  ProtobufCBinaryData token_inputs_json;
+  /*
+   * Members of the request the canonical form does not model, as a JSON object in OpenAI's form.
+   */
+  protobuf_c_boolean has_extra_json;
+  ProtobufCBinaryData extra_json;
 };
 #define BULKHEAD__ROUTER__EMBED_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__embed_request__descriptor) \
-    , 0, {0,NULL}, 0,NULL, 0, 0, 0, {0,NULL} }
+    , 0, {0,NULL}, 0,NULL, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL} }
 
 
 struct  Bulkhead__Router__Vector
@@ -198,6 +303,120 @@ Bulkhead__Router__CompleteReply *
                       const uint8_t       *data);
 void   bulkhead__router__complete_reply__free_unpacked
                      (Bulkhead__Router__CompleteReply *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Router__TakeUsageRequest methods */
+void   bulkhead__router__take_usage_request__init
+                     (Bulkhead__Router__TakeUsageRequest         *message);
+size_t bulkhead__router__take_usage_request__get_packed_size
+                     (const Bulkhead__Router__TakeUsageRequest   *message);
+size_t bulkhead__router__take_usage_request__pack
+                     (const Bulkhead__Router__TakeUsageRequest   *message,
+                      uint8_t             *out);
+size_t bulkhead__router__take_usage_request__pack_to_buffer
+                     (const Bulkhead__Router__TakeUsageRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Router__TakeUsageRequest *
+       bulkhead__router__take_usage_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__router__take_usage_request__free_unpacked
+                     (Bulkhead__Router__TakeUsageRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Router__TakeUsageReply methods */
+void   bulkhead__router__take_usage_reply__init
+                     (Bulkhead__Router__TakeUsageReply         *message);
+size_t bulkhead__router__take_usage_reply__get_packed_size
+                     (const Bulkhead__Router__TakeUsageReply   *message);
+size_t bulkhead__router__take_usage_reply__pack
+                     (const Bulkhead__Router__TakeUsageReply   *message,
+                      uint8_t             *out);
+size_t bulkhead__router__take_usage_reply__pack_to_buffer
+                     (const Bulkhead__Router__TakeUsageReply   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Router__TakeUsageReply *
+       bulkhead__router__take_usage_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__router__take_usage_reply__free_unpacked
+                     (Bulkhead__Router__TakeUsageReply *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Router__CountTokensRequest methods */
+void   bulkhead__router__count_tokens_request__init
+                     (Bulkhead__Router__CountTokensRequest         *message);
+size_t bulkhead__router__count_tokens_request__get_packed_size
+                     (const Bulkhead__Router__CountTokensRequest   *message);
+size_t bulkhead__router__count_tokens_request__pack
+                     (const Bulkhead__Router__CountTokensRequest   *message,
+                      uint8_t             *out);
+size_t bulkhead__router__count_tokens_request__pack_to_buffer
+                     (const Bulkhead__Router__CountTokensRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Router__CountTokensRequest *
+       bulkhead__router__count_tokens_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__router__count_tokens_request__free_unpacked
+                     (Bulkhead__Router__CountTokensRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Router__CountTokensReply methods */
+void   bulkhead__router__count_tokens_reply__init
+                     (Bulkhead__Router__CountTokensReply         *message);
+size_t bulkhead__router__count_tokens_reply__get_packed_size
+                     (const Bulkhead__Router__CountTokensReply   *message);
+size_t bulkhead__router__count_tokens_reply__pack
+                     (const Bulkhead__Router__CountTokensReply   *message,
+                      uint8_t             *out);
+size_t bulkhead__router__count_tokens_reply__pack_to_buffer
+                     (const Bulkhead__Router__CountTokensReply   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Router__CountTokensReply *
+       bulkhead__router__count_tokens_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__router__count_tokens_reply__free_unpacked
+                     (Bulkhead__Router__CountTokensReply *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Router__ModerateRequest methods */
+void   bulkhead__router__moderate_request__init
+                     (Bulkhead__Router__ModerateRequest         *message);
+size_t bulkhead__router__moderate_request__get_packed_size
+                     (const Bulkhead__Router__ModerateRequest   *message);
+size_t bulkhead__router__moderate_request__pack
+                     (const Bulkhead__Router__ModerateRequest   *message,
+                      uint8_t             *out);
+size_t bulkhead__router__moderate_request__pack_to_buffer
+                     (const Bulkhead__Router__ModerateRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Router__ModerateRequest *
+       bulkhead__router__moderate_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__router__moderate_request__free_unpacked
+                     (Bulkhead__Router__ModerateRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Router__ModerateReply methods */
+void   bulkhead__router__moderate_reply__init
+                     (Bulkhead__Router__ModerateReply         *message);
+size_t bulkhead__router__moderate_reply__get_packed_size
+                     (const Bulkhead__Router__ModerateReply   *message);
+size_t bulkhead__router__moderate_reply__pack
+                     (const Bulkhead__Router__ModerateReply   *message,
+                      uint8_t             *out);
+size_t bulkhead__router__moderate_reply__pack_to_buffer
+                     (const Bulkhead__Router__ModerateReply   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Router__ModerateReply *
+       bulkhead__router__moderate_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__router__moderate_reply__free_unpacked
+                     (Bulkhead__Router__ModerateReply *message,
                       ProtobufCAllocator *allocator);
 /* Bulkhead__Router__EmbedRequest methods */
 void   bulkhead__router__embed_request__init
@@ -321,6 +540,24 @@ typedef void (*Bulkhead__Router__CompleteRequest_Closure)
 typedef void (*Bulkhead__Router__CompleteReply_Closure)
                  (const Bulkhead__Router__CompleteReply *message,
                   void *closure_data);
+typedef void (*Bulkhead__Router__TakeUsageRequest_Closure)
+                 (const Bulkhead__Router__TakeUsageRequest *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Router__TakeUsageReply_Closure)
+                 (const Bulkhead__Router__TakeUsageReply *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Router__CountTokensRequest_Closure)
+                 (const Bulkhead__Router__CountTokensRequest *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Router__CountTokensReply_Closure)
+                 (const Bulkhead__Router__CountTokensReply *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Router__ModerateRequest_Closure)
+                 (const Bulkhead__Router__ModerateRequest *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Router__ModerateReply_Closure)
+                 (const Bulkhead__Router__ModerateReply *message,
+                  void *closure_data);
 typedef void (*Bulkhead__Router__EmbedRequest_Closure)
                  (const Bulkhead__Router__EmbedRequest *message,
                   void *closure_data);
@@ -350,10 +587,22 @@ struct Bulkhead__Router__Router_Service
                    const Bulkhead__Router__CompleteRequest *input,
                    Bulkhead__Router__CompleteReply_Closure closure,
                    void *closure_data);
+  void (*take_usage)(Bulkhead__Router__Router_Service *service,
+                     const Bulkhead__Router__TakeUsageRequest *input,
+                     Bulkhead__Router__TakeUsageReply_Closure closure,
+                     void *closure_data);
+  void (*count_tokens)(Bulkhead__Router__Router_Service *service,
+                       const Bulkhead__Router__CountTokensRequest *input,
+                       Bulkhead__Router__CountTokensReply_Closure closure,
+                       void *closure_data);
   void (*embed)(Bulkhead__Router__Router_Service *service,
                 const Bulkhead__Router__EmbedRequest *input,
                 Bulkhead__Router__EmbedReply_Closure closure,
                 void *closure_data);
+  void (*moderate)(Bulkhead__Router__Router_Service *service,
+                   const Bulkhead__Router__ModerateRequest *input,
+                   Bulkhead__Router__ModerateReply_Closure closure,
+                   void *closure_data);
   void (*list_models)(Bulkhead__Router__Router_Service *service,
                       const Bulkhead__Router__ListModelsRequest *input,
                       Bulkhead__Router__ListModelsReply_Closure closure,
@@ -367,16 +616,31 @@ void bulkhead__router__router__init (Bulkhead__Router__Router_Service *service,
 #define BULKHEAD__ROUTER__ROUTER__INIT(function_prefix__) \
     { BULKHEAD__ROUTER__ROUTER__BASE_INIT,\
       function_prefix__ ## complete,\
+      function_prefix__ ## take_usage,\
+      function_prefix__ ## count_tokens,\
       function_prefix__ ## embed,\
+      function_prefix__ ## moderate,\
       function_prefix__ ## list_models  }
 void bulkhead__router__router__complete(ProtobufCService *service,
                                         const Bulkhead__Router__CompleteRequest *input,
                                         Bulkhead__Router__CompleteReply_Closure closure,
                                         void *closure_data);
+void bulkhead__router__router__take_usage(ProtobufCService *service,
+                                          const Bulkhead__Router__TakeUsageRequest *input,
+                                          Bulkhead__Router__TakeUsageReply_Closure closure,
+                                          void *closure_data);
+void bulkhead__router__router__count_tokens(ProtobufCService *service,
+                                            const Bulkhead__Router__CountTokensRequest *input,
+                                            Bulkhead__Router__CountTokensReply_Closure closure,
+                                            void *closure_data);
 void bulkhead__router__router__embed(ProtobufCService *service,
                                      const Bulkhead__Router__EmbedRequest *input,
                                      Bulkhead__Router__EmbedReply_Closure closure,
                                      void *closure_data);
+void bulkhead__router__router__moderate(ProtobufCService *service,
+                                        const Bulkhead__Router__ModerateRequest *input,
+                                        Bulkhead__Router__ModerateReply_Closure closure,
+                                        void *closure_data);
 void bulkhead__router__router__list_models(ProtobufCService *service,
                                            const Bulkhead__Router__ListModelsRequest *input,
                                            Bulkhead__Router__ListModelsReply_Closure closure,
@@ -387,6 +651,12 @@ void bulkhead__router__router__list_models(ProtobufCService *service,
 extern const ProtobufCEnumDescriptor    bulkhead__router__cache_policy__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__router__complete_request__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__router__complete_reply__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__router__take_usage_request__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__router__take_usage_reply__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__router__count_tokens_request__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__router__count_tokens_reply__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__router__moderate_request__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__router__moderate_reply__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__router__embed_request__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__router__vector__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__router__embed_reply__descriptor;

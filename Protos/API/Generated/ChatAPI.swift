@@ -15,6 +15,12 @@ package enum ChatAPI {
         case openaiChat = 1
         /// DIALECT_ANTHROPIC_MESSAGES.
         case anthropicMessages = 2
+        /// DIALECT_OPENAI_RESPONSES.
+        case openaiResponses = 3
+        /// DIALECT_GEMINI.
+        case gemini = 4
+        /// DIALECT_BEDROCK.
+        case bedrock = 5
     }
 
     /// Role of chat.proto; an unknown number reads as `.unspecified`.
@@ -45,12 +51,16 @@ package enum ChatAPI {
         case toolCall = 3
         /// The result of the call `id`: `text`, or `json` when it is structured; `is_error`.
         case toolResult = 4
-        /// Reasoning the provider wants back: `text`, `signature`.
+        /// Reasoning the provider wants back: `text`, `signature`, `origin`; withheld reasoning has a signature and no text.
         case thinking = 5
         /// The assistant declined: `text`.
         case refusal = 6
         /// A part the canonical form does not model: `json`, in the client's dialect; goes to providers of that dialect only.
         case raw = 7
+        /// A document: `url`, or `media_type` and `text` (base64, or plain text for text/plain); `name` is its title or file name.
+        case document = 8
+        /// Sound: `media_type` (audio/wav, audio/mpeg) and `text` (base64).
+        case audio = 9
     }
 
     /// ToolMode of chat.proto; an unknown number reads as `.unspecified`.
@@ -79,6 +89,8 @@ package enum ChatAPI {
         case toolCalls = 3
         /// FINISH_REASON_CONTENT_FILTER.
         case contentFilter = 4
+        /// The provider stopped in the middle of its own work and goes on when the answer is sent back (`pause_turn`).
+        case pause = 5
     }
 
     /// CacheOutcome of chat.proto; an unknown number reads as `.unspecified`.
@@ -125,6 +137,14 @@ package enum ChatAPI {
         case usage = 10
         /// Nothing yet, but the provider lives (ping, reasoning in progress).
         case keepalive = 11
+        /// Reasoning that the provider withheld: `signature`, a block of its own.
+        case redactedThinking = 12
+        /// A block (Anthropic) or output item (OpenAI Responses) the canonical form does not model begins: `json`, in the dialect
+        /// of who served. For clients of that dialect; others do not see it.
+        case rawBlock = 13
+        /// A delta the canonical form does not model, of the text or raw block that is open, or members of an OpenAI chat delta:
+        /// `json`.
+        case rawDelta = 14
     }
 
     /// Part of chat.proto.
@@ -149,9 +169,13 @@ package enum ChatAPI {
         package var isError: Bool
         /// Members of the part the canonical form does not model, as a JSON object in the client's dialect.
         package var extraJson: String?
+        /// Whose `signature` it is: only providers of this dialect can read it. Unspecified: of the client's own dialect.
+        package var origin: ChatAPI.Dialect
+        /// Reasoning that the provider withheld: `signature` is all there is.
+        package var redacted: Bool
 
         /// A message with the given fields, the others at their defaults.
-        package init(kind: ChatAPI.PartKind = .unspecified, text: String = "", id: String? = nil, name: String? = nil, json: String? = nil, url: String? = nil, mediaType: String? = nil, signature: String? = nil, isError: Bool = false, extraJson: String? = nil) {
+        package init(kind: ChatAPI.PartKind = .unspecified, text: String = "", id: String? = nil, name: String? = nil, json: String? = nil, url: String? = nil, mediaType: String? = nil, signature: String? = nil, isError: Bool = false, extraJson: String? = nil, origin: ChatAPI.Dialect = .unspecified, redacted: Bool = false) {
             self.kind = kind
             self.text = text
             self.id = id
@@ -162,6 +186,8 @@ package enum ChatAPI {
             self.signature = signature
             self.isError = isError
             self.extraJson = extraJson
+            self.origin = origin
+            self.redacted = redacted
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -210,6 +236,14 @@ package enum ChatAPI {
                 wire.pointee.has_extra_json = 1
                 wire.pointee.extra_json = try arena.string(extraJson)
             }
+            if origin != .unspecified {
+                wire.pointee.has_origin = 1
+                wire.pointee.origin = .init(rawValue: .init(origin.rawValue))
+            }
+            if redacted {
+                wire.pointee.has_redacted = 1
+                wire.pointee.redacted = redacted ? 1 : 0
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Chat__Part>) throws {
@@ -223,6 +257,8 @@ package enum ChatAPI {
             signature = wire.pointee.has_signature != 0 ? try WireReader.string(wire.pointee.signature) : nil
             isError = wire.pointee.has_is_error != 0 ? wire.pointee.is_error != 0 : false
             extraJson = wire.pointee.has_extra_json != 0 ? try WireReader.string(wire.pointee.extra_json) : nil
+            origin = wire.pointee.has_origin != 0 ? ChatAPI.Dialect(rawValue: Int32(truncatingIfNeeded: wire.pointee.origin.rawValue)) ?? .unspecified : ChatAPI.Dialect.unspecified
+            redacted = wire.pointee.has_redacted != 0 ? wire.pointee.redacted != 0 : false
         }
     }
 
@@ -389,9 +425,17 @@ package enum ChatAPI {
         package var dialect: ChatAPI.Dialect
         /// Members of the request the canonical form does not model, as a JSON object; forwarded to providers of the same dialect.
         package var extraJson: String?
+        /// `anthropic-beta` of the client, for providers of that dialect.
+        package var anthropicBeta: String?
+        /// Tokens the model may reason with (Anthropic's and Gemini's way of saying it); 0: it is not to reason.
+        package var reasoningBudget: Int?
+        /// The reasoning is to be shown: `auto`, `concise`, `detailed` (OpenAI Responses), or `full`.
+        package var reasoningSummary: String?
+        /// `anthropic-version` of the client.
+        package var anthropicVersion: String?
 
         /// A message with the given fields, the others at their defaults.
-        package init(model: String = "", messages: [ChatAPI.Message] = [], tools: [ChatAPI.Tool] = [], toolMode: ChatAPI.ToolMode = .unspecified, toolName: String? = nil, parallelToolCalls: Bool? = nil, temperature: Double? = nil, topP: Double? = nil, topK: Int? = nil, maxTokens: Int? = nil, stop: [String] = [], seed: Int? = nil, choices: Int? = nil, presencePenalty: Double? = nil, frequencyPenalty: Double? = nil, responseFormatJson: String? = nil, logprobs: Bool? = nil, topLogprobs: Int? = nil, reasoningEffort: String? = nil, endUser: String? = nil, stream: Bool = false, dialect: ChatAPI.Dialect = .unspecified, extraJson: String? = nil) {
+        package init(model: String = "", messages: [ChatAPI.Message] = [], tools: [ChatAPI.Tool] = [], toolMode: ChatAPI.ToolMode = .unspecified, toolName: String? = nil, parallelToolCalls: Bool? = nil, temperature: Double? = nil, topP: Double? = nil, topK: Int? = nil, maxTokens: Int? = nil, stop: [String] = [], seed: Int? = nil, choices: Int? = nil, presencePenalty: Double? = nil, frequencyPenalty: Double? = nil, responseFormatJson: String? = nil, logprobs: Bool? = nil, topLogprobs: Int? = nil, reasoningEffort: String? = nil, endUser: String? = nil, stream: Bool = false, dialect: ChatAPI.Dialect = .unspecified, extraJson: String? = nil, anthropicBeta: String? = nil, reasoningBudget: Int? = nil, reasoningSummary: String? = nil, anthropicVersion: String? = nil) {
             self.model = model
             self.messages = messages
             self.tools = tools
@@ -415,6 +459,10 @@ package enum ChatAPI {
             self.stream = stream
             self.dialect = dialect
             self.extraJson = extraJson
+            self.anthropicBeta = anthropicBeta
+            self.reasoningBudget = reasoningBudget
+            self.reasoningSummary = reasoningSummary
+            self.anthropicVersion = anthropicVersion
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -506,6 +554,22 @@ package enum ChatAPI {
                 wire.pointee.has_extra_json = 1
                 wire.pointee.extra_json = try arena.string(extraJson)
             }
+            if let anthropicBeta {
+                wire.pointee.has_anthropic_beta = 1
+                wire.pointee.anthropic_beta = try arena.string(anthropicBeta)
+            }
+            if let reasoningBudget {
+                wire.pointee.has_reasoning_budget = 1
+                wire.pointee.reasoning_budget = Int64(reasoningBudget)
+            }
+            if let reasoningSummary {
+                wire.pointee.has_reasoning_summary = 1
+                wire.pointee.reasoning_summary = try arena.string(reasoningSummary)
+            }
+            if let anthropicVersion {
+                wire.pointee.has_anthropic_version = 1
+                wire.pointee.anthropic_version = try arena.string(anthropicVersion)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Chat__ChatRequest>) throws {
@@ -532,6 +596,10 @@ package enum ChatAPI {
             stream = wire.pointee.has_stream != 0 ? wire.pointee.stream != 0 : false
             dialect = wire.pointee.has_dialect != 0 ? ChatAPI.Dialect(rawValue: Int32(truncatingIfNeeded: wire.pointee.dialect.rawValue)) ?? .unspecified : ChatAPI.Dialect.unspecified
             extraJson = wire.pointee.has_extra_json != 0 ? try WireReader.string(wire.pointee.extra_json) : nil
+            anthropicBeta = wire.pointee.has_anthropic_beta != 0 ? try WireReader.string(wire.pointee.anthropic_beta) : nil
+            reasoningBudget = wire.pointee.has_reasoning_budget != 0 ? Int(wire.pointee.reasoning_budget) : nil
+            reasoningSummary = wire.pointee.has_reasoning_summary != 0 ? try WireReader.string(wire.pointee.reasoning_summary) : nil
+            anthropicVersion = wire.pointee.has_anthropic_version != 0 ? try WireReader.string(wire.pointee.anthropic_version) : nil
         }
     }
 
@@ -551,9 +619,15 @@ package enum ChatAPI {
         package var responseID: String
         /// Seconds since 1970.
         package var created: Int
+        /// The dialect of who served: raw events are written in it.
+        package var dialect: ChatAPI.Dialect
+        /// `system_fingerprint` of the message.
+        package var systemFingerprint: String?
+        /// `service_tier` of the message.
+        package var serviceTier: String?
 
         /// A message with the given fields, the others at their defaults.
-        package init(provider: String = "", model: String = "", attempts: Int = 0, cache: ChatAPI.CacheOutcome = .unspecified, degraded: [String] = [], responseID: String = "", created: Int = 0) {
+        package init(provider: String = "", model: String = "", attempts: Int = 0, cache: ChatAPI.CacheOutcome = .unspecified, degraded: [String] = [], responseID: String = "", created: Int = 0, dialect: ChatAPI.Dialect = .unspecified, systemFingerprint: String? = nil, serviceTier: String? = nil) {
             self.provider = provider
             self.model = model
             self.attempts = attempts
@@ -561,6 +635,9 @@ package enum ChatAPI {
             self.degraded = degraded
             self.responseID = responseID
             self.created = created
+            self.dialect = dialect
+            self.systemFingerprint = systemFingerprint
+            self.serviceTier = serviceTier
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -594,6 +671,18 @@ package enum ChatAPI {
                 wire.pointee.has_created = 1
                 wire.pointee.created = Int64(created)
             }
+            if dialect != .unspecified {
+                wire.pointee.has_dialect = 1
+                wire.pointee.dialect = .init(rawValue: .init(dialect.rawValue))
+            }
+            if let systemFingerprint {
+                wire.pointee.has_system_fingerprint = 1
+                wire.pointee.system_fingerprint = try arena.string(systemFingerprint)
+            }
+            if let serviceTier {
+                wire.pointee.has_service_tier = 1
+                wire.pointee.service_tier = try arena.string(serviceTier)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Chat__Served>) throws {
@@ -604,6 +693,9 @@ package enum ChatAPI {
             degraded = try WireReader.strings(wire.pointee.degraded, wire.pointee.n_degraded)
             responseID = wire.pointee.has_response_id != 0 ? try WireReader.string(wire.pointee.response_id) : ""
             created = wire.pointee.has_created != 0 ? Int(wire.pointee.created) : 0
+            dialect = wire.pointee.has_dialect != 0 ? ChatAPI.Dialect(rawValue: Int32(truncatingIfNeeded: wire.pointee.dialect.rawValue)) ?? .unspecified : ChatAPI.Dialect.unspecified
+            systemFingerprint = wire.pointee.has_system_fingerprint != 0 ? try WireReader.string(wire.pointee.system_fingerprint) : nil
+            serviceTier = wire.pointee.has_service_tier != 0 ? try WireReader.string(wire.pointee.service_tier) : nil
         }
     }
 
@@ -621,11 +713,27 @@ package enum ChatAPI {
         package var reasoningTokens: Int
         /// Cost in nano-dollars; absent when the model's price is not known.
         package var costNanousd: Int?
-        /// The provider did not report usage: the numbers are estimated from text length.
+        /// The provider did not report usage: the numbers are counted here, from the texts.
         package var estimated: Bool
+        /// The share of `cache_creation_input_tokens` that is kept for an hour.
+        package var cacheCreation1hInputTokens: Int
+        /// Shares of `input_tokens` and `output_tokens` that are sound or image.
+        package var audioInputTokens: Int
+        /// `audio_output_tokens` of the message.
+        package var audioOutputTokens: Int
+        /// `image_input_tokens` of the message.
+        package var imageInputTokens: Int
+        /// `image_output_tokens` of the message.
+        package var imageOutputTokens: Int
+        /// What the answer would have cost, had it not come from a cache of ours.
+        package var savedNanousd: Int?
+        /// `accepted_prediction_tokens` of the message.
+        package var acceptedPredictionTokens: Int?
+        /// `rejected_prediction_tokens` of the message.
+        package var rejectedPredictionTokens: Int?
 
         /// A message with the given fields, the others at their defaults.
-        package init(inputTokens: Int = 0, outputTokens: Int = 0, cachedInputTokens: Int = 0, cacheCreationInputTokens: Int = 0, reasoningTokens: Int = 0, costNanousd: Int? = nil, estimated: Bool = false) {
+        package init(inputTokens: Int = 0, outputTokens: Int = 0, cachedInputTokens: Int = 0, cacheCreationInputTokens: Int = 0, reasoningTokens: Int = 0, costNanousd: Int? = nil, estimated: Bool = false, cacheCreation1hInputTokens: Int = 0, audioInputTokens: Int = 0, audioOutputTokens: Int = 0, imageInputTokens: Int = 0, imageOutputTokens: Int = 0, savedNanousd: Int? = nil, acceptedPredictionTokens: Int? = nil, rejectedPredictionTokens: Int? = nil) {
             self.inputTokens = inputTokens
             self.outputTokens = outputTokens
             self.cachedInputTokens = cachedInputTokens
@@ -633,6 +741,14 @@ package enum ChatAPI {
             self.reasoningTokens = reasoningTokens
             self.costNanousd = costNanousd
             self.estimated = estimated
+            self.cacheCreation1hInputTokens = cacheCreation1hInputTokens
+            self.audioInputTokens = audioInputTokens
+            self.audioOutputTokens = audioOutputTokens
+            self.imageInputTokens = imageInputTokens
+            self.imageOutputTokens = imageOutputTokens
+            self.savedNanousd = savedNanousd
+            self.acceptedPredictionTokens = acceptedPredictionTokens
+            self.rejectedPredictionTokens = rejectedPredictionTokens
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -669,6 +785,38 @@ package enum ChatAPI {
                 wire.pointee.has_estimated = 1
                 wire.pointee.estimated = estimated ? 1 : 0
             }
+            if cacheCreation1hInputTokens != 0 {
+                wire.pointee.has_cache_creation_1h_input_tokens = 1
+                wire.pointee.cache_creation_1h_input_tokens = Int64(cacheCreation1hInputTokens)
+            }
+            if audioInputTokens != 0 {
+                wire.pointee.has_audio_input_tokens = 1
+                wire.pointee.audio_input_tokens = Int64(audioInputTokens)
+            }
+            if audioOutputTokens != 0 {
+                wire.pointee.has_audio_output_tokens = 1
+                wire.pointee.audio_output_tokens = Int64(audioOutputTokens)
+            }
+            if imageInputTokens != 0 {
+                wire.pointee.has_image_input_tokens = 1
+                wire.pointee.image_input_tokens = Int64(imageInputTokens)
+            }
+            if imageOutputTokens != 0 {
+                wire.pointee.has_image_output_tokens = 1
+                wire.pointee.image_output_tokens = Int64(imageOutputTokens)
+            }
+            if let savedNanousd {
+                wire.pointee.has_saved_nanousd = 1
+                wire.pointee.saved_nanousd = Int64(savedNanousd)
+            }
+            if let acceptedPredictionTokens {
+                wire.pointee.has_accepted_prediction_tokens = 1
+                wire.pointee.accepted_prediction_tokens = Int64(acceptedPredictionTokens)
+            }
+            if let rejectedPredictionTokens {
+                wire.pointee.has_rejected_prediction_tokens = 1
+                wire.pointee.rejected_prediction_tokens = Int64(rejectedPredictionTokens)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Chat__Usage>) throws {
@@ -679,6 +827,14 @@ package enum ChatAPI {
             reasoningTokens = wire.pointee.has_reasoning_tokens != 0 ? Int(wire.pointee.reasoning_tokens) : 0
             costNanousd = wire.pointee.has_cost_nanousd != 0 ? Int(wire.pointee.cost_nanousd) : nil
             estimated = wire.pointee.has_estimated != 0 ? wire.pointee.estimated != 0 : false
+            cacheCreation1hInputTokens = wire.pointee.has_cache_creation_1h_input_tokens != 0 ? Int(wire.pointee.cache_creation_1h_input_tokens) : 0
+            audioInputTokens = wire.pointee.has_audio_input_tokens != 0 ? Int(wire.pointee.audio_input_tokens) : 0
+            audioOutputTokens = wire.pointee.has_audio_output_tokens != 0 ? Int(wire.pointee.audio_output_tokens) : 0
+            imageInputTokens = wire.pointee.has_image_input_tokens != 0 ? Int(wire.pointee.image_input_tokens) : 0
+            imageOutputTokens = wire.pointee.has_image_output_tokens != 0 ? Int(wire.pointee.image_output_tokens) : 0
+            savedNanousd = wire.pointee.has_saved_nanousd != 0 ? Int(wire.pointee.saved_nanousd) : nil
+            acceptedPredictionTokens = wire.pointee.has_accepted_prediction_tokens != 0 ? Int(wire.pointee.accepted_prediction_tokens) : nil
+            rejectedPredictionTokens = wire.pointee.has_rejected_prediction_tokens != 0 ? Int(wire.pointee.rejected_prediction_tokens) : nil
         }
     }
 

@@ -6,6 +6,7 @@ import BulkheadIPC
 import BulkheadProtosC
 import BulkheadWire
 import CProtobufC
+import NIOCore
 
 /// Messages of router.proto.
 package enum RouterAPI {
@@ -89,6 +90,203 @@ package enum RouterAPI {
         }
     }
 
+    /// TakeUsageRequest of router.proto.
+    package struct TakeUsageRequest: WireMessage, Equatable {
+        /// The request id of the cancelled call; it must be one of the same tenant.
+        package var requestID: String
+
+        /// A message with the given fields, the others at their defaults.
+        package init(requestID: String = "") {
+            self.requestID = requestID
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__router__take_usage_request__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Router__TakeUsageRequest>, _ arena: WireArena) throws {
+            bulkhead__router__take_usage_request__init(wire)
+            if !requestID.isEmpty {
+                wire.pointee.has_request_id = 1
+                wire.pointee.request_id = try arena.string(requestID)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Router__TakeUsageRequest>) throws {
+            requestID = wire.pointee.has_request_id != 0 ? try WireReader.string(wire.pointee.request_id) : ""
+        }
+    }
+
+    /// Empty when nothing is known of the call: no provider was reached, or it is too long ago.
+    package struct TakeUsageReply: WireMessage, Equatable {
+        /// `usage` of the message.
+        package var usage: ChatAPI.Usage?
+        /// `served` of the message.
+        package var served: ChatAPI.Served?
+
+        /// A message with the given fields, the others at their defaults.
+        package init(usage: ChatAPI.Usage? = nil, served: ChatAPI.Served? = nil) {
+            self.usage = usage
+            self.served = served
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__router__take_usage_reply__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Router__TakeUsageReply>, _ arena: WireArena) throws {
+            bulkhead__router__take_usage_reply__init(wire)
+            if let usage {
+                wire.pointee.usage = try arena.message(usage)
+            }
+            if let served {
+                wire.pointee.served = try arena.message(served)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Router__TakeUsageReply>) throws {
+            usage = try wire.pointee.usage.map { try .init(loading: $0) }
+            served = try wire.pointee.served.map { try .init(loading: $0) }
+        }
+    }
+
+    /// CountTokensRequest of router.proto.
+    package struct CountTokensRequest: WireMessage, Equatable {
+        /// `chat` of the message.
+        package var chat: ChatAPI.ChatRequest?
+
+        /// A message with the given fields, the others at their defaults.
+        package init(chat: ChatAPI.ChatRequest? = nil) {
+            self.chat = chat
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__router__count_tokens_request__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Router__CountTokensRequest>, _ arena: WireArena) throws {
+            bulkhead__router__count_tokens_request__init(wire)
+            if let chat {
+                wire.pointee.chat = try arena.message(chat)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Router__CountTokensRequest>) throws {
+            chat = try wire.pointee.chat.map { try .init(loading: $0) }
+        }
+    }
+
+    /// CountTokensReply of router.proto.
+    package struct CountTokensReply: WireMessage, Equatable {
+        /// `input_tokens` of the message.
+        package var inputTokens: Int
+        /// Counted here, not by the provider.
+        package var estimated: Bool
+        /// `served` of the message.
+        package var served: ChatAPI.Served?
+
+        /// A message with the given fields, the others at their defaults.
+        package init(inputTokens: Int = 0, estimated: Bool = false, served: ChatAPI.Served? = nil) {
+            self.inputTokens = inputTokens
+            self.estimated = estimated
+            self.served = served
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__router__count_tokens_reply__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Router__CountTokensReply>, _ arena: WireArena) throws {
+            bulkhead__router__count_tokens_reply__init(wire)
+            if inputTokens != 0 {
+                wire.pointee.has_input_tokens = 1
+                wire.pointee.input_tokens = Int64(inputTokens)
+            }
+            if estimated {
+                wire.pointee.has_estimated = 1
+                wire.pointee.estimated = estimated ? 1 : 0
+            }
+            if let served {
+                wire.pointee.served = try arena.message(served)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Router__CountTokensReply>) throws {
+            inputTokens = wire.pointee.has_input_tokens != 0 ? Int(wire.pointee.input_tokens) : 0
+            estimated = wire.pointee.has_estimated != 0 ? wire.pointee.estimated != 0 : false
+            served = try wire.pointee.served.map { try .init(loading: $0) }
+        }
+    }
+
+    /// ModerateRequest of router.proto.
+    package struct ModerateRequest: WireMessage, Equatable {
+        /// Empty: the first provider that has moderation models.
+        package var model: String
+        /// The request's body in OpenAI's form.
+        package var body: ByteBuffer?
+
+        /// A message with the given fields, the others at their defaults.
+        package init(model: String = "", body: ByteBuffer? = nil) {
+            self.model = model
+            self.body = body
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__router__moderate_request__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Router__ModerateRequest>, _ arena: WireArena) throws {
+            bulkhead__router__moderate_request__init(wire)
+            if !model.isEmpty {
+                wire.pointee.has_model = 1
+                wire.pointee.model = try arena.string(model)
+            }
+            if let body {
+                wire.pointee.has_body = 1
+                wire.pointee.body = try arena.bytes(body)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Router__ModerateRequest>) throws {
+            model = wire.pointee.has_model != 0 ? try WireReader.string(wire.pointee.model) : ""
+            body = wire.pointee.has_body != 0 ? WireReader.bytes(wire.pointee.body) : nil
+        }
+    }
+
+    /// ModerateReply of router.proto.
+    package struct ModerateReply: WireMessage, Equatable {
+        /// The provider's answer in OpenAI's form.
+        package var body: ByteBuffer?
+        /// `served` of the message.
+        package var served: ChatAPI.Served?
+
+        /// A message with the given fields, the others at their defaults.
+        package init(body: ByteBuffer? = nil, served: ChatAPI.Served? = nil) {
+            self.body = body
+            self.served = served
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__router__moderate_reply__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Router__ModerateReply>, _ arena: WireArena) throws {
+            bulkhead__router__moderate_reply__init(wire)
+            if let body {
+                wire.pointee.has_body = 1
+                wire.pointee.body = try arena.bytes(body)
+            }
+            if let served {
+                wire.pointee.served = try arena.message(served)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Router__ModerateReply>) throws {
+            body = wire.pointee.has_body != 0 ? WireReader.bytes(wire.pointee.body) : nil
+            served = try wire.pointee.served.map { try .init(loading: $0) }
+        }
+    }
+
     /// EmbedRequest of router.proto.
     package struct EmbedRequest: WireMessage, Equatable {
         /// `model` of the message.
@@ -99,13 +297,19 @@ package enum RouterAPI {
         package var dimensions: Int?
         /// `end_user` of the message.
         package var endUser: String?
+        /// Instead of `inputs`: texts as lists of token numbers of the model's own vocabulary, a JSON array of arrays.
+        package var tokenInputsJson: String?
+        /// Members of the request the canonical form does not model, as a JSON object in OpenAI's form.
+        package var extraJson: String?
 
         /// A message with the given fields, the others at their defaults.
-        package init(model: String = "", inputs: [String] = [], dimensions: Int? = nil, endUser: String? = nil) {
+        package init(model: String = "", inputs: [String] = [], dimensions: Int? = nil, endUser: String? = nil, tokenInputsJson: String? = nil, extraJson: String? = nil) {
             self.model = model
             self.inputs = inputs
             self.dimensions = dimensions
             self.endUser = endUser
+            self.tokenInputsJson = tokenInputsJson
+            self.extraJson = extraJson
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -127,6 +331,14 @@ package enum RouterAPI {
                 wire.pointee.has_end_user = 1
                 wire.pointee.end_user = try arena.string(endUser)
             }
+            if let tokenInputsJson {
+                wire.pointee.has_token_inputs_json = 1
+                wire.pointee.token_inputs_json = try arena.string(tokenInputsJson)
+            }
+            if let extraJson {
+                wire.pointee.has_extra_json = 1
+                wire.pointee.extra_json = try arena.string(extraJson)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Router__EmbedRequest>) throws {
@@ -134,6 +346,8 @@ package enum RouterAPI {
             inputs = try WireReader.strings(wire.pointee.inputs, wire.pointee.n_inputs)
             dimensions = wire.pointee.has_dimensions != 0 ? Int(wire.pointee.dimensions) : nil
             endUser = wire.pointee.has_end_user != 0 ? try WireReader.string(wire.pointee.end_user) : nil
+            tokenInputsJson = wire.pointee.has_token_inputs_json != 0 ? try WireReader.string(wire.pointee.token_inputs_json) : nil
+            extraJson = wire.pointee.has_extra_json != 0 ? try WireReader.string(wire.pointee.extra_json) : nil
         }
     }
 
@@ -301,19 +515,31 @@ package enum RouterAPI {
 package enum RouterMethods {
     /// `Router.Complete`.
     package static let complete = MethodDescriptor(
-        name: "Router.Complete", shape: .serverStream, requestHash: 0xbecca66c6644f5a0,
-        responseHash: 0xe66dc328ec6f2425)
+        name: "Router.Complete", shape: .serverStream, requestHash: 0x7082cb29701559c7,
+        responseHash: 0xcddbe264157b0a04)
+    /// `Router.TakeUsage`.
+    package static let takeUsage = MethodDescriptor(
+        name: "Router.TakeUsage", shape: .unary, requestHash: 0x4114fdf041005c91,
+        responseHash: 0x4baa429e724f1f2c)
+    /// `Router.CountTokens`.
+    package static let countTokens = MethodDescriptor(
+        name: "Router.CountTokens", shape: .unary, requestHash: 0xaf1668f60834fbaf,
+        responseHash: 0x9dd4687f656942aa)
     /// `Router.Embed`.
     package static let embed = MethodDescriptor(
-        name: "Router.Embed", shape: .unary, requestHash: 0x22a4410b8320bbd7,
-        responseHash: 0x7bd1ff392b8bf0e4)
+        name: "Router.Embed", shape: .unary, requestHash: 0x51b1a8844d4579cc,
+        responseHash: 0x809c1ee52be35e2d)
+    /// `Router.Moderate`.
+    package static let moderate = MethodDescriptor(
+        name: "Router.Moderate", shape: .unary, requestHash: 0x5912f3ca78ba9c7a,
+        responseHash: 0x5bed81680e49117d)
     /// `Router.ListModels`.
     package static let listModels = MethodDescriptor(
         name: "Router.ListModels", shape: .unary, requestHash: 0x44136fa355b3678a,
         responseHash: 0x895f0a9d0b34ce11)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Router", fingerprint: "5d810ef10ab5e1baec523a21a184868a", methods: [complete, embed, listModels],
+        name: "Router", fingerprint: "e72d9ad6b00c7d757312fe83a083f7e8", methods: [complete, takeUsage, countTokens, embed, moderate, listModels],
         forms: [
             MessageForm("CompleteRequest", [
                 MessageForm.Field(1, "chat", 11, message: 1),
@@ -344,6 +570,10 @@ package enum RouterMethods {
                 MessageForm.Field(21, "stream", 8),
                 MessageForm.Field(22, "dialect", 14),
                 MessageForm.Field(23, "extra_json", 9),
+                MessageForm.Field(24, "anthropic_beta", 9),
+                MessageForm.Field(25, "reasoning_budget", 3),
+                MessageForm.Field(26, "reasoning_summary", 9),
+                MessageForm.Field(27, "anthropic_version", 9),
             ]),
             MessageForm("Message", [
                 MessageForm.Field(1, "role", 14),
@@ -362,6 +592,8 @@ package enum RouterMethods {
                 MessageForm.Field(8, "signature", 9),
                 MessageForm.Field(9, "is_error", 8),
                 MessageForm.Field(10, "extra_json", 9),
+                MessageForm.Field(11, "origin", 14),
+                MessageForm.Field(12, "redacted", 8),
             ]),
             MessageForm("Tool", [
                 MessageForm.Field(1, "name", 9),
@@ -397,6 +629,14 @@ package enum RouterMethods {
                 MessageForm.Field(5, "reasoning_tokens", 3),
                 MessageForm.Field(6, "cost_nanousd", 3),
                 MessageForm.Field(7, "estimated", 8),
+                MessageForm.Field(8, "cache_creation_1h_input_tokens", 3),
+                MessageForm.Field(9, "audio_input_tokens", 3),
+                MessageForm.Field(10, "audio_output_tokens", 3),
+                MessageForm.Field(11, "image_input_tokens", 3),
+                MessageForm.Field(12, "image_output_tokens", 3),
+                MessageForm.Field(13, "saved_nanousd", 3),
+                MessageForm.Field(14, "accepted_prediction_tokens", 3),
+                MessageForm.Field(15, "rejected_prediction_tokens", 3),
             ]),
             MessageForm("Served", [
                 MessageForm.Field(1, "provider", 9),
@@ -406,15 +646,35 @@ package enum RouterMethods {
                 MessageForm.Field(5, "degraded", 9, isRepeated: true),
                 MessageForm.Field(6, "response_id", 9),
                 MessageForm.Field(7, "created", 3),
+                MessageForm.Field(8, "dialect", 14),
+                MessageForm.Field(9, "system_fingerprint", 9),
+                MessageForm.Field(10, "service_tier", 9),
+            ]),
+            MessageForm("TakeUsageRequest", [
+                MessageForm.Field(1, "request_id", 9),
+            ]),
+            MessageForm("TakeUsageReply", [
+                MessageForm.Field(1, "usage", 11, message: 7),
+                MessageForm.Field(2, "served", 11, message: 8),
+            ]),
+            MessageForm("CountTokensRequest", [
+                MessageForm.Field(1, "chat", 11, message: 1),
+            ]),
+            MessageForm("CountTokensReply", [
+                MessageForm.Field(1, "input_tokens", 3),
+                MessageForm.Field(2, "estimated", 8),
+                MessageForm.Field(3, "served", 11, message: 8),
             ]),
             MessageForm("EmbedRequest", [
                 MessageForm.Field(1, "model", 9),
                 MessageForm.Field(2, "inputs", 9, isRepeated: true),
                 MessageForm.Field(3, "dimensions", 5),
                 MessageForm.Field(4, "end_user", 9),
+                MessageForm.Field(5, "token_inputs_json", 9),
+                MessageForm.Field(6, "extra_json", 9),
             ]),
             MessageForm("EmbedReply", [
-                MessageForm.Field(1, "vectors", 11, isRepeated: true, message: 11),
+                MessageForm.Field(1, "vectors", 11, isRepeated: true, message: 15),
                 MessageForm.Field(2, "input_tokens", 3),
                 MessageForm.Field(3, "served", 11, message: 8),
                 MessageForm.Field(4, "cost_nanousd", 3),
@@ -422,10 +682,18 @@ package enum RouterMethods {
             MessageForm("Vector", [
                 MessageForm.Field(1, "values", 2, isRepeated: true),
             ]),
+            MessageForm("ModerateRequest", [
+                MessageForm.Field(1, "model", 9),
+                MessageForm.Field(2, "body", 12),
+            ]),
+            MessageForm("ModerateReply", [
+                MessageForm.Field(1, "body", 12),
+                MessageForm.Field(2, "served", 11, message: 8),
+            ]),
             MessageForm("ListModelsRequest", [
             ]),
             MessageForm("ListModelsReply", [
-                MessageForm.Field(1, "models", 11, isRepeated: true, message: 14),
+                MessageForm.Field(1, "models", 11, isRepeated: true, message: 20),
             ]),
             MessageForm("Model", [
                 MessageForm.Field(1, "name", 9),
@@ -433,7 +701,7 @@ package enum RouterMethods {
                 MessageForm.Field(3, "created", 3),
             ]),
         ],
-        signatures: [MethodSignature(0, 5), MethodSignature(9, 10), MethodSignature(12, 13)])
+        signatures: [MethodSignature(0, 5), MethodSignature(9, 10), MethodSignature(11, 12), MethodSignature(13, 14), MethodSignature(16, 17), MethodSignature(18, 19)])
 }
 
 /// Calls the Router service over a link.
@@ -453,9 +721,24 @@ package struct RouterClient: Sendable {
         }
     }
 
+    /// What an answer had cost when its caller left it: asked for once, after the call was cancelled.
+    package func takeUsage(_ request: RouterAPI.TakeUsageRequest, _ options: CallOptions) async throws -> RouterAPI.TakeUsageReply {
+        try TypedCall.reply(try await link.unary(RouterMethods.takeUsage, request.encoded(), options))
+    }
+
+    /// Counts the input tokens of a chat: by the provider where it can, else here, with the model's own or a similar vocabulary.
+    package func countTokens(_ request: RouterAPI.CountTokensRequest, _ options: CallOptions) async throws -> RouterAPI.CountTokensReply {
+        try TypedCall.reply(try await link.unary(RouterMethods.countTokens, request.encoded(), options))
+    }
+
     /// Embeds texts with a configured model.
     package func embed(_ request: RouterAPI.EmbedRequest, _ options: CallOptions) async throws -> RouterAPI.EmbedReply {
         try TypedCall.reply(try await link.unary(RouterMethods.embed, request.encoded(), options))
+    }
+
+    /// Judges texts with a provider's moderation model.
+    package func moderate(_ request: RouterAPI.ModerateRequest, _ options: CallOptions) async throws -> RouterAPI.ModerateReply {
+        try TypedCall.reply(try await link.unary(RouterMethods.moderate, request.encoded(), options))
     }
 
     /// The model names clients may use.
@@ -468,8 +751,14 @@ package struct RouterClient: Sendable {
 package protocol RouterHandler: Sendable {
     /// Answers a chat. Provider errors are statuses with a reason (see Services/Router/README.md) until the first event.
     func complete(_ request: RouterAPI.CompleteRequest, _ call: ServerCall, _ replies: TypedWriter<RouterAPI.CompleteReply>) async throws
+    /// What an answer had cost when its caller left it: asked for once, after the call was cancelled.
+    func takeUsage(_ request: RouterAPI.TakeUsageRequest, _ call: ServerCall) async throws -> RouterAPI.TakeUsageReply
+    /// Counts the input tokens of a chat: by the provider where it can, else here, with the model's own or a similar vocabulary.
+    func countTokens(_ request: RouterAPI.CountTokensRequest, _ call: ServerCall) async throws -> RouterAPI.CountTokensReply
     /// Embeds texts with a configured model.
     func embed(_ request: RouterAPI.EmbedRequest, _ call: ServerCall) async throws -> RouterAPI.EmbedReply
+    /// Judges texts with a provider's moderation model.
+    func moderate(_ request: RouterAPI.ModerateRequest, _ call: ServerCall) async throws -> RouterAPI.ModerateReply
     /// The model names clients may use.
     func listModels(_ request: RouterAPI.ListModelsRequest, _ call: ServerCall) async throws -> RouterAPI.ListModelsReply
 }
@@ -482,8 +771,17 @@ extension RouterMethods {
                 let request: RouterAPI.CompleteRequest = try await TypedCall.only(reader)
                 try await handler.complete(request, call, TypedWriter(writer))
             }),
+            ServerMethod(takeUsage, .unary { bytes, call in
+                try await handler.takeUsage(try TypedCall.request(bytes), call).encoded()
+            }),
+            ServerMethod(countTokens, .unary { bytes, call in
+                try await handler.countTokens(try TypedCall.request(bytes), call).encoded()
+            }),
             ServerMethod(embed, .unary { bytes, call in
                 try await handler.embed(try TypedCall.request(bytes), call).encoded()
+            }),
+            ServerMethod(moderate, .unary { bytes, call in
+                try await handler.moderate(try TypedCall.request(bytes), call).encoded()
             }),
             ServerMethod(listModels, .unary { bytes, call in
                 try await handler.listModels(try TypedCall.request(bytes), call).encoded()

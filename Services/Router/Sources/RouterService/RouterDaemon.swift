@@ -72,6 +72,20 @@ extension RouterDaemon {
         try await chats.run(request, current, call, replies)
     }
 
+    package func takeUsage(_ request: RouterAPI.TakeUsageRequest, _ call: ServerCall) async throws -> RouterAPI.TakeUsageReply {
+        RouterAPI.TakeUsageReply()
+    }
+
+    package func countTokens(_ request: RouterAPI.CountTokensRequest, _ call: ServerCall) async throws
+        -> RouterAPI.CountTokensReply
+    {
+        throw CallError(.unimplemented, reason: "unsupported", message: "Tokens cannot be counted yet.")
+    }
+
+    package func moderate(_ request: RouterAPI.ModerateRequest, _ call: ServerCall) async throws -> RouterAPI.ModerateReply {
+        throw CallError(.unimplemented, reason: "unsupported", message: "Moderations are not routed yet.")
+    }
+
     package func embed(_ request: RouterAPI.EmbedRequest, _ call: ServerCall) async throws -> RouterAPI.EmbedReply {
         try await embeddings.run(request, current, call)
     }

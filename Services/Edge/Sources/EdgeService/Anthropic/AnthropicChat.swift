@@ -55,6 +55,7 @@ package struct AnthropicChat: ChatDialect {
     private static func stopReason(_ event: ChatAPI.ChatEvent) -> String {
         if let raw = event.rawFinish, ownWords.contains(raw) { return raw }
         switch event.finish {
+        case .pause: return "pause_turn"
         case .stop, .unspecified: return event.stopSequence == nil ? "end_turn" : "stop_sequence"
         case .length: return "max_tokens"
         case .toolCalls: return "tool_use"

@@ -44,7 +44,7 @@ package struct AnthropicStream: ChatStream {
         case .toolArguments: try arguments(event, into: &buffer)
         case .finish: finish = event
         case .usage: usage = event.usage ?? usage
-        case .logprobs, .keepalive, .unspecified: break
+        case .logprobs, .keepalive, .redactedThinking, .rawBlock, .rawDelta, .unspecified: break
         }
     }
 

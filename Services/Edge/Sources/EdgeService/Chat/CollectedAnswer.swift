@@ -77,7 +77,7 @@ extension CollectedAnswer.Choice {
         case .toolArguments: addArguments(event)
         case .logprobs: if let json = event.json { logprobs.append(json) }
         case .finish: finish = event
-        case .start, .usage, .keepalive, .unspecified: break
+        case .start, .usage, .keepalive, .redactedThinking, .rawBlock, .rawDelta, .unspecified: break
         }
     }
 

@@ -40,7 +40,7 @@ package struct OpenAIChat: ChatDialect {
 
     static func finishReason(_ event: ChatAPI.ChatEvent) -> String {
         switch event.finish {
-        case .stop, .unspecified: "stop"
+        case .stop, .pause, .unspecified: "stop"
         case .length: "length"
         case .toolCalls: "tool_calls"
         case .contentFilter: "content_filter"

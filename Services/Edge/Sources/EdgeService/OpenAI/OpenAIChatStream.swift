@@ -28,7 +28,7 @@ package struct OpenAIChatStream: ChatStream {
 
     package mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
         switch event.kind {
-        case .keepalive, .unspecified, .signature: return
+        case .keepalive, .unspecified, .signature, .redactedThinking, .rawBlock, .rawDelta: return
         case .usage: usage = event.usage ?? usage
         case .start:
             begin(event.served ?? ChatAPI.Served())

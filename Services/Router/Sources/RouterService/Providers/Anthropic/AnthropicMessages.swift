@@ -58,7 +58,7 @@ package enum AnthropicMessages {
             object = ["type": "thinking", "thinking": .string(part.text), "signature": .string(signature)]
         case .raw where isNative:
             return try NotExpressible.parse(part.json ?? "null", what: "a content block")
-        case .raw, .unspecified:
+        case .raw, .document, .audio, .unspecified:
             throw NotExpressible.error("A content part of this kind", in: AnthropicRequest.dialect)
         }
         if isNative { try object.merge(part.extraJson, what: "a content block") }
