@@ -16,6 +16,9 @@ package struct TypedReader<Message: WireMessage>: Sendable {
         guard let bytes = try await reader.next() else { return nil }
         return try TypedCall.decode(bytes)
     }
+
+    /// Ends the wait of `next`, now and later, with CANCELLED.
+    package func abandon() { reader.abandon() }
 }
 
 /// The outgoing half of a stream of messages, at the server.
@@ -28,6 +31,11 @@ package struct TypedWriter<Message: WireMessage>: Sendable {
     /// Sends one message; waits while the peer grants no credit.
     /// - Throws: `CallError` when the call is over.
     package func write(_ message: Message) async throws { try await writer.write(message.encoded()) }
+
+    /// Sends one message if the peer takes it now; else it is dropped, as is one that cannot be encoded.
+    package func offer(_ message: Message) {
+        if let bytes = try? message.encoded() { writer.offer(bytes) }
+    }
 }
 
 /// The outgoing half of a stream of messages, at the client.
@@ -40,6 +48,9 @@ package struct ClientTypedWriter<Message: WireMessage>: Sendable {
     /// Sends one message; waits while the peer grants no credit.
     /// - Throws: `CallError` when the call is over.
     package func write(_ message: Message) async throws { try await writer.write(message.encoded()) }
+
+    /// Ends the wait of `write`, now and later, with CANCELLED.
+    package func abandon() { writer.abandon() }
 
     /// Ends the request half.
     package func finish() { writer.finish() }

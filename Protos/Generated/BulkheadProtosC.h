@@ -35,6 +35,7 @@ static inline const ProtobufCMessageDescriptor *bulkhead__retrieval__embed_reque
 static inline const ProtobufCMessageDescriptor *bulkhead__retrieval__vector__described(void) { return &bulkhead__retrieval__vector__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__retrieval__embed_reply__described(void) { return &bulkhead__retrieval__embed_reply__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__router__complete_request__described(void) { return &bulkhead__router__complete_request__descriptor; }
+static inline const ProtobufCMessageDescriptor *bulkhead__router__failure_detail__described(void) { return &bulkhead__router__failure_detail__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__router__complete_reply__described(void) { return &bulkhead__router__complete_reply__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__router__take_usage_request__described(void) { return &bulkhead__router__take_usage_request__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__router__take_usage_reply__described(void) { return &bulkhead__router__take_usage_reply__descriptor; }

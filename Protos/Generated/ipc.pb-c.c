@@ -1164,7 +1164,7 @@ const ProtobufCMessageDescriptor bulkhead__ipc__describe_reply__descriptor =
   (ProtobufCMessageInit) bulkhead__ipc__describe_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor bulkhead__ipc__failure__field_descriptors[4] =
+static const ProtobufCFieldDescriptor bulkhead__ipc__failure__field_descriptors[5] =
 {
   {
     "reason",
@@ -1214,8 +1214,21 @@ static const ProtobufCFieldDescriptor bulkhead__ipc__failure__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "detail",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Ipc__Failure, has_detail),
+    offsetof(Bulkhead__Ipc__Failure, detail),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__ipc__failure__field_indices_by_name[] = {
+  4,   /* field[4] = detail */
   1,   /* field[1] = message */
   3,   /* field[3] = origin */
   0,   /* field[0] = reason */
@@ -1224,7 +1237,7 @@ static const unsigned bulkhead__ipc__failure__field_indices_by_name[] = {
 static const ProtobufCIntRange bulkhead__ipc__failure__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor bulkhead__ipc__failure__descriptor =
 {
@@ -1234,7 +1247,7 @@ const ProtobufCMessageDescriptor bulkhead__ipc__failure__descriptor =
   "Bulkhead__Ipc__Failure",
   "bulkhead.ipc",
   sizeof(Bulkhead__Ipc__Failure),
-  4,
+  5,
   bulkhead__ipc__failure__field_descriptors,
   bulkhead__ipc__failure__field_indices_by_name,
   1,  bulkhead__ipc__failure__number_ranges,

@@ -248,10 +248,15 @@ struct  Bulkhead__Ipc__Failure
   int64_t retry_after_ms;
   protobuf_c_boolean has_origin;
   ProtobufCBinaryData origin;
+  /*
+   * More for the caller's program, in a form the two services agree on; at most 1 KiB.
+   */
+  protobuf_c_boolean has_detail;
+  ProtobufCBinaryData detail;
 };
 #define BULKHEAD__IPC__FAILURE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__ipc__failure__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, {0,NULL} }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL} }
 
 
 struct  Bulkhead__Ipc__Health

@@ -52,6 +52,51 @@ void   bulkhead__router__complete_request__free_unpacked
   assert(message->base.descriptor == &bulkhead__router__complete_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   bulkhead__router__failure_detail__init
+                     (Bulkhead__Router__FailureDetail         *message)
+{
+  static const Bulkhead__Router__FailureDetail init_value = BULKHEAD__ROUTER__FAILURE_DETAIL__INIT;
+  *message = init_value;
+}
+size_t bulkhead__router__failure_detail__get_packed_size
+                     (const Bulkhead__Router__FailureDetail *message)
+{
+  assert(message->base.descriptor == &bulkhead__router__failure_detail__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__router__failure_detail__pack
+                     (const Bulkhead__Router__FailureDetail *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__router__failure_detail__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__router__failure_detail__pack_to_buffer
+                     (const Bulkhead__Router__FailureDetail *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__router__failure_detail__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Router__FailureDetail *
+       bulkhead__router__failure_detail__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Router__FailureDetail *)
+     protobuf_c_message_unpack (&bulkhead__router__failure_detail__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__router__failure_detail__free_unpacked
+                     (Bulkhead__Router__FailureDetail *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__router__failure_detail__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   bulkhead__router__complete_reply__init
                      (Bulkhead__Router__CompleteReply         *message)
 {
@@ -701,6 +746,111 @@ const ProtobufCMessageDescriptor bulkhead__router__complete_request__descriptor 
   bulkhead__router__complete_request__field_indices_by_name,
   1,  bulkhead__router__complete_request__number_ranges,
   (ProtobufCMessageInit) bulkhead__router__complete_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const protobuf_c_boolean bulkhead__router__failure_detail__final__default_value = 0;
+static const int32_t bulkhead__router__failure_detail__attempts__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__router__failure_detail__field_descriptors[6] =
+{
+  {
+    "provider_code",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Router__FailureDetail, has_provider_code),
+    offsetof(Bulkhead__Router__FailureDetail, provider_code),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "final",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Router__FailureDetail, has_final),
+    offsetof(Bulkhead__Router__FailureDetail, final),
+    NULL,
+    &bulkhead__router__failure_detail__final__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "provider",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Router__FailureDetail, has_provider),
+    offsetof(Bulkhead__Router__FailureDetail, provider),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "model",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Router__FailureDetail, has_model),
+    offsetof(Bulkhead__Router__FailureDetail, model),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempts",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Bulkhead__Router__FailureDetail, has_attempts),
+    offsetof(Bulkhead__Router__FailureDetail, attempts),
+    NULL,
+    &bulkhead__router__failure_detail__attempts__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "usage",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Router__FailureDetail, usage),
+    &bulkhead__chat__usage__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__router__failure_detail__field_indices_by_name[] = {
+  4,   /* field[4] = attempts */
+  1,   /* field[1] = final */
+  3,   /* field[3] = model */
+  2,   /* field[2] = provider */
+  0,   /* field[0] = provider_code */
+  5,   /* field[5] = usage */
+};
+static const ProtobufCIntRange bulkhead__router__failure_detail__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor bulkhead__router__failure_detail__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.router.FailureDetail",
+  "FailureDetail",
+  "Bulkhead__Router__FailureDetail",
+  "bulkhead.router",
+  sizeof(Bulkhead__Router__FailureDetail),
+  6,
+  bulkhead__router__failure_detail__field_descriptors,
+  bulkhead__router__failure_detail__field_indices_by_name,
+  1,  bulkhead__router__failure_detail__number_ranges,
+  (ProtobufCMessageInit) bulkhead__router__failure_detail__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor bulkhead__router__complete_reply__field_descriptors[1] =

@@ -17,6 +17,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "chat.pb-c.h"
 
 typedef struct Bulkhead__Router__CompleteRequest Bulkhead__Router__CompleteRequest;
+typedef struct Bulkhead__Router__FailureDetail Bulkhead__Router__FailureDetail;
 typedef struct Bulkhead__Router__CompleteReply Bulkhead__Router__CompleteReply;
 typedef struct Bulkhead__Router__TakeUsageRequest Bulkhead__Router__TakeUsageRequest;
 typedef struct Bulkhead__Router__TakeUsageReply Bulkhead__Router__TakeUsageReply;
@@ -66,6 +67,44 @@ struct  Bulkhead__Router__CompleteRequest
 #define BULKHEAD__ROUTER__COMPLETE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__complete_request__descriptor) \
     , NULL, 0, BULKHEAD__ROUTER__CACHE_POLICY__CACHE_POLICY_UNSPECIFIED, 0, 0 }
+
+
+/*
+ * What the router says about a failed call besides its status: the `detail` of the failure.
+ */
+struct  Bulkhead__Router__FailureDetail
+{
+  ProtobufCMessage base;
+  /*
+   * The provider's own word for the error, e.g. `invalid_value`.
+   */
+  protobuf_c_boolean has_provider_code;
+  ProtobufCBinaryData provider_code;
+  /*
+   * Every try the request may cost was made: a client that repeats it would only multiply them.
+   */
+  protobuf_c_boolean has_final;
+  protobuf_c_boolean final;
+  /*
+   * Who failed last.
+   */
+  protobuf_c_boolean has_provider;
+  ProtobufCBinaryData provider;
+  protobuf_c_boolean has_model;
+  ProtobufCBinaryData model;
+  /*
+   * Upstream tries over all targets.
+   */
+  protobuf_c_boolean has_attempts;
+  int32_t attempts;
+  /*
+   * What was seen of answers that broke off, and its cost.
+   */
+  Bulkhead__Chat__Usage *usage;
+};
+#define BULKHEAD__ROUTER__FAILURE_DETAIL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__failure_detail__descriptor) \
+    , 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, NULL }
 
 
 /*
@@ -284,6 +323,25 @@ Bulkhead__Router__CompleteRequest *
                       const uint8_t       *data);
 void   bulkhead__router__complete_request__free_unpacked
                      (Bulkhead__Router__CompleteRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Router__FailureDetail methods */
+void   bulkhead__router__failure_detail__init
+                     (Bulkhead__Router__FailureDetail         *message);
+size_t bulkhead__router__failure_detail__get_packed_size
+                     (const Bulkhead__Router__FailureDetail   *message);
+size_t bulkhead__router__failure_detail__pack
+                     (const Bulkhead__Router__FailureDetail   *message,
+                      uint8_t             *out);
+size_t bulkhead__router__failure_detail__pack_to_buffer
+                     (const Bulkhead__Router__FailureDetail   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Router__FailureDetail *
+       bulkhead__router__failure_detail__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__router__failure_detail__free_unpacked
+                     (Bulkhead__Router__FailureDetail *message,
                       ProtobufCAllocator *allocator);
 /* Bulkhead__Router__CompleteReply methods */
 void   bulkhead__router__complete_reply__init
@@ -537,6 +595,9 @@ void   bulkhead__router__list_models_reply__free_unpacked
 typedef void (*Bulkhead__Router__CompleteRequest_Closure)
                  (const Bulkhead__Router__CompleteRequest *message,
                   void *closure_data);
+typedef void (*Bulkhead__Router__FailureDetail_Closure)
+                 (const Bulkhead__Router__FailureDetail *message,
+                  void *closure_data);
 typedef void (*Bulkhead__Router__CompleteReply_Closure)
                  (const Bulkhead__Router__CompleteReply *message,
                   void *closure_data);
@@ -650,6 +711,7 @@ void bulkhead__router__router__list_models(ProtobufCService *service,
 
 extern const ProtobufCEnumDescriptor    bulkhead__router__cache_policy__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__router__complete_request__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__router__failure_detail__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__router__complete_reply__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__router__take_usage_request__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__router__take_usage_reply__descriptor;

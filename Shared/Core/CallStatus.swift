@@ -34,6 +34,8 @@ package struct CallError: Error, Sendable, Equatable, CustomStringConvertible {
     package var notProcessed: Bool
     /// The process that gave up, e.g. `credentials`; nil when unknown.
     package var origin: String?
+    /// More for the caller's program, in a form the two services agree on; at most 1 KiB crosses processes.
+    package var detail: [UInt8]
 
     /// - Parameters:
     ///   - code: the class of failure; never `.ok`.
@@ -41,7 +43,7 @@ package struct CallError: Error, Sendable, Equatable, CustomStringConvertible {
     ///   - message: a sentence for people, free of secrets.
     package init(
         _ code: StatusCode, reason: String = "", message: String, retryAfter: Duration? = nil, notProcessed: Bool = false,
-        origin: String? = nil
+        origin: String? = nil, detail: [UInt8] = []
     ) {
         self.code = code
         self.reason = reason
@@ -49,6 +51,7 @@ package struct CallError: Error, Sendable, Equatable, CustomStringConvertible {
         self.retryAfter = retryAfter
         self.notProcessed = notProcessed
         self.origin = origin
+        self.detail = detail
     }
 
     package var description: String {

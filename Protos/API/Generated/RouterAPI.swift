@@ -66,6 +66,72 @@ package enum RouterAPI {
         }
     }
 
+    /// What the router says about a failed call besides its status: the `detail` of the failure.
+    package struct FailureDetail: WireMessage, Equatable {
+        /// The provider's own word for the error, e.g. `invalid_value`.
+        package var providerCode: String?
+        /// Every try the request may cost was made: a client that repeats it would only multiply them.
+        package var final: Bool
+        /// Who failed last.
+        package var provider: String?
+        /// `model` of the message.
+        package var model: String?
+        /// Upstream tries over all targets.
+        package var attempts: Int
+        /// What was seen of answers that broke off, and its cost.
+        package var usage: ChatAPI.Usage?
+
+        /// A message with the given fields, the others at their defaults.
+        package init(providerCode: String? = nil, final: Bool = false, provider: String? = nil, model: String? = nil, attempts: Int = 0, usage: ChatAPI.Usage? = nil) {
+            self.providerCode = providerCode
+            self.final = final
+            self.provider = provider
+            self.model = model
+            self.attempts = attempts
+            self.usage = usage
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__router__failure_detail__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Router__FailureDetail>, _ arena: WireArena) throws {
+            bulkhead__router__failure_detail__init(wire)
+            if let providerCode {
+                wire.pointee.has_provider_code = 1
+                wire.pointee.provider_code = try arena.string(providerCode)
+            }
+            if final {
+                wire.pointee.has_final = 1
+                wire.pointee.final = final ? 1 : 0
+            }
+            if let provider {
+                wire.pointee.has_provider = 1
+                wire.pointee.provider = try arena.string(provider)
+            }
+            if let model {
+                wire.pointee.has_model = 1
+                wire.pointee.model = try arena.string(model)
+            }
+            if attempts != 0 {
+                wire.pointee.has_attempts = 1
+                wire.pointee.attempts = Int32(clamping: attempts)
+            }
+            if let usage {
+                wire.pointee.usage = try arena.message(usage)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Router__FailureDetail>) throws {
+            providerCode = wire.pointee.has_provider_code != 0 ? try WireReader.string(wire.pointee.provider_code) : nil
+            final = wire.pointee.has_final != 0 ? wire.pointee.final != 0 : false
+            provider = wire.pointee.has_provider != 0 ? try WireReader.string(wire.pointee.provider) : nil
+            model = wire.pointee.has_model != 0 ? try WireReader.string(wire.pointee.model) : nil
+            attempts = wire.pointee.has_attempts != 0 ? Int(wire.pointee.attempts) : 0
+            usage = try wire.pointee.usage.map { try .init(loading: $0) }
+        }
+    }
+
     /// A batch of events: what was available at once travels in one message.
     package struct CompleteReply: WireMessage, Equatable {
         /// `events` of the message.

@@ -9,6 +9,12 @@ package struct MessageReader: Sendable {
     /// The next message; nil after the last one of a stream that ended well.
     /// - Throws: `CallError` when the call failed, was cancelled or its deadline passed.
     package func next() async throws -> ByteBuffer? { try await inbound.next() }
+
+    /// Ends the wait of `next`, now and later, with CANCELLED: whoever opened the stream gives it up without leaving its task.
+    package func abandon() {
+        let inbound = inbound
+        inbound.onLoop { $0.finish(.failure(.cancelledByCaller), isAbandoned: true) }
+    }
 }
 
 /// The outgoing half of a stream.
@@ -18,6 +24,12 @@ package struct MessageWriter: Sendable {
     /// Sends one message; waits while the peer grants no credit.
     /// - Throws: `CallError` when the call is over (cancelled by the peer, deadline, lost connection).
     package func write(_ message: ByteBuffer) async throws { try await outbound.write(message) }
+
+    /// Sends one message if the peer takes it now; else it is dropped.
+    package func offer(_ message: ByteBuffer) {
+        let outbound = outbound
+        outbound.onLoop { $0.offer(message) }
+    }
 }
 
 /// The request half of a stream a client opened.
@@ -26,6 +38,12 @@ package struct ClientMessageWriter: Sendable {
 
     /// Sends one message; waits while the peer grants no credit.
     package func write(_ message: ByteBuffer) async throws { try await outbound.write(message) }
+    /// Ends the wait of `write`, now and later, with CANCELLED.
+    package func abandon() {
+        let outbound = outbound
+        outbound.onLoop { $0.close(.cancelledByCaller) }
+    }
+
     /// Ends the request half. Further writes are a programming error.
     package func finish() {
         let outbound = outbound

@@ -94,6 +94,9 @@ final class InboundMessages: @unchecked Sendable {
         }
     }
 
+    /// Runs `body` on the loop.
+    func onLoop(_ body: @escaping @Sendable (InboundMessages) -> Void) { eventLoop.run { body(self) } }
+
     private func takeNow() -> Result<ByteBuffer?, CallError>? {
         if let message = queue.popFirst() {
             let cost = message.readableBytes + FrameLimits.messageOverhead

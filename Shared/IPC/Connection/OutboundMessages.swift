@@ -88,6 +88,13 @@ final class OutboundMessages: @unchecked Sendable {
     /// Runs `body` on the loop.
     func onLoop(_ body: @escaping @Sendable (OutboundMessages) -> Void) { pipe.eventLoop.run { body(self) } }
 
+    /// Sends the message if that is possible now. Nobody waits for it, so that a call that is over is no error.
+    func offer(_ message: ByteBuffer) {
+        guard end == nil, !isFinished, message.readableBytes <= maxMessageBytes, credit > 0, waits.isEmpty, !pipe.isCongested
+        else { return }
+        transmit(message)
+    }
+
     /// - Returns: false when the writer has to wait.
     private func writeNow(_ message: ByteBuffer) throws(CallError) -> Bool {
         if let end { throw end }

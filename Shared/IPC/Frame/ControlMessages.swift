@@ -51,6 +51,7 @@ extension Hello {
 extension IPCMessages.Failure {
     private static let wordBytes = 128
     private static let messageBytes = 4096
+    private static let detailBytes = 1024
     /// Nobody waits longer before trying again; also keeps a hostile number harmless.
     private static let longestRetryMS = 86_400_000
 
@@ -58,7 +59,9 @@ extension IPCMessages.Failure {
         self.init(
             reason: error.reason.prefix(bytes: Self.wordBytes), message: error.message.prefix(bytes: Self.messageBytes),
             retryAfterMS: error.retryAfter.map { max(-1, Int($0.nanosecondsClamped / 1_000_000)) },
-            origin: error.origin?.prefix(bytes: Self.wordBytes))
+            origin: error.origin?.prefix(bytes: Self.wordBytes),
+            // Half a detail is none.
+            detail: error.detail.isEmpty || error.detail.count > Self.detailBytes ? nil : ByteBuffer(bytes: error.detail))
     }
 
     static func received(_ header: FrameHeader, _ payload: ByteBuffer) throws(ProtocolViolation) -> CallError {
@@ -67,12 +70,14 @@ extension IPCMessages.Failure {
         }
         let failure: Self = try decode(payload, "status")
         guard failure.reason.utf8.count <= wordBytes, (failure.origin ?? "").utf8.count <= wordBytes,
-            failure.message.utf8.count <= messageBytes, failure.retryAfterMS ?? 0 >= -1
+            failure.message.utf8.count <= messageBytes, failure.retryAfterMS ?? 0 >= -1,
+            failure.detail?.readableBytes ?? 0 <= detailBytes
         else { throw ProtocolViolation(description: "a field of a status with code \(header.aux) is out of bounds") }
         return CallError(
             code, reason: failure.reason, message: failure.message,
             retryAfter: failure.retryAfterMS.map { .milliseconds(min($0, longestRetryMS)) },
-            notProcessed: header.flags.contains(.notProcessed), origin: failure.origin)
+            notProcessed: header.flags.contains(.notProcessed), origin: failure.origin,
+            detail: failure.detail.map { Array($0.readableBytesView) } ?? [])
     }
 }
 

@@ -454,13 +454,16 @@ package enum IPCMessages {
         package var retryAfterMS: Int?
         /// `origin` of the message.
         package var origin: String?
+        /// More for the caller's program, in a form the two services agree on; at most 1 KiB.
+        package var detail: ByteBuffer?
 
         /// A message with the given fields, the others at their defaults.
-        package init(reason: String = "", message: String = "", retryAfterMS: Int? = nil, origin: String? = nil) {
+        package init(reason: String = "", message: String = "", retryAfterMS: Int? = nil, origin: String? = nil, detail: ByteBuffer? = nil) {
             self.reason = reason
             self.message = message
             self.retryAfterMS = retryAfterMS
             self.origin = origin
+            self.detail = detail
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -485,6 +488,10 @@ package enum IPCMessages {
                 wire.pointee.has_origin = 1
                 wire.pointee.origin = try arena.string(origin)
             }
+            if let detail {
+                wire.pointee.has_detail = 1
+                wire.pointee.detail = try arena.bytes(detail)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Ipc__Failure>) throws {
@@ -492,6 +499,7 @@ package enum IPCMessages {
             message = wire.pointee.has_message != 0 ? try WireReader.string(wire.pointee.message) : ""
             retryAfterMS = wire.pointee.has_retry_after_ms != 0 ? Int(wire.pointee.retry_after_ms) : nil
             origin = wire.pointee.has_origin != 0 ? try WireReader.string(wire.pointee.origin) : nil
+            detail = wire.pointee.has_detail != 0 ? WireReader.bytes(wire.pointee.detail) : nil
         }
     }
 

@@ -14,7 +14,7 @@ let everyMessage: [any TestedMessage.Type] = [
     ControlAPI.MetricsRequest.self, ControlAPI.MetricsReply.self, ControlAPI.InvokeRequest.self, ControlAPI.InvokeReply.self,
     CredentialsAPI.Header.self, CredentialsAPI.CallRequest.self, CredentialsAPI.CallReply.self,
     RetrievalAPI.EmbedRequest.self, RetrievalAPI.Vector.self, RetrievalAPI.EmbedReply.self,
-    RouterAPI.CompleteRequest.self, RouterAPI.CompleteReply.self,
+    RouterAPI.CompleteRequest.self, RouterAPI.CompleteReply.self, RouterAPI.FailureDetail.self,
     RouterAPI.TakeUsageRequest.self, RouterAPI.TakeUsageReply.self, RouterAPI.CountTokensRequest.self,
     RouterAPI.CountTokensReply.self, RouterAPI.ModerateRequest.self, RouterAPI.ModerateReply.self, RouterAPI.EmbedRequest.self,
     RouterAPI.Vector.self,

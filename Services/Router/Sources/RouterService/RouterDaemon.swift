@@ -27,6 +27,8 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
 
     private let settings: Mutex<RouterSettings>
     private let breakerBook: TargetBreakers
+    private let cooldowns = CredentialCooldowns()
+    private let left: LeftAnswers
     private let cache: ExactCache
     private let metrics: RouterMetrics
     private let chats: ChatExecution
@@ -40,8 +42,12 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
         cache = ExactCache(configuration.cache.exact)
         metrics = RouterMetrics(context.metrics)
         let exchange = UpstreamExchange(client: CredentialsClient(link: context.link(to: .credentials)))
-        let failover = Failover(breakers: breakerBook, metrics: metrics, eventLoop: context.eventLoop)
-        chats = ChatExecution(exchange: exchange, failover: failover, cache: cache, metrics: metrics)
+        let failover = Failover(
+            breakers: breakerBook, cooldowns: cooldowns, catalog: ModelCatalog(), metrics: metrics, eventLoop: context.eventLoop)
+        left = LeftAnswers(eventLoop: context.eventLoop)
+        let order = TargetOrder(catalog: failover.catalog, scores: TargetScores(), affinity: ProviderAffinity())
+        chats = ChatExecution(
+            exchange: exchange, failover: failover, order: order, left: left, cache: cache, metrics: metrics)
         embeddings = EmbedExecution(
             exchange: exchange, retrieval: RetrievalClient(link: context.link(to: .retrieval)), failover: failover)
     }
@@ -73,7 +79,7 @@ extension RouterDaemon {
     }
 
     package func takeUsage(_ request: RouterAPI.TakeUsageRequest, _ call: ServerCall) async throws -> RouterAPI.TakeUsageReply {
-        RouterAPI.TakeUsageReply()
+        await left.take(tenant: call.metadata.tenant, requestID: request.requestID)
     }
 
     package func countTokens(_ request: RouterAPI.CountTokensRequest, _ call: ServerCall) async throws

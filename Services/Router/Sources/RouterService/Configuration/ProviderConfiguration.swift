@@ -1,3 +1,4 @@
+import BulkheadAPI
 import BulkheadConfig
 
 /// How a provider is spoken to.
@@ -9,6 +10,18 @@ package enum ProviderDialect: String, CaseIterable, Sendable, Codable {
     case bedrock
     /// The embedder of the retrieval service.
     case builtin
+
+    /// The word of the canonical form.
+    package var canonical: ChatAPI.Dialect {
+        switch self {
+        case .openai: .openaiChat
+        case .openaiResponses: .openaiResponses
+        case .anthropic: .anthropicMessages
+        case .gemini: .gemini
+        case .bedrock: .bedrock
+        case .builtin: .unspecified
+        }
+    }
 }
 
 /// Which of a provider's model names clients may use directly.

@@ -1,13 +1,14 @@
 import BulkheadAPI
 import BulkheadCore
 import BulkheadIPC
-import Glibc
 import NIOCore
 
 /// Answers chats: cache, then targets, then the configured answer.
 package struct ChatExecution: Sendable {
     package let exchange: UpstreamExchange
     package let failover: Failover
+    package let order: TargetOrder
+    package let left: LeftAnswers
     package let cache: ExactCache
     package let metrics: RouterMetrics
 
@@ -29,33 +30,37 @@ package struct ChatExecution: Sendable {
             }
             metrics.cacheMisses.add()
         }
-        let attempt = ChatAttempt(
-            exchange: exchange, chat: chat, metadata: call.metadata, replies: replies, eventLoop: failover.eventLoop,
-            cache: use.outcome, keeps: use.keeps && key != nil)
-        if let events = try await ask(route, attempt, request, call), use.keeps, let key, CachedAnswer.isWhole(events) {
+        let keeps = use.keeps && key != nil
+        if let events = try await ask(route, request, chat, call, replies, cache: use.outcome, keeps: keeps), keeps, let key,
+            CachedAnswer.isWhole(events)
+        {
             cache.store(key, events, now: .now())
         }
     }
 
-    /// - Returns: the events of the answer, nil when it was the configured one.
+    /// - Returns: the events of the answer, empty when they were not kept; nil when it was not a target's.
     private func ask(
-        _ route: Route, _ attempt: ChatAttempt, _ request: RouterAPI.CompleteRequest, _ call: ServerCall
+        _ route: Route, _ request: RouterAPI.CompleteRequest, _ chat: ChatAPI.ChatRequest, _ call: ServerCall,
+        _ replies: TypedWriter<RouterAPI.CompleteReply>, cache: ChatAPI.CacheOutcome, keeps: Bool
     ) async throws -> [ChatAPI.ChatEvent]? {
-        let deadline = RequestDeadline(caller: call.deadline, total: route.timeouts.total, now: .now())
-        do {
-            let answer = try await failover.run(route, deadline: deadline, clientRetries: request.clientRetries) {
-                await attempt.run($0)
-            }
-            if let usage = answer.unsentUsage {
-                try await attempt.replies.write(.init(events: [.init(kind: .usage, usage: usage)]))
-            }
-            return answer.events
-        } catch let all as AllFailed {
-            guard let events = FallbackAnswer.events(route, all) else { throw all.failure.error }
-            metrics.fallbackAnswers.add()
-            try await attempt.replies.write(.init(events: events))
-            return nil
+        let isWhole = !chat.stream || route.onStreamBreak == .buffer
+        let relay = AnswerRelay(replies, isWhole ? .whole : .live, route.onStreamBreak, keeps: keeps)
+        let attempt = ChatAttempt(
+            exchange: exchange, chat: chat, metadata: call.metadata, relay: relay, catalog: failover.catalog,
+            scores: order.scores, eventLoop: failover.eventLoop, cache: cache)
+        let plan = Failover.Plan(
+            route, deadline: RequestDeadline(caller: call.deadline, total: route.timeouts.total, now: .now()),
+            clientRetries: request.clientRetries)
+        let visit = left.begin(call.metadata)
+        let quiet = chat.stream ? KeepAlive(replies, on: failover.eventLoop) : nil
+        defer {
+            quiet?.stop()
+            left.end(visit, relay.isOver ? nil : relay.spent.wasted, relay.served)
         }
+        let ways = AnswerWays(route: route, plan: plan, failover: failover, metrics: metrics, attempt: attempt)
+        guard try await ways.run(try order.targets(route, for: chat), replies) else { return nil }
+        if let provider = relay.served?.provider { order.affinity.note(relay.kept, by: provider) }
+        return relay.kept
     }
 }
 
@@ -73,20 +78,5 @@ package struct CacheUse: Sendable, Equatable {
         looks = covers && (policy == .default || policy == .unspecified)
         keeps = covers && policy != .noStore
         outcome = covers ? .miss : .off
-    }
-}
-
-/// The answer a route gives when nobody else does.
-package enum FallbackAnswer {
-    /// nil when the route has none, or when the failure is the caller's own.
-    package static func events(_ route: Route, _ all: AllFailed) -> [ChatAPI.ChatEvent]? {
-        let isCallers = all.failure.kind == .callersMistake || all.failure.kind == .cancelled || all.failure.kind == .unsupported
-        guard !isCallers, route.fallbacks.contains(.answer), let text = route.fallbackAnswer else { return nil }
-        let served = ChatAPI.Served(
-            provider: "bulkhead", model: route.alias, attempts: all.tries, cache: .off, degraded: all.missing, created: time(nil))
-        return [
-            .init(kind: .start, served: served), .init(kind: .text, text: text), .init(kind: .finish, finish: .stop),
-            .init(kind: .usage, usage: ChatAPI.Usage(costNanousd: 0)),
-        ]
     }
 }

@@ -27,7 +27,7 @@ package struct EmbedExecution: Sendable {
         do {
             return try await failover.run(route, deadline: deadline, clientRetries: 0) { one in
                 let watchdog = Watchdog(eventLoop: failover.eventLoop, limit: one.route.timeouts.firstToken)
-                return await watchdog.guarding { await attempt(request, one, call.metadata, watchdog) }
+                return await attempt(request, one, call.metadata, watchdog)
             }
         } catch let all as AllFailed {
             throw all.failure.error
@@ -40,7 +40,7 @@ package struct EmbedExecution: Sendable {
         do {
             switch one.target.dialect {
             case .builtin: return .answered(try await builtin(request, one, metadata))
-            case .openai: return .answered(try await remote(request, one, metadata))
+            case .openai: return .answered(try await remote(request, one, metadata, watchdog))
             case .anthropic, .openaiResponses, .gemini, .bedrock: return .failed(Self.noEmbeddings(one.target))
             }
         } catch {
@@ -49,12 +49,12 @@ package struct EmbedExecution: Sendable {
         }
     }
 
-    private func remote(_ request: RouterAPI.EmbedRequest, _ one: Try, _ metadata: CallMetadata) async throws
-        -> RouterAPI.EmbedReply
-    {
+    private func remote(
+        _ request: RouterAPI.EmbedRequest, _ one: Try, _ metadata: CallMetadata, _ watchdog: Watchdog
+    ) async throws -> RouterAPI.EmbedReply {
         let upstream = OpenAIEmbeddings.request(request, model: one.target.model)
         let options = CallOptions(deadline: one.deadline.time, metadata: metadata)
-        return try await exchange.perform(upstream, one.target, connectTimeout: one.route.timeouts.connect, options) {
+        return try await exchange.perform(upstream, one.target, connectTimeout: one.route.timeouts.connect, options, watchdog) {
             head, body in
             guard let bytes = try await body.whole(limit: Self.maxAnswer) else {
                 throw TargetFailure.broken(one.target, "sent an answer larger than \(Self.maxAnswer >> 20) MiB")

@@ -3,31 +3,34 @@ import BulkheadCore
 import Glibc
 import NIOCore
 
-// States of one try: waiting (nothing reached the caller; every failure leaves the way to other targets open) → started (START
-// and content are with the caller; a failure ends the answer) → complete (FINISH is with the caller; what goes wrong now no
-// longer matters). USAGE follows completion as soon as the provider tells it, or when it is clear that it will not.
-
-/// Takes a provider's answer apart and sends its events on, in batches as they arrive.
+/// Takes a provider's answer apart and gives its events to the relay, in batches as they arrive.
+///
+/// FINISH proves that the answer is complete; what goes wrong afterwards no longer matters. USAGE follows as soon as the provider
+/// tells it, or when it is clear that it will not.
 package struct EventPump {
     private let attempt: ChatAttempt
+    private let chat: ChatAPI.ChatRequest
     private let one: Try
     private let watchdog: Watchdog
+    private var relay: AnswerRelay { attempt.relay }
     private var decoder: AnswerDecoder
-    private var collector: AnswerCollector
-    private var hasStarted = false
-    private var hasUsage = false
-    /// The caller could not be written to: nobody is left to answer.
-    private var callersError: CallError?
+    /// Bytes of text this try has seen, shown to the caller or not.
+    private var seenBytes = 0
+    private var hasBegun = false
+    /// From the beginning of the try to its first content.
+    package private(set) var firstContent: Duration?
+    private let began = MonotonicTime.now()
 
     /// How long a complete answer waits for usage, or for the end of the body that lets the connection be used again.
     private static let afterglow = Duration.milliseconds(500)
 
-    package init(attempt: ChatAttempt, one: Try, watchdog: Watchdog) {
+    /// - Parameter chat: the request as it was sent.
+    package init(attempt: ChatAttempt, chat: ChatAPI.ChatRequest, one: Try, watchdog: Watchdog) {
         self.attempt = attempt
+        self.chat = chat
         self.one = one
         self.watchdog = watchdog
-        decoder = AnswerDecoder(one.target.dialect, choices: attempt.chat.choices ?? 1)
-        collector = AnswerCollector(keeps: attempt.keeps)
+        decoder = AnswerDecoder(one.target.dialect, choices: chat.choices ?? 1)
     }
 
     /// Reads a stream to its end. - Throws: why the answer is not complete.
@@ -42,35 +45,49 @@ package struct EventPump {
                 throw error
             }
             noteLife(piece)
-            if decoder.isOver { events += usageEvents(after: events) }
             try await send(events)
+            if decoder.isOver, decoder.isComplete { try await complete() }
         }
     }
 
     /// Takes an answer that is one document.
     package mutating func whole(_ body: ByteBuffer) async throws {
-        let events = try decoder.takeWhole(body)
-        try await send(events + usageEvents(after: events))
+        try await send(try decoder.takeWhole(body))
+        try await complete()
     }
 
     /// The body has ended.
-    package mutating func end() async throws -> TryOutcome<ServedAnswer> {
+    package mutating func end() async throws {
         guard decoder.isComplete else { throw TargetFailure.broken(one.target, "ended its answer before the end") }
-        try await send(usageEvents(after: []))
-        return .answered(ServedAnswer(events: collector.isTooLarge ? [] : collector.events, unsentUsage: nil))
+        try await complete()
     }
 
     /// What the try came to when it ended with an error.
-    package mutating func outcome(of error: any Error) -> TryOutcome<ServedAnswer> {
-        if let callersError { return .brokenOff(callersError, .neutral) }
-        let failure = failure(of: error)
-        guard hasStarted else { return .failed(failure) }
-        if failure.kind == .cancelled { return .brokenOff(failure.error, .neutral) }
+    package mutating func outcome(of error: any Error) async -> TryOutcome<Void> {
+        if let callersError = relay.callersError { return leave(callersError) }
         // Whole already: what happened to the connection afterwards does not matter.
-        if decoder.isComplete {
-            return .answered(ServedAnswer(events: [], unsentUsage: usageEvents(after: []).first?.usage))
+        if decoder.isComplete, !(error is Diverged), !(error is TargetFailure), !Task.isCancelled {
+            do {
+                try await complete()
+                return .answered(())
+            } catch {
+                return leave(ChatAttempt.callError(error))
+            }
         }
-        return .brokenOff(TargetFailure.brokenStream(one.target, failure.error.message), failure.outcome)
+        let failure = failure(of: error)
+        if failure.kind == .cancelled { return leave(failure.error) }
+        if seenBytes > 0 { relay.spend(usage) }
+        if error is Diverged { return .brokenOff(failure.error, .success) }
+        guard relay.isShown else { return .failed(failure) }
+        let broken = TargetFailure.brokenStream(one.target, failure.error.message)
+        guard relay.canGoOn else { return .brokenOff(broken, failure.outcome) }
+        return .failed(failure)
+    }
+
+    /// Nobody waits for the answer any more; what was seen of it has its price all the same.
+    private func leave(_ error: CallError) -> TryOutcome<Void> {
+        if seenBytes > 0 || decoder.meta.usage != nil { relay.spend(usage) }
+        return .brokenOff(error, .neutral)
     }
 
     private func failure(of error: any Error) -> TargetFailure {
@@ -79,6 +96,7 @@ package struct EventPump {
         case let failure as TargetFailure: return failure
         case DecodeFault.provider(let provider): return provider.failure(one.target)
         case DecodeFault.malformed(let what): return .broken(one.target, what)
+        case is Diverged: return TargetFailure(.broken, TargetFailure.diverged(one.target))
         case let error as CallError: return .exchange(error, one)
         case is CancellationError: return TargetFailure(.cancelled, CallError(.cancelled, message: "the caller left"))
         default: return .broken(one.target, "could not be understood")
@@ -87,53 +105,35 @@ package struct EventPump {
 
     /// Every byte of a stream that has begun is a sign of life; before that, comments are (pings are events).
     private func noteLife(_ piece: ByteBuffer) {
-        if hasStarted || piece.readableBytesView.first == UInt8(ascii: ":") { watchdog.touch() }
+        if hasBegun || piece.readableBytesView.first == UInt8(ascii: ":") { watchdog.touch() }
     }
-
-    // MARK: to the caller
 
     private mutating func send(_ events: [ChatAPI.ChatEvent]) async throws {
         guard !events.isEmpty else { return }
-        // Pings open nothing: as long as nothing is shown, another target can take over.
-        guard hasStarted || events.contains(where: { $0.kind != .keepalive }) else { return watchdog.touch() }
-        var batch = events
-        if !hasStarted {
-            batch = [start()] + events.filter { $0.kind != .keepalive }
-            hasStarted = true
+        for event in events { seenBytes += event.text.utf8.count }
+        guard try await relay.deliver(events, one.target, watchdog, start: served) else { return watchdog.touch() }
+        if !hasBegun {
+            hasBegun = true
+            firstContent = .now() - began
         }
-        collector.take(batch)
-        try await write(batch)
         let limit = one.route.timeouts.betweenTokens
         watchdog.touch(limit: decoder.isComplete ? min(Self.afterglow, limit) : limit)
     }
 
-    private mutating func write(_ events: [ChatAPI.ChatEvent]) async throws {
-        watchdog.pause()
-        do {
-            try await attempt.replies.write(RouterAPI.CompleteReply(events: events))
-        } catch {
-            callersError = ChatAttempt.callError(error)
-            throw error
-        }
-        watchdog.resume()
-    }
+    private func complete() async throws { try await relay.complete(usage, last: served(), watchdog) }
 
-    /// The USAGE event, once. - Parameter events: what is not with the collector yet.
-    private mutating func usageEvents(after events: [ChatAPI.ChatEvent]) -> [ChatAPI.ChatEvent] {
-        guard !hasUsage else { return [] }
-        hasUsage = true
-        let bytes = events.reduce(collector.bytes) { $0 + $1.text.utf8.count }
-        var usage = decoder.meta.usage ?? EstimatedUsage.of(attempt.chat, answerBytes: bytes)
+    /// Of this try alone.
+    private var usage: ChatAPI.Usage {
+        var usage = decoder.meta.usage ?? EstimatedUsage.of(chat, answerBytes: seenBytes)
         usage.costNanousd = PriceTable.cost(one.target.model, usage)
-        return [.init(kind: .usage, usage: usage)]
+        return usage
     }
 
-    private func start() -> ChatAPI.ChatEvent {
+    private func served() -> ChatAPI.Served {
         let created = decoder.meta.created
         return .init(
-            kind: .start,
-            served: .init(
-                provider: one.target.provider, model: one.target.model, attempts: one.number, cache: attempt.cache,
-                degraded: one.degraded, responseID: decoder.meta.id, created: created == 0 ? time(nil) : created))
+            provider: one.target.provider, model: one.target.model, attempts: one.number, cache: attempt.cache,
+            degraded: one.degraded, responseID: decoder.meta.id, created: created == 0 ? time(nil) : created,
+            dialect: one.target.dialect.canonical)
     }
 }

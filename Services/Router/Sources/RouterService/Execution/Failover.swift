@@ -1,7 +1,6 @@
 import BulkheadCore
 import BulkheadIPC
 import BulkheadResilience
-import Glibc
 import NIOCore
 
 /// When a request is over, and whose wish that is.
@@ -47,16 +46,85 @@ package struct AllFailed: Error, Sendable {
     package let tries: Int
     /// What was missing: `credentials`, or the providers that failed.
     package let missing: [String]
+    /// The request's tries are used up, or it is of no use to repeat it: the client should not.
+    package let isFinal: Bool
+    /// Who failed last.
+    package let target: Target?
 }
 
-/// Tries the targets of a route in order until one answers, within one deadline and one budget of tries.
+/// What the tries of one request came to so far.
+package struct TryProgress: Sendable {
+    package fileprivate(set) var tries = 0
+    fileprivate var failure: TargetFailure?
+    fileprivate var failed: Target?
+    /// The shortest wait of what was left alone: breakers, accounts.
+    fileprivate var wait: Duration?
+    fileprivate var disabled: Target?
+    fileprivate var missing: [String] = []
+    /// Nothing else is to be tried.
+    package fileprivate(set) var isOver = false
+    /// The context that was too small.
+    fileprivate var contextAbove: Int?
+
+    package init() {}
+
+    fileprivate var degraded: [String] { missing.contains("credentials") ? ["credentials"] : [] }
+
+    fileprivate mutating func skip(_ target: Target, wait: Duration) {
+        self.wait = min(self.wait ?? wait, wait)
+        if !missing.contains(target.provider) { missing.append(target.provider) }
+    }
+
+    fileprivate mutating func note(_ failure: TargetFailure, _ target: Target) {
+        let name = failure.kind == .credentials ? "credentials" : target.provider
+        if !missing.contains(name) { missing.append(name) }
+        // What a target cannot do is the least useful thing to say when another one failed for real.
+        if failure.kind != .unsupported || self.failure == nil {
+            self.failure = failure
+            failed = target
+        }
+    }
+
+    package var allFailed: AllFailed {
+        if let failure {
+            let isFinal = tries > 0 && failure.kind != .outOfTime
+            return AllFailed(failure: failure, tries: tries, missing: missing, isFinal: isFinal, target: failed)
+        }
+        let error = wait.map(Self.leftAlone) ?? disabled.map(Self.disabled) ?? Self.leftAlone(.seconds(1))
+        return AllFailed(failure: TargetFailure(.transient, error), tries: tries, missing: missing, isFinal: false, target: nil)
+    }
+
+    private static func leftAlone(_ wait: Duration) -> CallError {
+        let wait = min(wait, Failover.longestBreakerWait)
+        return CallError(
+            .unavailable, reason: "breaker_open",
+            message: "Every provider of this model failed repeatedly and is left alone for a while: try again in "
+                + "\(max(1, Int((wait.milliseconds / 1000).rounded(.up)))) s.", retryAfter: wait)
+    }
+
+    private static func disabled(_ target: Target) -> CallError {
+        CallError(
+            .unavailable, reason: "target_disabled",
+            message: "Every provider of this model is switched off by an operator, who can switch it on with "
+                + "bulkhead-router target enable \(target.label).")
+    }
+}
+
+/// Tries targets in order until one answers, within one deadline and one budget of tries.
 package struct Failover: Sendable {
     package let breakers: TargetBreakers
+    package let cooldowns: CredentialCooldowns
+    package let catalog: ModelCatalog
     package let metrics: RouterMetrics
     package let eventLoop: any EventLoop
 
-    package init(breakers: TargetBreakers, metrics: RouterMetrics, eventLoop: any EventLoop) {
+    package init(
+        breakers: TargetBreakers, cooldowns: CredentialCooldowns = CredentialCooldowns(), catalog: ModelCatalog = ModelCatalog(),
+        metrics: RouterMetrics, eventLoop: any EventLoop
+    ) {
         self.breakers = breakers
+        self.cooldowns = cooldowns
+        self.catalog = catalog
         self.metrics = metrics
         self.eventLoop = eventLoop
     }
@@ -64,66 +132,83 @@ package struct Failover: Sendable {
     /// Longest Retry-After while breakers are open.
     package static let longestBreakerWait = Duration.seconds(60)
 
+    /// The same for all tries of a request.
+    package struct Plan: Sendable {
+        package let route: Route
+        package let deadline: RequestDeadline
+        package let policy: RetryPolicy
+
+        /// - Parameter clientRetries: how often the client's SDK has tried before.
+        package init(_ route: Route, deadline: RequestDeadline, clientRetries: Int) {
+            self.route = route
+            self.deadline = deadline
+            policy = RetryPolicy(route.retry, targets: route.targets.count, clientRetries: clientRetries)
+        }
+    }
+
+    /// All targets of a route.
     /// - Throws: `AllFailed`; `CallError` when a try broke off after its first event.
     package func run<Value: Sendable>(
         _ route: Route, deadline: RequestDeadline, clientRetries: Int, _ attempt: (Try) async -> TryOutcome<Value>
     ) async throws -> Value {
-        let policy = RetryPolicy(route.retry, targets: route.targets.count, clientRetries: clientRetries)
-        var progress = Progress()
-        for (index, target) in order(route).enumerated() {
-            if index > 0 { metrics.fallbacks.add() }
-            if let value = try await runTarget(target, route, policy, deadline, &progress, attempt) { return value }
-            if progress.isOver { break }
-        }
-        throw progress.failed
+        var progress = TryProgress()
+        let plan = Plan(route, deadline: deadline, clientRetries: clientRetries)
+        if let value = try await run(plan, route.targets[...], &progress, attempt) { return value }
+        throw progress.allFailed
     }
 
-    /// What all targets so far came to.
-    private struct Progress {
-        var tries = 0
-        var failure: TargetFailure?
-        /// The shortest wait of the breakers that refused.
-        var breakerWait: Duration?
-        var missing: [String] = []
-        var isOver = false
-
-        var degraded: [String] { missing.contains("credentials") ? ["credentials"] : [] }
-
-        mutating func note(_ failure: TargetFailure, _ target: Target) {
-            let name = failure.kind == .credentials ? "credentials" : target.provider
-            if !missing.contains(name) { missing.append(name) }
-            // What a target cannot do is the least useful thing to say when another one failed for real.
-            if failure.kind != .unsupported || self.failure == nil { self.failure = failure }
+    /// Some targets of a route, after what was tried before.
+    /// - Returns: nil when none of them answered; `progress` says why.
+    /// - Throws: `CallError` when a try broke off after its first event.
+    package func run<Value: Sendable>(
+        _ plan: Plan, _ targets: ArraySlice<Target>, _ progress: inout TryProgress, _ attempt: (Try) async -> TryOutcome<Value>
+    ) async throws -> Value? {
+        for target in targets where !progress.isOver && isLargeEnough(target, progress) {
+            if progress.tries > 0 { metrics.fallbacks.add() }
+            if let value = try await runTarget(target, plan, &progress, attempt) { return value }
+            if !plan.route.fallbacks.contains(.target) { progress.isOver = true }
         }
+        return nil
+    }
 
-        var failed: AllFailed {
-            if let failure { return AllFailed(failure: failure, tries: tries, missing: missing) }
-            let wait = min(breakerWait ?? .seconds(1), Failover.longestBreakerWait)
-            let error = CallError(
-                .unavailable, reason: "breaker_open",
-                message: "Every provider of this model failed repeatedly and is left alone for a while: try again in "
-                    + "\(max(1, Int((wait.milliseconds / 1000).rounded(.up)))) s.", retryAfter: wait)
-            return AllFailed(failure: TargetFailure(.transient, error), tries: tries, missing: missing)
+    /// After a context that was too small only a larger one will do.
+    private func isLargeEnough(_ target: Target, _ progress: TryProgress) -> Bool {
+        guard let least = progress.contextAbove else { return true }
+        return catalog.facts(target.model).contextWindow.map { $0 > least } ?? false
+    }
+
+    private enum Leave {
+        case given(CircuitBreaker.Permit, CredentialCooldowns.Permit)
+        case refused
+    }
+
+    private func leave(_ target: Target, _ progress: inout TryProgress, now: MonotonicTime) -> Leave {
+        switch cooldowns.admit(target.destination, now: now) {
+        case .failure(let refusal):
+            progress.skip(target, wait: refusal.wait)
+            return .refused
+        case .success(let account):
+            switch breakers.admit(target, now: now) {
+            case .permit(let permit): return .given(permit, account)
+            case .rejected(let wait):
+                // The account's probe was not used: it goes back without a verdict.
+                cooldowns.record(target.destination, account, .unused, now: now)
+                progress.skip(target, wait: wait)
+                return .refused
+            }
         }
     }
 
     private func runTarget<Value: Sendable>(
-        _ target: Target, _ route: Route, _ policy: RetryPolicy, _ deadline: RequestDeadline, _ progress: inout Progress,
-        _ attempt: (Try) async -> TryOutcome<Value>
+        _ target: Target, _ plan: Plan, _ progress: inout TryProgress, _ attempt: (Try) async -> TryOutcome<Value>
     ) async throws -> Value? {
         var triesOfTarget = 0
         while true {
-            let permit: CircuitBreaker.Permit
-            switch breakers.admit(target, now: .now()) {
-            case .permit(let given): permit = given
-            case .rejected(let wait):
-                progress.breakerWait = min(progress.breakerWait ?? wait, wait)
-                if !progress.missing.contains(target.provider) { progress.missing.append(target.provider) }
-                return nil
-            }
+            guard case .given(let permit, let account) = leave(target, &progress, now: .now()) else { return nil }
             triesOfTarget += 1
             progress.tries += 1
-            let one = Try(route: route, target: target, number: progress.tries, deadline: deadline, degraded: progress.degraded)
+            let one = Try(
+                route: plan.route, target: target, number: progress.tries, deadline: plan.deadline, degraded: progress.degraded)
             let started = MonotonicTime.now()
             let outcome = await attempt(one)
             let now = MonotonicTime.now()
@@ -131,32 +216,45 @@ package struct Failover: Sendable {
             switch outcome {
             case .answered(let value):
                 breakers.record(target, permit, .success, now: now)
+                cooldowns.record(target.destination, account, nil, now: now)
                 return value
             case .brokenOff(let error, let verdict):
                 breakers.record(target, permit, verdict, now: now)
+                cooldowns.record(target.destination, account, .unused, now: now)
                 throw error
             case .failed(let failure):
                 breakers.record(target, permit, failure.outcome, now: now)
+                cooldowns.record(target.destination, account, failure, now: now)
                 if failure.kind == .credentials || failure.kind == .unsupported { progress.tries -= 1 }
                 progress.note(failure, target)
-                let step = policy.step(
-                    after: failure, tries: (triesOfTarget, progress.tries), now: now, deadline: deadline.time,
-                    jitter: .random(in: 0 ..< 1))
-                guard case .again(let wait) = step else {
-                    progress.isOver = step == .giveUp || !route.fallbacks.contains(.target)
-                    return nil
-                }
+                guard let wait = next(after: failure, target, triesOfTarget, plan, &progress, now: now) else { return nil }
                 metrics.retries.add()
                 try await eventLoop.sleep(wait)
             }
         }
     }
 
-    /// The targets in the order they are tried. Weighted: a random order in which a target comes first as often as its share.
-    private func order(_ route: Route) -> [Target] {
-        guard route.strategy == .weighted, route.targets.count > 1 else { return route.targets }
-        // Source: Efraimidis, Spirakis, "Weighted random sampling with a reservoir", 2006.
-        return route.targets.map { (target: $0, key: pow(Double.random(in: 0 ..< 1), 1 / Double($0.weight))) }
-            .sorted { $0.key > $1.key }.map(\.target)
+    /// - Returns: the wait before the same target is tried again; nil when it is not.
+    private func next(
+        after failure: TargetFailure, _ target: Target, _ triesOfTarget: Int, _ plan: Plan, _ progress: inout TryProgress,
+        now: MonotonicTime
+    ) -> Duration? {
+        let step = plan.policy.step(
+            after: failure, tries: (triesOfTarget, progress.tries), now: now, deadline: plan.deadline.time,
+            jitter: .random(in: 0 ..< 1))
+        switch step {
+        case .again(let wait): return wait
+        case .nextTarget: return nil
+        case .largerContext:
+            progress.contextAbove = max(
+                progress.contextAbove ?? 0, catalog.facts(target.model).contextWindow ?? .max)
+        case .giveUp: progress.isOver = true
+        }
+        return nil
     }
+}
+
+extension TargetFailure {
+    /// The leave to ask was not used.
+    fileprivate static let unused = TargetFailure(.cancelled, CallError(.cancelled, message: "nothing was asked"))
 }

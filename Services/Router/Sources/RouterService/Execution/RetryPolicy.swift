@@ -8,6 +8,8 @@ package struct RetryPolicy: Sendable, Equatable {
         /// The same target, after a wait.
         case again(after: Duration)
         case nextTarget
+        /// The next target whose context is known to be larger.
+        case largerContext
         /// The caller gets the error.
         case giveUp
     }
@@ -39,9 +41,12 @@ package struct RetryPolicy: Sendable, Equatable {
     ) -> Step {
         switch failure.kind {
         case .callersMistake, .outOfTime, .cancelled: return .giveUp
+        case .tooLong: return tries.inAll < maxTries ? .largerContext : .giveUp
+        // The same target, asked in another way: its tries are not used up by that.
+        case .prefillRefused: return tries.inAll < maxTries ? .again(after: .zero) : .giveUp
         // These cost nothing upstream, so they use nothing up.
         case .unsupported, .credentials: return .nextTarget
-        case .refused, .silent, .broken: return tries.inAll < maxTries ? .nextTarget : .giveUp
+        case .refused, .badCredential, .outOfQuota, .silent, .broken: return tries.inAll < maxTries ? .nextTarget : .giveUp
         case .transient: break
         }
         guard tries.inAll < maxTries else { return .giveUp }

@@ -7,10 +7,18 @@ package struct TargetFailure: Error, Sendable, Equatable {
     package enum Kind: String, Sendable, CaseIterable {
         /// The request is wrong, whoever is asked.
         case callersMistake = "callers-mistake"
+        /// The request is longer than this model's context; one with a larger context may take it.
+        case tooLong = "too-long"
+        /// The provider does not let its model go on with an answer that was begun elsewhere.
+        case prefillRefused = "prefill-refused"
         /// This target cannot do it (dialect, unknown model there); another one may.
         case unsupported
-        /// The provider refuses the stored secret, or the account is out of quota.
+        /// The provider refuses this model or request to the account.
         case refused
+        /// The provider does not accept the stored secret: true for all of its models.
+        case badCredential = "bad-credential"
+        /// The account is out of quota or credit: true for all of its models, and not over soon.
+        case outOfQuota = "out-of-quota"
         /// 408, 409, 429, 5xx, no connection, reset: may pass.
         case transient
         /// Nothing came within the time limit: asking again would cost as much again.
@@ -30,18 +38,34 @@ package struct TargetFailure: Error, Sendable, Equatable {
     package var error: CallError
     /// What it says about the target's health.
     package var outcome: CircuitBreaker.Outcome
+    /// The provider's own word for the error, e.g. `invalid_value`; empty when it gave none.
+    package var providerCode: String
+    /// What the provider said in full, for the operator's log; never for the caller.
+    package var fullText: String
 
-    package init(_ kind: Kind, _ error: CallError, outcome: CircuitBreaker.Outcome? = nil) {
+    package init(
+        _ kind: Kind, _ error: CallError, outcome: CircuitBreaker.Outcome? = nil, providerCode: String = "", fullText: String = ""
+    ) {
         self.kind = kind
         self.error = error
         self.outcome = outcome ?? Self.outcome(of: kind)
+        self.providerCode = providerCode
+        self.fullText = fullText
     }
 
     private static func outcome(of kind: Kind) -> CircuitBreaker.Outcome {
         switch kind {
-        case .callersMistake: .success
+        case .callersMistake, .tooLong, .prefillRefused: .success
         case .transient, .silent, .broken: .failure
-        case .unsupported, .refused, .credentials, .outOfTime, .cancelled: .neutral
+        case .unsupported, .refused, .badCredential, .outOfQuota, .credentials, .outOfTime, .cancelled: .neutral
+        }
+    }
+
+    /// The request itself was at fault, or nobody waits any more: nothing else makes an answer of it.
+    package var isCallers: Bool {
+        switch kind {
+        case .callersMistake, .tooLong, .unsupported, .cancelled: true
+        default: false
         }
     }
 }
@@ -51,6 +75,15 @@ extension TargetFailure {
     package static func broken(_ target: Target, _ what: String) -> TargetFailure {
         TargetFailure(
             .broken, CallError(.unavailable, reason: "upstream_error", message: "The provider '\(target.provider)' \(what)."))
+    }
+
+    /// A second answer that does not begin as the shown part of the first one.
+    package static func diverged(_ target: Target) -> CallError {
+        CallError(
+            .dataLoss, reason: "stream_broken",
+            message:
+                "The answer broke off, and the one of the provider '\(target.provider)' that was to complete it differs from "
+                + "what was sent. Try again.")
     }
 
     package static func silent(_ target: Target, after limit: Duration) -> TargetFailure {

@@ -30,6 +30,17 @@ package struct ResponseBody {
         return nil
     }
 
+    /// Its first `limit` bytes; the rest is not read.
+    package mutating func beginning(limit: Int) async throws -> ByteBuffer {
+        var all = ByteBuffer()
+        while all.readableBytes < limit, var piece = try await next() {
+            if let part = piece.readSlice(length: min(piece.readableBytes, limit - all.readableBytes)) {
+                all.writeImmutableBuffer(part)
+            }
+        }
+        return all
+    }
+
     /// All of it. - Returns: nil when there is more than `limit` bytes.
     package mutating func whole(limit: Int) async throws -> ByteBuffer? {
         var all = ByteBuffer()
@@ -55,13 +66,19 @@ package struct UpstreamExchange: Sendable {
     }
 
     /// Sends `request` and hands head and body of the answer to `use`. Leaving `use` early closes the provider's connection.
+    /// - Parameter watchdog: watches the exchange from its opening to its end; CANCELLED is thrown when it expires.
     /// - Throws: `CallError` of the exchange, or what `use` throws.
     package func perform<Value: Sendable>(
-        _ request: UpstreamRequest, _ target: Target, connectTimeout: Duration, _ options: CallOptions,
+        _ request: UpstreamRequest, _ target: Target, connectTimeout: Duration, _ options: CallOptions, _ watchdog: Watchdog,
         _ use: (ResponseHead, inout ResponseBody) async throws -> Value
     ) async throws -> Value {
         try await client.call(options) { writer, reader in
-            let refusal = await Self.send(request, target, connectTimeout, writer)
+            watchdog.begin {
+                reader.abandon()
+                writer.abandon()
+            }
+            defer { watchdog.finish() }
+            let refusal = await Self.send(request, target, connectTimeout, options.metadata, writer)
             // A provider may answer before it has taken all of the body; its answer says more than the failed write.
             guard let reply = try await Self.head(reader, unlessFailed: refusal), let status = reply.status else {
                 throw CallError(
@@ -84,11 +101,13 @@ package struct UpstreamExchange: Sendable {
 
     /// - Returns: why the request could not be sent, if so.
     private static func send(
-        _ request: UpstreamRequest, _ target: Target, _ connectTimeout: Duration,
+        _ request: UpstreamRequest, _ target: Target, _ connectTimeout: Duration, _ metadata: CallMetadata,
         _ writer: ClientTypedWriter<CredentialsAPI.CallRequest>
     ) async -> (any Error)? {
         var rest = request.body
         var message = request.head(target, connectTimeout: connectTimeout)
+        // The provider's own traces, and those of a proxy before it, can then be joined to ours (W3C Trace Context).
+        if let trace = metadata.trace { message.headers.append(.init(name: "traceparent", value: trace.traceparent)) }
         do {
             repeat {
                 message.body = rest.readSlice(length: min(pieceBytes, rest.readableBytes))

@@ -2,12 +2,12 @@ import BulkheadCore
 import NIOCore
 import Synchronization
 
-// States: idle (no body runs yet) → watching → expired or finished. While it is watching, `due` moves on with every sign of
+// States: idle (no exchange runs yet) → watching → expired or finished. While it is watching, `due` moves on with every sign of
 // life; the timer is not moved: when it fires early it is set again for the rest. Paused, it does not expire.
 
-/// Ends a piece of work that shows no life for too long, by cancelling the task it runs in.
+/// Ends an exchange that shows no life for too long, by giving up its stream: whoever waits on it gets CANCELLED.
 ///
-/// One child task and one timer for all of an exchange, nothing per message.
+/// One timer for all of an exchange, nothing per message, no task of its own.
 package final class Watchdog: Sendable {
     private enum Phase: Equatable {
         case idle
@@ -22,7 +22,7 @@ package final class Watchdog: Sendable {
         var due: MonotonicTime
         var isPaused = false
         var timer: Scheduled<Void>?
-        var waiter: CheckedContinuation<Bool, Never>?
+        var stop: (@Sendable () -> Void)?
     }
 
     private let eventLoop: any EventLoop
@@ -34,7 +34,7 @@ package final class Watchdog: Sendable {
         state = Mutex(State(limit: limit, due: .now() + limit))
     }
 
-    /// The time ran out, and the work was cancelled for it.
+    /// The time ran out, and the exchange was given up for it.
     package var hasExpired: Bool { state.withLock { $0.phase == .expired } }
 
     /// The limit that holds now.
@@ -61,41 +61,24 @@ package final class Watchdog: Sendable {
         touch()
     }
 
-    /// Runs `body` in a child task, which is cancelled when the time runs out. Ends only after `body` has.
-    package func guarding<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value {
-        await withTaskGroup(of: Value.self) { group in
-            group.addTask {
-                let value = await body()
-                self.finish()
-                return value
-            }
-            if await isOverdue() { group.cancelAll() }
-            guard let value = await group.next() else { preconditionFailure("bug: the guarded task gave no value") }
-            return value
+    /// The exchange runs. - Parameter stop: gives it up; called at most once, on the event loop.
+    package func begin(_ stop: @escaping @Sendable () -> Void) {
+        state.withLock { state in
+            guard state.phase == .idle else { return }
+            state.phase = .watching
+            state.stop = stop
         }
+        arm()
     }
 
-    /// Waits for the end of the work (false) or of its time (true).
-    private func isOverdue() async -> Bool {
-        await withCheckedContinuation { continuation in
-            let isFinished = state.withLock { state in
-                guard state.phase == .idle else { return true }
-                state.phase = .watching
-                state.waiter = continuation
-                return false
-            }
-            if isFinished { return continuation.resume(returning: false) }
-            arm()
-        }
-    }
-
-    private func finish() {
-        let (timer, waiter) = state.withLock { state in
+    /// The exchange is over.
+    package func finish() {
+        let timer = state.withLock { state in
             if state.phase != .expired { state.phase = .finished }
-            return (state.timer.take(), state.waiter.take())
+            state.stop = nil
+            return state.timer.take()
         }
         timer?.cancel()
-        waiter?.resume(returning: false)
     }
 
     private func arm() {
@@ -108,15 +91,15 @@ package final class Watchdog: Sendable {
     }
 
     private func fire() {
-        let (waiter, isEarly) = state.withLock { state -> (CheckedContinuation<Bool, Never>?, Bool) in
+        let (stop, isEarly) = state.withLock { state -> ((@Sendable () -> Void)?, Bool) in
             guard state.phase == .watching else { return (nil, false) }
             if state.isPaused { state.due = .now() + state.limit }
             guard state.due <= .now() else { return (nil, true) }
             state.phase = .expired
             state.timer = nil
-            return (state.waiter.take(), false)
+            return (state.stop.take(), false)
         }
         if isEarly { arm() }
-        waiter?.resume(returning: true)
+        stop?()
     }
 }

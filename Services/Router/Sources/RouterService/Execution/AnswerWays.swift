@@ -1,0 +1,72 @@
+import BulkheadAPI
+import BulkheadCore
+import BulkheadIPC
+import Glibc
+
+/// The ways to an answer, in the order a route has them: its targets, then what it falls back to.
+package struct AnswerWays {
+    package let route: Route
+    package let plan: Failover.Plan
+    package let failover: Failover
+    package let metrics: RouterMetrics
+    package let attempt: ChatAttempt
+
+    private var relay: AnswerRelay { attempt.relay }
+
+    /// - Returns: whether a target answered; false when the answer was the configured one.
+    /// - Throws: `CallError` with the failure's detail when there is no answer, or it broke off.
+    package func run(_ targets: [Target], _ replies: TypedWriter<RouterAPI.CompleteReply>) async throws -> Bool {
+        var progress = TryProgress()
+        do {
+            // Where other targets are not the first thing to fall back to, they wait for their turn.
+            let asked = route.fallbacks.first == .target ? targets[...] : targets.prefix(1)
+            if try await failover.run(plan, asked, &progress, attempt.run) != nil { return true }
+            for fallback in route.fallbacks {
+                switch fallback {
+                case .target:
+                    if try await failover.run(plan, targets[asked.endIndex...], &progress, attempt.run) != nil { return true }
+                case .staleCache: break
+                case .answer:
+                    guard !relay.isShown, let events = FallbackAnswer.events(route, progress.allFailed) else { break }
+                    metrics.fallbackAnswers.add()
+                    try await replies.write(.init(events: events))
+                    return false
+                }
+            }
+        } catch let error as CallError {
+            throw detailed(error, progress.allFailed, isFinal: false)
+        }
+        throw failed(progress.allFailed)
+    }
+
+    /// What the caller is told when every way has failed.
+    private func failed(_ all: AllFailed) -> CallError {
+        guard relay.isShown, all.failure.kind != .cancelled, let target = all.target else {
+            return detailed(all.failure.error, all, isFinal: all.isFinal)
+        }
+        return detailed(TargetFailure.brokenStream(target, all.failure.error.message), all, isFinal: false)
+    }
+
+    private func detailed(_ error: CallError, _ all: AllFailed, isFinal: Bool) -> CallError {
+        var error = error
+        let detail = RouterAPI.FailureDetail(
+            providerCode: all.failure.providerCode.isEmpty ? nil : all.failure.providerCode, final: isFinal,
+            provider: all.target?.provider, model: all.target?.model, attempts: all.tries, usage: relay.spent.wasted)
+        if let bytes = try? detail.encoded() { error.detail = Array(bytes.readableBytesView) }
+        return error
+    }
+}
+
+/// The answer a route gives when nobody else does.
+package enum FallbackAnswer {
+    /// nil when the route has none, or when the failure is the caller's own.
+    package static func events(_ route: Route, _ all: AllFailed) -> [ChatAPI.ChatEvent]? {
+        guard !all.failure.isCallers, route.fallbacks.contains(.answer), let text = route.fallbackAnswer else { return nil }
+        let served = ChatAPI.Served(
+            provider: "bulkhead", model: route.alias, attempts: all.tries, cache: .off, degraded: all.missing, created: time(nil))
+        return [
+            .init(kind: .start, served: served), .init(kind: .text, text: text), .init(kind: .finish, finish: .stop),
+            .init(kind: .usage, usage: ChatAPI.Usage(costNanousd: 0)),
+        ]
+    }
+}

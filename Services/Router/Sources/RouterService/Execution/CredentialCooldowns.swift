@@ -1,0 +1,100 @@
+import BulkheadCore
+import BulkheadResilience
+import Synchronization
+
+/// Leaves a provider's account alone after it refused the stored secret, or had no credit left: true for all of its models, and
+/// asking on would only draw attention. Ended by time and real traffic: one request is let through and decides.
+///
+/// Nothing is kept of accounts that never refused.
+package final class CredentialCooldowns: Sendable {
+    /// Why an account is left alone.
+    package enum Cause: String, Sendable, CaseIterable {
+        case credential
+        case quota
+
+        fileprivate var configuration: CircuitBreaker.Configuration {
+            switch self {
+            // A secret is corrected within seconds by whoever watches, or not for long.
+            case .credential: .init(failures: 1, openFor: .seconds(5), openForMax: .seconds(300), halfOpenSuccesses: 1)
+            case .quota: .init(failures: 1, openFor: .seconds(60), openForMax: .seconds(900), halfOpenSuccesses: 1)
+            }
+        }
+    }
+
+    /// Leave to ask one account once; must be recorded.
+    package struct Permit: Sendable {
+        fileprivate var permits: [(cause: Cause, permit: CircuitBreaker.Permit)] = []
+    }
+
+    private struct Key: Hashable {
+        var destination: String
+        var cause: Cause
+    }
+
+    private let breakers = Mutex<[Key: CircuitBreaker]>([:])
+
+    package init() {}
+
+    /// - Returns: leave to ask, or why and for how long not.
+    package func admit(_ destination: String, now: MonotonicTime) -> Result<Permit, Refusal> {
+        breakers.withLock { breakers in
+            var permit = Permit()
+            guard !breakers.isEmpty else { return .success(permit) }
+            for cause in Cause.allCases {
+                let key = Key(destination: destination, cause: cause)
+                switch breakers[key]?.admit(now: now) {
+                case nil: break
+                case .permit(let given): permit.permits.append((cause, given))
+                case .rejected(let wait): return .failure(Refusal(cause: cause, wait: wait))
+                }
+            }
+            return .success(permit)
+        }
+    }
+
+    /// What `admit` refused with.
+    package struct Refusal: Error, Sendable, Equatable {
+        package let cause: Cause
+        package let wait: Duration
+    }
+
+    /// Takes the end of a try into account. - Parameter failure: nil when it was answered.
+    package func record(_ destination: String, _ permit: Permit, _ failure: TargetFailure?, now: MonotonicTime) {
+        let cause: Cause? =
+            switch failure?.kind {
+            case .badCredential: .credential
+            case .outOfQuota: .quota
+            default: nil
+            }
+        guard cause != nil || !permit.permits.isEmpty else { return }
+        breakers.withLock { breakers in
+            for (held, given) in permit.permits {
+                let outcome: CircuitBreaker.Outcome = failure == nil ? .success : held == cause ? .failure : .neutral
+                breakers[Key(destination: destination, cause: held)]?.record(given, outcome: outcome, now: now)
+            }
+            guard let cause, !permit.permits.contains(where: { $0.cause == cause }) else { return }
+            let key = Key(destination: destination, cause: cause)
+            breakers[key, default: CircuitBreaker(cause.configuration, seed: .random(in: 0 ... .max))].trip(now: now)
+        }
+    }
+
+    /// Cooldowns by name (`openai` for the credential, `openai/quota`), in order of name.
+    package func all() -> [(name: String, breaker: CircuitBreaker)] {
+        breakers.withLock { breakers in
+            breakers.map { (Self.name($0.key), $0.value) }.sorted { $0.0 < $1.0 }
+        }
+    }
+
+    /// Forces a cooldown that exists. - Returns: false when there is none by that name.
+    package func force(_ name: String, open: Bool?, now: MonotonicTime) -> Bool {
+        breakers.withLock { breakers in
+            guard let key = breakers.keys.first(where: { Self.name($0) == name }) else { return false }
+            breakers[key]?.force(open.map { $0 ? .open : .closed } ?? .automatic, now: now)
+            return true
+        }
+    }
+
+    private static func name(_ key: Key) -> String {
+        key.cause == .credential ? key.destination : "\(key.destination)/\(key.cause.rawValue)"
+    }
+}
