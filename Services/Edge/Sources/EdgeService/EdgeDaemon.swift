@@ -36,7 +36,8 @@ package final class EdgeDaemon: BulkheadService {
         let admission = Admission(mode: configuration.auth, requiredOn: configuration.idempotencyRequiredOn, peers: peers) {
             metrics.servedOnMemory.add()
         }
-        let settlement = Settlement(peers: peers, logger: context.logger, metrics: context.metrics)
+        let settlement = Settlement(
+            peers: peers, telemetry: context.telemetry, logger: context.logger, metrics: context.metrics)
         let services = EdgeServices(peers: peers, admission: admission, settlement: settlement, settings: settings)
         let operations = Operations(context: context, services: services)
         let pipeline = EdgePipeline(services: services, operations: operations, metrics: metrics, context: context)

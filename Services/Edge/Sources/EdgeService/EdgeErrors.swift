@@ -1,4 +1,6 @@
+import BulkheadAPI
 import BulkheadCore
+import NIOCore
 
 /// The classes of errors a client can see: status, and the `type` each dialect gives it.
 package enum ErrorClass: Sendable {
@@ -52,6 +54,8 @@ package struct EdgeError: Error, Sendable, Equatable {
     package var shouldRetry: Bool
     /// The methods of the route, for 405.
     var allow: String?
+    /// What the router says of its tries.
+    var upstream: RouterAPI.FailureDetail?
 
     /// An error; what is not given follows from its class.
     package init(
@@ -112,6 +116,24 @@ extension EdgeError {
         } else {
             self = Self.byStatus(error, peer)
         }
+        guard peer == .router, !error.detail.isEmpty,
+            let detail = try? RouterAPI.FailureDetail.decoded(ByteBuffer(bytes: error.detail))
+        else { return }
+        upstream = detail
+        // The tries a request may cost are made: a client that repeats it by itself would multiply them.
+        if detail.final { shouldRetry = false }
+        if kind == .badRequest, code == ErrorClass.badRequest.code, let word = detail.providerCode.flatMap(Self.sane) {
+            code = word
+        }
+    }
+
+    /// A provider's word for an error, if it looks like one.
+    private static func sane(_ code: String) -> String? {
+        (1 ... 64).contains(code.utf8.count)
+            && code.utf8.allSatisfy {
+                (97 ... 122).contains($0) || (65 ... 90).contains($0) || (48 ... 57).contains($0) || $0 == 95
+            }
+            ? code : nil
     }
 
     // Messages without a known reason may come from a link and name sockets: they are not passed on, except for the classes

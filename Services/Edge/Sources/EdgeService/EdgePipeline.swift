@@ -113,7 +113,8 @@ final class EdgePipeline: Sendable {
         metrics.record(
             route: exchange.route, dialect: exchange.shape.rawValue, status: exchange.event.status, microseconds: microseconds)
         guard exchange.route.hasPrefix("/v1/") else { return }
-        context.telemetry.emit(exchange.event)
+        guard let leaver = exchange.leaver else { return context.telemetry.emit(exchange.event) }
+        services.settlement.settleLeft(leaver, exchange.metadata, exchange.event)
     }
 
     private func checkMethod(_ exchange: Exchange, _ endpoint: Endpoint) throws {

@@ -49,7 +49,7 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
         chats = ChatExecution(
             exchange: exchange, failover: failover, order: order, left: left, cache: cache, metrics: metrics)
         embeddings = EmbedExecution(
-            exchange: exchange, retrieval: RetrievalClient(link: context.link(to: .retrieval)), failover: failover)
+            exchange: exchange, retrieval: RetrievalClient(link: context.link(to: .retrieval)), failover: failover, order: order)
     }
 
     package var methods: [ServerMethod] { RouterMethods.serve(self) }

@@ -11,10 +11,12 @@ import Synchronization
 /// Tells session how admitted requests ended, behind the clients' backs: a bounded line, a bounded number at once.
 final class Settlement: Sendable {
     private struct Job: Sendable {
-        let request: SessionAPI.SettleRequest
+        var request: SessionAPI.SettleRequest
         let metadata: CallMetadata
         /// An answer kept for an Idempotency-Key must arrive, or the key stays taken: tried again for a minute.
         let mustArrive: Bool
+        /// The client left; what the answer had cost is asked for, and told to telemetry, first.
+        var left: TelemetryAPI.RequestEvent?
     }
 
     /// Reports that wait; more are dropped and counted. Session forgets admissions that are never settled by itself.
@@ -22,15 +24,20 @@ final class Settlement: Sendable {
     private static let concurrency = 64
     private static let tries = 60
 
+    /// How long the router may take to say what an answer had cost.
+    private static let usageLimit = Duration.seconds(2)
+
     private let peers: EdgePeers
+    private let telemetry: TelemetryEmitter
     private let logger: Logger
     private let failures: Counter
     private let jobs: AsyncStream<Job>
     private let line: AsyncStream<Job>.Continuation
     private let open = Mutex(0)
 
-    init(peers: EdgePeers, logger: Logger, metrics: MetricsRegistry) {
+    init(peers: EdgePeers, telemetry: TelemetryEmitter, logger: Logger, metrics: MetricsRegistry) {
         self.peers = peers
+        self.telemetry = telemetry
         self.logger = logger
         failures = metrics.counter("edge_settle_failures", help: "Reports on finished requests that session did not get.")
         (jobs, line) = AsyncStream.makeStream(of: Job.self, bufferingPolicy: .bufferingOldest(Self.capacity))
@@ -67,6 +74,8 @@ final class Settlement: Sendable {
 
     private func deliver(_ job: Job) async {
         defer { open.withLock { $0 -= 1 } }
+        let job = job.left == nil ? job : await completed(job)
+        guard !job.request.admissionID.isEmpty else { return }
         for attempt in 1 ... (job.mustArrive ? Self.tries : 1) {
             if attempt > 1 {
                 do { try await ProcessRuntime.eventLoop.sleep(.seconds(1)) } catch { break }
@@ -89,6 +98,37 @@ final class Settlement: Sendable {
 }
 
 extension Settlement {
+    /// Reports a request whose client left before the answer's cost was told.
+    /// - Parameter event: what telemetry is to be told; its tokens are an estimate, used if nothing better is to be had.
+    func settleLeft(_ caller: Caller, _ metadata: CallMetadata, _ event: TelemetryAPI.RequestEvent) {
+        let request = SessionAPI.SettleRequest(admissionID: caller.admissionID, keyID: caller.keyID, status: event.status)
+        enqueue(Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent, left: event))
+    }
+
+    private func completed(_ job: Job) async -> Job {
+        guard var event = job.left else { return job }
+        let options = peers.routerOptions(job.metadata, deadline: .now() + Self.usageLimit)
+        do {
+            let reply = try await peers.router.takeUsage(.init(requestID: job.metadata.requestID), options)
+            if let usage = reply.usage { event.note(usage) }
+            if let served = reply.served, event.provider.isEmpty {
+                event.provider = served.provider
+                event.model = served.model
+                event.attempts = served.attempts
+            }
+        } catch {
+            logger.debug(
+                "the cost of an answer whose client left is estimated",
+                metadata: ["request": "\(job.metadata.requestID)", "error": "\(error)"])
+        }
+        telemetry.emit(event)
+        var job = job
+        job.request.inputTokens = event.inputTokens
+        job.request.outputTokens = event.outputTokens
+        job.request.costNanousd = event.costNanousd
+        return job
+    }
+
     /// Headers of an answer that say something about it in a replay too.
     private static let kept = [
         "x-bulkhead-cache", "x-bulkhead-provider", "x-bulkhead-model", "x-bulkhead-attempts", "x-bulkhead-cost-usd",

@@ -172,7 +172,13 @@ struct ChatRun {
     /// forgets the Idempotency-Key of anything else.
     private func failed(_ error: any Error, _ facts: AnswerFacts) async -> any Error {
         let failure = exchange.translate(error, from: .router)
+        var facts = facts
+        if let usage = (failure as? EdgeError)?.upstream?.usage { facts.usage = usage }
         exchange.note(facts)
+        if failure is ClientLeft, facts.usage?.estimated ?? true, exchange.settlesNow() {
+            exchange.leaver = caller
+            return failure
+        }
         guard exchange.reply.status == nil, let told = failure as? EdgeError else {
             await settle(nil, facts)
             return failure

@@ -6,10 +6,13 @@ enum AnswerFields {
     /// What is known of an answer before its first token.
     static func served(_ facts: AnswerFacts) -> HTTPFields {
         var fields = HTTPFields()
-        fields[.bulkheadCache] = facts.served.cache.header
-        fields[.bulkheadProvider] = facts.served.provider
-        fields[.bulkheadModel] = facts.served.model
-        fields[.bulkheadAttempts] = String(facts.served.attempts)
+        // Nobody has served yet when the head goes out as a sign of life: the end of the stream says who did.
+        if !facts.served.provider.isEmpty {
+            fields[.bulkheadCache] = facts.served.cache.header
+            fields[.bulkheadProvider] = facts.served.provider
+            fields[.bulkheadModel] = facts.served.model
+            fields[.bulkheadAttempts] = String(facts.served.attempts)
+        }
         fields[.bulkheadOverhead] = AnswerFacts.rounded(facts.overheadMilliseconds)
         addDegraded(facts.degraded, to: &fields)
         return fields

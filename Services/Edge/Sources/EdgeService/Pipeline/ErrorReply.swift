@@ -80,7 +80,16 @@ extension EdgeError {
         var fields = HTTPFields()
         if let allow { fields[.allow] = allow }
         if kind == .unauthenticated { fields[.wwwAuthenticate] = "Bearer" }
-        guard let hint = retryHint else { return fields }
+        if let upstream {
+            fields[.bulkheadAttempts] = String(upstream.attempts)
+            if let provider = upstream.provider { fields[.bulkheadProvider] = provider }
+            if let model = upstream.model { fields[.bulkheadModel] = model }
+        }
+        guard let hint = retryHint else {
+            // The SDKs repeat every 5xx by themselves unless told not to.
+            if status >= 500, !shouldRetry { fields[.shouldRetry] = "false" }
+            return fields
+        }
         fields[.retryAfter] = String(hint.seconds)
         fields[.retryAfterMilliseconds] = String(hint.milliseconds)
         fields[.shouldRetry] = shouldRetry ? "true" : "false"

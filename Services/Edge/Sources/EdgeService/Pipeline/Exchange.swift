@@ -14,6 +14,8 @@ final class Exchange {
     let connection: EdgeConnection
     let shape: ErrorShape
     private var isSettled = false
+    /// Who left before the answer's cost was told: it is asked for behind the client's back.
+    var leaver: Caller?
     /// What telemetry is told.
     var event: TelemetryAPI.RequestEvent
     /// How the request is counted; the path of an unknown route would be a label of the caller's choice.
@@ -96,9 +98,7 @@ extension Exchange {
         event.model = facts.served.model
         event.attempts = facts.served.attempts
         event.cache = facts.served.provider.isEmpty ? "" : facts.served.cache.header
-        event.inputTokens = facts.usage?.inputTokens ?? 0
-        event.outputTokens = facts.usage?.outputTokens ?? 0
-        event.costNanousd = facts.usage?.costNanousd
+        event.note(facts.usage)
         event.overheadUS = Int(facts.overheadMilliseconds * 1000)
         if !facts.degraded.isEmpty { event.degraded = facts.degraded }
     }
@@ -118,5 +118,14 @@ extension Exchange {
                 status: stored.status, contentType: stored.contentType.isEmpty ? "application/json" : stored.contentType,
                 fields: fields,
                 body: stored.body ?? ByteBuffer()))
+    }
+}
+
+extension TelemetryAPI.RequestEvent {
+    /// Tokens and cost.
+    mutating func note(_ usage: ChatAPI.Usage?) {
+        inputTokens = usage?.inputTokens ?? 0
+        outputTokens = usage?.outputTokens ?? 0
+        costNanousd = usage?.costNanousd
     }
 }

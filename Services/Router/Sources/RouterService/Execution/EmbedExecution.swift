@@ -9,6 +9,7 @@ package struct EmbedExecution: Sendable {
     package let exchange: UpstreamExchange
     package let retrieval: RetrievalClient
     package let failover: Failover
+    package let order: TargetOrder
 
     /// Inputs of one request, and the largest answer that is read.
     package static let maxInputs = 2048
@@ -22,7 +23,9 @@ package struct EmbedExecution: Sendable {
                 .invalidArgument, reason: "invalid_request",
                 message: "The request has \(request.inputs.count) inputs: 1 to \(Self.maxInputs) are allowed.")
         }
-        let route = try settings.table.route(request.model)
+        var route = try settings.table.route(request.model)
+        let bytes = request.inputs.reduce(0) { $0 + $1.utf8.count }
+        route.targets = order.order(route.targets, route.strategy, input: bytes / 4, output: 0)
         let deadline = RequestDeadline(caller: call.deadline, total: route.timeouts.total, now: .now())
         do {
             return try await failover.run(route, deadline: deadline, clientRetries: 0) { one in

@@ -68,7 +68,7 @@ package struct TargetOrder: Sendable {
                 .invalidArgument, reason: "invalid_request",
                 message: "None of the models behind '\(route.alias)' can take the request: \(reasons.joined(separator: "; ")).")
         }
-        let ordered = order(fit, route.strategy, needs, chat)
+        let ordered = order(fit, route.strategy, input: needs.tokens, output: chat.maxTokens ?? 1024)
         guard let keeper = affinity.provider(of: chat), let place = ordered.firstIndex(where: { $0.provider == keeper }) else {
             return ordered
         }
@@ -76,8 +76,11 @@ package struct TargetOrder: Sendable {
     }
 
     /// The targets in the order of a strategy; those that are equal keep the order of the configuration.
+    /// - Parameters:
+    ///   - input: tokens the request has, about.
+    ///   - output: tokens the answer may have.
     package func order(
-        _ targets: [Target], _ strategy: RoutingStrategy, _ needs: RequestNeeds, _ chat: ChatAPI.ChatRequest
+        _ targets: [Target], _ strategy: RoutingStrategy, input: Int, output: Int
     ) -> [Target] {
         guard targets.count > 1 else { return targets }
         switch strategy {
@@ -88,9 +91,8 @@ package struct TargetOrder: Sendable {
             return Self.sorted(targets) { -pow(Double.random(in: 0 ..< 1), 1 / Double($0.weight)) }
         case .leastLatency: return leastLatency(targets)
         case .cheapest:
-            let output = chat.maxTokens ?? 1024
             return Self.sorted(targets) { target in
-                PriceTable.cost(target.model, .init(inputTokens: needs.tokens, outputTokens: output)).map { Double($0) }
+                PriceTable.cost(target.model, .init(inputTokens: input, outputTokens: output)).map { Double($0) }
                     ?? .infinity
             }
         }
