@@ -11,6 +11,8 @@ package struct RouterConfiguration: ServiceConfiguration {
     package var models: [ModelConfiguration]
     /// One breaker of this shape for every target.
     package var breaker: CircuitBreaker.Configuration
+    /// What the operator knows of models, over the built-in table.
+    package var modelInfo: [ModelOverride]
     /// When and how long answers are kept.
     package var cache: AnswerCacheConfiguration
 
@@ -22,6 +24,7 @@ package struct RouterConfiguration: ServiceConfiguration {
         let builtin = Set(providers.filter { $0.dialect == .builtin }.map(\.name))
         models = section.list("models").map { ModelConfiguration(section: $0, providers: names, builtin: builtin) }
         breaker = Self.breaker(section.section("breaker"))
+        modelInfo = ModelOverride.all(section)
         cache = AnswerCacheConfiguration(section: section.section("cache"))
         Self.refuseDuplicates(section.list("providers"), names, what: "provider")
         Self.refuseDuplicates(section.list("models"), models.map(\.name), what: "model")

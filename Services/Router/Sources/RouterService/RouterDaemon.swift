@@ -10,11 +10,17 @@ import Synchronization
 package struct RouterSettings: Sendable {
     package let configuration: RouterConfiguration
     package let table: RoutingTable
+    /// What answers took and cost.
+    package let accounting: Accounting
+    /// Facts and prices of models.
+    package var catalog: ModelCatalog { accounting.catalog }
     package var cache: AnswerCacheConfiguration { configuration.cache }
 
-    package init(_ configuration: RouterConfiguration) {
+    package init(_ configuration: RouterConfiguration, counter: TokenCounter, unpriced: UnknownPrices) {
         self.configuration = configuration
         table = RoutingTable(configuration)
+        accounting = Accounting(
+            catalog: ModelCatalog(overrides: configuration.modelInfo), counter: counter, unpriced: unpriced)
     }
 }
 
@@ -31,21 +37,25 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
     private let left: LeftAnswers
     private let cache: ExactCache
     private let metrics: RouterMetrics
+    private let counter: TokenCounter
+    private let unpriced: UnknownPrices
     private let chats: ChatExecution
     private let embeddings: EmbedExecution
     /// Seconds since 1970.
     private let started = time(nil)
 
     package init(configuration: RouterConfiguration, context: ServiceContext) async throws {
-        settings = Mutex(RouterSettings(configuration))
+        unpriced = UnknownPrices(registry: context.metrics, logger: context.logger)
+        counter = TokenCounter()
+        settings = Mutex(RouterSettings(configuration, counter: counter, unpriced: unpriced))
         breakerBook = TargetBreakers(configuration.breaker)
         cache = ExactCache(configuration.cache.exact)
         metrics = RouterMetrics(context.metrics)
         let exchange = UpstreamExchange(client: CredentialsClient(link: context.link(to: .credentials)))
         let failover = Failover(
-            breakers: breakerBook, cooldowns: cooldowns, catalog: ModelCatalog(), metrics: metrics, eventLoop: context.eventLoop)
+            breakers: breakerBook, cooldowns: cooldowns, metrics: metrics, eventLoop: context.eventLoop)
         left = LeftAnswers(eventLoop: context.eventLoop)
-        let order = TargetOrder(catalog: failover.catalog, scores: TargetScores(), affinity: ProviderAffinity())
+        let order = TargetOrder(scores: TargetScores(), affinity: ProviderAffinity())
         chats = ChatExecution(
             exchange: exchange, failover: failover, order: order, left: left, cache: cache, metrics: metrics)
         embeddings = EmbedExecution(
@@ -61,7 +71,7 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
     package func start() async throws {}
 
     package func reload(_ configuration: RouterConfiguration) async throws {
-        settings.withLock { $0 = RouterSettings(configuration) }
+        settings.withLock { $0 = RouterSettings(configuration, counter: counter, unpriced: unpriced) }
         breakerBook.reconfigure(configuration.breaker)
         cache.reconfigure(configuration.cache.exact)
     }

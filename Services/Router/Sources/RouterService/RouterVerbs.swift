@@ -1,6 +1,7 @@
 import BulkheadCore
 import BulkheadResilience
 import BulkheadServiceKit
+import Glibc
 
 /// One line of `bulkhead-router models`.
 package struct ModelRow: Codable, Sendable {
@@ -119,11 +120,11 @@ package struct RouterVerbs: Sendable {
 
     private func row(_ target: Target) -> RouteExplanation.Row {
         let (state, probe) = breakers.look(target)
-        let price = PriceTable.price(target.model)
+        let price = settings().catalog.price(target.model, at: time(nil))
         return RouteExplanation.Row(
             provider: target.provider, model: target.model, dialect: target.dialect.rawValue, breaker: state.rawValue,
             nextProbeMilliseconds: probe.map { max(0, Int(($0 - .now()).milliseconds)) },
-            inputPrice: price.map { $0.input * 1_000_000 }, outputPrice: price.map { $0.output * 1_000_000 })
+            inputPrice: price.map { $0.input * 1000 }, outputPrice: price.map { $0.output * 1000 })
     }
 
     private func statistics() -> CacheStatistics {

@@ -45,10 +45,16 @@ package struct AnswerFacts: Sendable, Equatable {
         return (nano < 0 ? "-" : "") + String(nano.magnitude / 1_000_000_000) + (trimmed.isEmpty ? "" : ".\(trimmed)")
     }
 
-    /// The member `bulkhead`.
+    /// The member `bulkhead`; `cost_usd` is null when the price is not known.
     func write(to writer: inout JSONWriter) {
         writer.object("bulkhead") { writer in
-            writer.field("cost_usd", cost)
+            if let nano = usage?.costNanousd {
+                writer.field("cost_usd", Self.dollars(nano))
+            } else {
+                // Not known is not free.
+                writer.name("cost_usd")
+                writer.raw("null")
+            }
             writer.field("cache", served.cache.header)
             writer.field("provider", served.provider)
             writer.field("model", served.model)

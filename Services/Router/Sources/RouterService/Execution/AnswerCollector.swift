@@ -43,18 +43,3 @@ package struct AnswerCollector: Sendable {
         events[events.count - 1].text += event.text
     }
 }
-
-/// Usage of a provider that reports none.
-package enum EstimatedUsage {
-    /// About four bytes of English are a token.
-    private static let bytesPerToken = 4
-
-    package static func of(_ chat: ChatAPI.ChatRequest, answerBytes: Int) -> ChatAPI.Usage {
-        let input = chat.messages.reduce(0) { sum, message in
-            sum + message.parts.reduce(0) { $0 + $1.text.utf8.count + ($1.json?.utf8.count ?? 0) }
-        }
-        return ChatAPI.Usage(
-            inputTokens: (input + bytesPerToken - 1) / bytesPerToken,
-            outputTokens: (answerBytes + bytesPerToken - 1) / bytesPerToken, estimated: true)
-    }
-}

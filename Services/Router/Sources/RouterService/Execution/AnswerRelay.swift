@@ -26,7 +26,7 @@ package final class AnswerRelay {
         case replaying(ReplayMatcher)
     }
 
-    private let replies: TypedWriter<RouterAPI.CompleteReply>
+    private let send: ([ChatAPI.ChatEvent]) async throws -> Void
     private let delivery: Delivery
     private let policy: StreamBreakPolicy
     private var mode = Mode.fresh
@@ -53,9 +53,12 @@ package final class AnswerRelay {
     /// - Parameters:
     ///   - policy: what happens when the answer breaks off after the caller has been shown a part.
     ///   - keeps: the whole answer is wanted for the cache.
-    package init(_ replies: TypedWriter<RouterAPI.CompleteReply>, _ delivery: Delivery, _ policy: StreamBreakPolicy, keeps: Bool)
-    {
-        self.replies = replies
+    ///   - send: writes events to the caller.
+    package init(
+        _ delivery: Delivery, _ policy: StreamBreakPolicy, keeps: Bool,
+        _ send: @escaping ([ChatAPI.ChatEvent]) async throws -> Void
+    ) {
+        self.send = send
         self.delivery = delivery
         self.policy = policy
         self.keeps = keeps
@@ -210,7 +213,7 @@ package final class AnswerRelay {
     private func write(_ events: [ChatAPI.ChatEvent], _ watchdog: Watchdog) async throws {
         watchdog.pause()
         do {
-            try await replies.write(RouterAPI.CompleteReply(events: events))
+            try await send(events)
         } catch {
             callersError = ChatAttempt.callError(error)
             throw error

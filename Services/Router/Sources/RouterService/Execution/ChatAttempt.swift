@@ -9,8 +9,8 @@ package struct ChatAttempt {
     package let chat: ChatAPI.ChatRequest
     package let metadata: CallMetadata
     package let relay: AnswerRelay
-    package let catalog: ModelCatalog
-    package let scores: TargetScores
+    package let accounting: Accounting
+    package let order: TargetOrder
     package let eventLoop: any EventLoop
     /// What START says of the cache.
     package let cache: ChatAPI.CacheOutcome
@@ -21,7 +21,7 @@ package struct ChatAttempt {
 
     /// Makes one try. Never throws: every end of a try is an outcome.
     package func run(_ one: Try) async -> TryOutcome<Void> {
-        let chat = relay.begin(chat, at: one.target, catalog.facts(one.target.model))
+        let chat = relay.begin(chat, at: one.target, accounting.catalog.facts(one.target.model))
         let request: UpstreamRequest
         do {
             request = try ChatEncoding.request(chat, for: one.target, defaultMaxTokens: one.route.defaultMaxTokens)
@@ -38,7 +38,7 @@ package struct ChatAttempt {
         let watchdog = Watchdog(eventLoop: eventLoop, limit: one.route.timeouts.firstToken)
         var pump = EventPump(attempt: self, chat: chat, one: one, watchdog: watchdog)
         let options = CallOptions(deadline: one.deadline.time, metadata: metadata)
-        let scores = one.route.strategy == .leastLatency ? scores : nil
+        let scores = one.route.strategy == .leastLatency ? order.scores : nil
         scores?.begin(one.target)
         defer { scores?.end(one.target, firstContent: pump.firstContent, now: .now()) }
         do {

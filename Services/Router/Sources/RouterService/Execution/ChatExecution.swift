@@ -31,7 +31,8 @@ package struct ChatExecution: Sendable {
             metrics.cacheMisses.add()
         }
         let keeps = use.keeps && key != nil
-        if let events = try await ask(route, request, chat, call, replies, cache: use.outcome, keeps: keeps), keeps, let key,
+        if let events = try await ask(route, settings.accounting, request, chat, call, replies, cache: use.outcome, keeps: keeps),
+            keeps, let key,
             CachedAnswer.isWhole(events)
         {
             cache.store(key, events, now: .now())
@@ -40,17 +41,20 @@ package struct ChatExecution: Sendable {
 
     /// - Returns: the events of the answer, empty when they were not kept; nil when it was not a target's.
     private func ask(
-        _ route: Route, _ request: RouterAPI.CompleteRequest, _ chat: ChatAPI.ChatRequest, _ call: ServerCall,
+        _ route: Route, _ accounting: Accounting, _ request: RouterAPI.CompleteRequest, _ chat: ChatAPI.ChatRequest,
+        _ call: ServerCall,
         _ replies: TypedWriter<RouterAPI.CompleteReply>, cache: ChatAPI.CacheOutcome, keeps: Bool
     ) async throws -> [ChatAPI.ChatEvent]? {
         let isWhole = !chat.stream || route.onStreamBreak == .buffer
-        let relay = AnswerRelay(replies, isWhole ? .whole : .live, route.onStreamBreak, keeps: keeps)
+        let relay = AnswerRelay(isWhole ? .whole : .live, route.onStreamBreak, keeps: keeps) {
+            try await replies.write(RouterAPI.CompleteReply(events: $0))
+        }
         let attempt = ChatAttempt(
-            exchange: exchange, chat: chat, metadata: call.metadata, relay: relay, catalog: failover.catalog,
-            scores: order.scores, eventLoop: failover.eventLoop, cache: cache)
+            exchange: exchange, chat: chat, metadata: call.metadata, relay: relay, accounting: accounting,
+            order: order, eventLoop: failover.eventLoop, cache: cache)
         let plan = Failover.Plan(
             route, deadline: RequestDeadline(caller: call.deadline, total: route.timeouts.total, now: .now()),
-            clientRetries: request.clientRetries)
+            clientRetries: request.clientRetries, catalog: accounting.catalog)
         let visit = left.begin(call.metadata)
         let quiet = chat.stream ? KeepAlive(replies, on: failover.eventLoop) : nil
         defer {
@@ -58,8 +62,7 @@ package struct ChatExecution: Sendable {
             left.end(visit, relay.isOver ? nil : relay.spent.wasted, relay.served)
         }
         let ways = AnswerWays(route: route, plan: plan, failover: failover, metrics: metrics, attempt: attempt)
-        guard try await ways.run(try order.targets(route, for: chat), replies) else { return nil }
-        if let provider = relay.served?.provider { order.affinity.note(relay.kept, by: provider) }
+        guard try await ways.run(try order.targets(route, for: chat, accounting.catalog), replies) else { return nil }
         return relay.kept
     }
 }

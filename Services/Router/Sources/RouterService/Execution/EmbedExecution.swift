@@ -25,12 +25,14 @@ package struct EmbedExecution: Sendable {
         }
         var route = try settings.table.route(request.model)
         let bytes = request.inputs.reduce(0) { $0 + $1.utf8.count }
-        route.targets = order.order(route.targets, route.strategy, input: bytes / 4, output: 0)
+        route.targets = order.order(
+            route.targets, route.strategy, settings.accounting.catalog, input: bytes / 4, output: 0)
         let deadline = RequestDeadline(caller: call.deadline, total: route.timeouts.total, now: .now())
         do {
             return try await failover.run(route, deadline: deadline, clientRetries: 0) { one in
                 let watchdog = Watchdog(eventLoop: failover.eventLoop, limit: one.route.timeouts.firstToken)
-                return await attempt(request, one, call.metadata, watchdog)
+                let outcome = await attempt(request, one, call.metadata, watchdog)
+                return outcome.charged(settings.accounting, one.target)
             }
         } catch let all as AllFailed {
             throw all.failure.error
@@ -94,8 +96,7 @@ package struct EmbedExecution: Sendable {
         let served = ChatAPI.Served(
             provider: one.target.provider, model: one.target.model, attempts: one.number, cache: .off, degraded: one.degraded,
             created: time(nil))
-        let cost = PriceTable.cost(one.target.model, ChatAPI.Usage(inputTokens: tokens))
-        return RouterAPI.EmbedReply(vectors: vectors, inputTokens: tokens, served: served, costNanousd: cost)
+        return RouterAPI.EmbedReply(vectors: vectors, inputTokens: tokens, served: served)
     }
 
     private static func failure(of error: any Error, _ one: Try) -> TargetFailure {
@@ -118,5 +119,14 @@ package struct EmbedExecution: Sendable {
                 .invalidArgument, reason: "invalid_request",
                 message: "The provider '\(target.provider)' (dialect anthropic) makes no embeddings: name a model of another one."
             ))
+    }
+}
+
+extension TryOutcome<RouterAPI.EmbedReply> {
+    /// With the cost of the reply, if there is one.
+    fileprivate func charged(_ accounting: Accounting, _ target: Target) -> Self {
+        guard case .answered(var reply) = self else { return self }
+        reply.costNanousd = accounting.cost(ChatAPI.Usage(inputTokens: reply.inputTokens), model: target.model)
+        return .answered(reply)
     }
 }

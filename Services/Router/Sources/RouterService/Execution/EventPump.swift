@@ -14,8 +14,8 @@ package struct EventPump {
     private let watchdog: Watchdog
     private var relay: AnswerRelay { attempt.relay }
     private var decoder: AnswerDecoder
-    /// Bytes of text this try has seen, shown to the caller or not.
-    private var seenBytes = 0
+    /// What this try has seen, shown to the caller or not.
+    private var seen = AnswerText()
     private var hasBegun = false
     /// From the beginning of the try to its first content.
     package private(set) var firstContent: Duration?
@@ -76,7 +76,7 @@ package struct EventPump {
         }
         let failure = failure(of: error)
         if failure.kind == .cancelled { return leave(failure.error) }
-        if seenBytes > 0 { relay.spend(usage) }
+        if seen.bytes > 0 { relay.spend(usage) }
         if error is Diverged { return .brokenOff(failure.error, .success) }
         guard relay.isShown else { return .failed(failure) }
         let broken = TargetFailure.brokenStream(one.target, failure.error.message)
@@ -86,7 +86,7 @@ package struct EventPump {
 
     /// Nobody waits for the answer any more; what was seen of it has its price all the same.
     private func leave(_ error: CallError) -> TryOutcome<Void> {
-        if seenBytes > 0 || decoder.meta.usage != nil { relay.spend(usage) }
+        if seen.bytes > 0 || decoder.meta.usage != nil { relay.spend(usage) }
         return .brokenOff(error, .neutral)
     }
 
@@ -110,7 +110,8 @@ package struct EventPump {
 
     private mutating func send(_ events: [ChatAPI.ChatEvent]) async throws {
         guard !events.isEmpty else { return }
-        for event in events { seenBytes += event.text.utf8.count }
+        for event in events { seen.take(event) }
+        attempt.order.affinity.note(events, by: one.target.provider)
         guard try await relay.deliver(events, one.target, watchdog, start: served) else { return watchdog.touch() }
         if !hasBegun {
             hasBegun = true
@@ -124,9 +125,7 @@ package struct EventPump {
 
     /// Of this try alone.
     private var usage: ChatAPI.Usage {
-        var usage = decoder.meta.usage ?? EstimatedUsage.of(chat, answerBytes: seenBytes)
-        usage.costNanousd = PriceTable.cost(one.target.model, usage)
-        return usage
+        attempt.accounting.usage(reported: decoder.meta.usage, for: chat, answer: seen, target: one.target)
     }
 
     private func served() -> ChatAPI.Served {

@@ -114,17 +114,15 @@ package struct TryProgress: Sendable {
 package struct Failover: Sendable {
     package let breakers: TargetBreakers
     package let cooldowns: CredentialCooldowns
-    package let catalog: ModelCatalog
     package let metrics: RouterMetrics
     package let eventLoop: any EventLoop
 
     package init(
-        breakers: TargetBreakers, cooldowns: CredentialCooldowns = CredentialCooldowns(), catalog: ModelCatalog = ModelCatalog(),
-        metrics: RouterMetrics, eventLoop: any EventLoop
+        breakers: TargetBreakers, cooldowns: CredentialCooldowns = CredentialCooldowns(), metrics: RouterMetrics,
+        eventLoop: any EventLoop
     ) {
         self.breakers = breakers
         self.cooldowns = cooldowns
-        self.catalog = catalog
         self.metrics = metrics
         self.eventLoop = eventLoop
     }
@@ -137,10 +135,12 @@ package struct Failover: Sendable {
         package let route: Route
         package let deadline: RequestDeadline
         package let policy: RetryPolicy
+        package let catalog: ModelCatalog
 
         /// - Parameter clientRetries: how often the client's SDK has tried before.
-        package init(_ route: Route, deadline: RequestDeadline, clientRetries: Int) {
+        package init(_ route: Route, deadline: RequestDeadline, clientRetries: Int, catalog: ModelCatalog = .builtin) {
             self.route = route
+            self.catalog = catalog
             self.deadline = deadline
             policy = RetryPolicy(route.retry, targets: route.targets.count, clientRetries: clientRetries)
         }
@@ -163,7 +163,7 @@ package struct Failover: Sendable {
     package func run<Value: Sendable>(
         _ plan: Plan, _ targets: ArraySlice<Target>, _ progress: inout TryProgress, _ attempt: (Try) async -> TryOutcome<Value>
     ) async throws -> Value? {
-        for target in targets where !progress.isOver && isLargeEnough(target, progress) {
+        for target in targets where !progress.isOver && isLargeEnough(target, plan.catalog, progress) {
             if progress.tries > 0 { metrics.fallbacks.add() }
             if let value = try await runTarget(target, plan, &progress, attempt) { return value }
             if !plan.route.fallbacks.contains(.target) { progress.isOver = true }
@@ -172,7 +172,7 @@ package struct Failover: Sendable {
     }
 
     /// After a context that was too small only a larger one will do.
-    private func isLargeEnough(_ target: Target, _ progress: TryProgress) -> Bool {
+    private func isLargeEnough(_ target: Target, _ catalog: ModelCatalog, _ progress: TryProgress) -> Bool {
         guard let least = progress.contextAbove else { return true }
         return catalog.facts(target.model).contextWindow.map { $0 > least } ?? false
     }
@@ -247,7 +247,7 @@ package struct Failover: Sendable {
         case .nextTarget: return nil
         case .largerContext:
             progress.contextAbove = max(
-                progress.contextAbove ?? 0, catalog.facts(target.model).contextWindow ?? .max)
+                progress.contextAbove ?? 0, plan.catalog.facts(target.model).contextWindow ?? .max)
         case .giveUp: progress.isOver = true
         }
         return nil

@@ -42,19 +42,19 @@ package struct RequestNeeds: Sendable, Equatable {
 
 /// Puts the targets of a route into the order in which they are tried.
 package struct TargetOrder: Sendable {
-    package let catalog: ModelCatalog
     package let scores: TargetScores
     package let affinity: ProviderAffinity
 
-    package init(catalog: ModelCatalog, scores: TargetScores, affinity: ProviderAffinity) {
-        self.catalog = catalog
+    package init(scores: TargetScores, affinity: ProviderAffinity) {
         self.scores = scores
         self.affinity = affinity
     }
 
     /// Targets that can take the request, the first to be tried first.
     /// - Throws: INVALID_ARGUMENT when none of them can.
-    package func targets(_ route: Route, for chat: ChatAPI.ChatRequest) throws(CallError) -> [Target] {
+    package func targets(
+        _ route: Route, for chat: ChatAPI.ChatRequest, _ catalog: ModelCatalog
+    ) throws(CallError) -> [Target] {
         guard route.targets.count > 1 else { return route.targets }
         let needs = RequestNeeds(chat)
         var reasons: [String] = []
@@ -68,7 +68,7 @@ package struct TargetOrder: Sendable {
                 .invalidArgument, reason: "invalid_request",
                 message: "None of the models behind '\(route.alias)' can take the request: \(reasons.joined(separator: "; ")).")
         }
-        let ordered = order(fit, route.strategy, input: needs.tokens, output: chat.maxTokens ?? 1024)
+        let ordered = order(fit, route.strategy, catalog, input: needs.tokens, output: chat.maxTokens ?? 1024)
         guard let keeper = affinity.provider(of: chat), let place = ordered.firstIndex(where: { $0.provider == keeper }) else {
             return ordered
         }
@@ -80,7 +80,7 @@ package struct TargetOrder: Sendable {
     ///   - input: tokens the request has, about.
     ///   - output: tokens the answer may have.
     package func order(
-        _ targets: [Target], _ strategy: RoutingStrategy, input: Int, output: Int
+        _ targets: [Target], _ strategy: RoutingStrategy, _ catalog: ModelCatalog, input: Int, output: Int
     ) -> [Target] {
         guard targets.count > 1 else { return targets }
         switch strategy {
@@ -91,8 +91,9 @@ package struct TargetOrder: Sendable {
             return Self.sorted(targets) { -pow(Double.random(in: 0 ..< 1), 1 / Double($0.weight)) }
         case .leastLatency: return leastLatency(targets)
         case .cheapest:
+            let now = time(nil)
             return Self.sorted(targets) { target in
-                PriceTable.cost(target.model, .init(inputTokens: input, outputTokens: output)).map { Double($0) }
+                catalog.price(target.model, at: now)?.cost(.init(inputTokens: input, outputTokens: output)).map { Double($0) }
                     ?? .infinity
             }
         }

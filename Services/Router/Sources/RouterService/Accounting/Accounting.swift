@@ -1,0 +1,55 @@
+import BulkheadAPI
+import Glibc
+
+/// What answers took and what they cost.
+package struct Accounting: Sendable {
+    package let catalog: ModelCatalog
+    package let counter: TokenCounter
+    package let unpriced: UnknownPrices
+    /// Seconds since 1970.
+    private let now: @Sendable () -> Int
+
+    package init(
+        catalog: ModelCatalog, counter: TokenCounter, unpriced: UnknownPrices, now: @escaping @Sendable () -> Int = { time(nil) }
+    ) {
+        self.catalog = catalog
+        self.counter = counter
+        self.unpriced = unpriced
+        self.now = now
+    }
+
+    /// What is charged for an answer, its cost included: what the provider reported, and where it reported nothing, or the
+    /// answer ended before its report, what is counted here (`estimated`).
+    /// - Parameters:
+    ///   - reported: what the provider said so far.
+    ///   - answer: what was seen of the answer.
+    package func usage(
+        reported: ChatAPI.Usage?, for chat: ChatAPI.ChatRequest, answer: AnswerText, target: Target
+    ) -> ChatAPI.Usage {
+        var usage = reported ?? ChatAPI.Usage()
+        let vocabulary = TokenVocabulary.of(target.model)
+        if usage.inputTokens <= 0 {
+            usage.inputTokens = counter.estimate(chat, vocabulary)
+            usage.estimated = true
+        }
+        // What a stream told of its output before it broke off is what it had counted until then, not what it sent.
+        let isWhole = answer.finished >= max(1, chat.choices ?? 1)
+        if answer.bytes > 0, !isWhole || usage.outputTokens <= 0 {
+            let counted = counter.estimate(answer, vocabulary)
+            if counted > usage.outputTokens {
+                usage.outputTokens = counted
+                usage.estimated = true
+            }
+        }
+        usage.costNanousd = cost(usage, model: target.model)
+        return usage
+    }
+
+    /// Nano-dollars for `usage` of the provider's model; nil, and noted, when its price is not known.
+    package func cost(_ usage: ChatAPI.Usage, model: String) -> Int? {
+        let now = now()
+        let cost = catalog.price(model, at: now)?.cost(usage)
+        if cost == nil, usage.inputTokens > 0 || usage.outputTokens > 0 { unpriced.note(model, now: now) }
+        return cost
+    }
+}
