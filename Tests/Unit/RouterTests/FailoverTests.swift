@@ -11,7 +11,11 @@ struct FailoverTests {
     private let first = Target(provider: "a", destination: "a", dialect: .openai, model: "m")
     private let second = Target(provider: "b", destination: "b", dialect: .anthropic, model: "n")
 
-    private var failover: Failover { Failover(breakers: breakers, metrics: RouterMetrics(), eventLoop: loop) }
+    private let switches = TargetSwitches()
+
+    private var failover: Failover {
+        Failover(breakers: breakers, metrics: RouterMetrics(), eventLoop: loop, switches: switches)
+    }
 
     private func route(_ targets: [Target], tries: Int = 2, fallbacks: [Fallback] = [.target], answer: String? = nil) -> Route {
         Route(
@@ -143,6 +147,24 @@ struct FailoverTests {
         #expect(await run(route([first])) { _ in .answered("yes") }.tried.isEmpty)
         breakers.force(first.label, open: nil, now: .now())
         #expect(await run(route([first])) { _ in .answered("yes") }.answer == "yes")
+    }
+
+    @Test(
+        "a target that is switched off is not asked; when all are the caller learns who can help, and the fallback answer is given"
+    )
+    func disabled() async throws {
+        _ = try switches.set(first.label, disabled: true)
+        #expect(await run(route([first, second])) { _ in .answered("yes") }.tried == ["b1"])
+        let busy = await run(route([first, second])) { _ in fails(.transient) }
+        #expect(busy.failed?.failure.error.reason == "upstream_error")
+        _ = try switches.set(second.label, disabled: true)
+        let route = route([first, second], fallbacks: [.target, .answer], answer: "later")
+        let failed = try #require(await run(route) { _ in .answered("yes") }.failed)
+        #expect(failed.failure.error.code == .unavailable && failed.failure.error.reason == "target_disabled")
+        #expect(failed.failure.error.message.contains("bulkhead-router target enable a/m"))
+        #expect(FallbackAnswer.events(route, failed)?.first?.served?.degraded == ["a", "b"])
+        _ = try switches.set(first.label, disabled: false)
+        #expect(await run(route) { _ in .answered("yes") }.tried == ["a1"])
     }
 
     @Test("weighted targets come first about as often as their share")

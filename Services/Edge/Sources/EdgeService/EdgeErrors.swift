@@ -100,6 +100,7 @@ extension EdgeError {
         "upstream_auth": (.badGateway, "upstream_auth", false),
         "stream_broken": (.badGateway, "stream_broken", true),
         "breaker_open": (.unavailable, "breaker_open", true),
+        "target_disabled": (.unavailable, "target_disabled", false),
         "credentials_unavailable": (.unavailable, "credentials_unavailable", true),
         "secret_missing": (.unavailable, "secret_missing", false),
         "secret_revoked": (.unavailable, "secret_revoked", false),

@@ -35,6 +35,8 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
     private let breakerBook: TargetBreakers
     private let cooldowns = CredentialCooldowns()
     private let left: LeftAnswers
+    private let switches: TargetSwitches
+    private let context: ServiceContext
     private let cache: ExactCache
     private let metrics: RouterMetrics
     private let counter: TokenCounter
@@ -49,11 +51,15 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
         counter = TokenCounter()
         settings = Mutex(RouterSettings(configuration, counter: counter, unpriced: unpriced))
         breakerBook = TargetBreakers(configuration.breaker)
+        let path = "\(context.stateDirectory)/targets.json"
+        switches = try await context.blocking { TargetSwitches.open(path: path) }
+        self.context = context
         cache = ExactCache(configuration.cache.exact)
         metrics = RouterMetrics(context.metrics)
         let exchange = UpstreamExchange(client: CredentialsClient(link: context.link(to: .credentials)))
         let failover = Failover(
-            breakers: breakerBook, cooldowns: cooldowns, metrics: metrics, eventLoop: context.eventLoop)
+            breakers: breakerBook, cooldowns: cooldowns, metrics: metrics, eventLoop: context.eventLoop,
+            switches: switches)
         left = LeftAnswers(eventLoop: context.eventLoop)
         let order = TargetOrder(scores: TargetScores(), affinity: ProviderAffinity())
         chats = ChatExecution(
@@ -65,10 +71,42 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
     package var methods: [ServerMethod] { RouterMethods.serve(self) }
 
     package var verbs: [AdminVerb] {
-        RouterVerbs(settings: { [self] in current }, breakers: breakerBook, cache: cache).all
+        RouterVerbs(settings: { [self] in current }, breakers: breakerBook, cache: cache, switches: switches).all
+            + [
+                AdminVerb("target.list") { [self] (_: NoValue) in TargetSwitchReport(current, switches) },
+                AdminVerb("target.set") { [self] (asked: TargetSwitch) in try await set(asked) },
+            ]
     }
 
-    package func start() async throws {}
+    package func start() async throws {
+        if let problem = switches.problem {
+            context.logger.error(
+                "switched-off targets are on again", metadata: ["reason": "\(problem)", "next": "bulkhead-router target disable"])
+            context.reportHealth(PeerHealth(state: .degraded, reason: Self.switchesLost))
+        }
+        let disabled = switches.disabled
+        if !disabled.isEmpty {
+            context.logger.notice("targets are switched off", metadata: ["targets": "\(disabled.joined(separator: ", "))"])
+        }
+    }
+
+    private static let switchesLost =
+        "which targets were switched off is not known any more (see the log): all are on; "
+        + "any bulkhead-router target enable or disable settles it"
+
+    private func set(_ asked: TargetSwitch) async throws -> TargetSwitchReport {
+        // What is off and no longer configured can still be switched on.
+        if !switches.disabled.contains(asked.target) { try TargetNames(current).require(asked.target) }
+        let changed = try await context.blocking { [switches] in
+            try switches.set(asked.target, disabled: asked.isDisabled)
+        }
+        context.reportHealth(PeerHealth(state: .ready))
+        if changed {
+            context.logger.notice(
+                "a target was switched", metadata: ["target": "\(asked.target)", "on": "\(!asked.isDisabled)"])
+        }
+        return TargetSwitchReport(current, switches, changed: changed)
+    }
 
     package func reload(_ configuration: RouterConfiguration) async throws {
         settings.withLock { $0 = RouterSettings(configuration, counter: counter, unpriced: unpriced) }
@@ -116,23 +154,34 @@ extension RouterDaemon {
 extension RouterDaemon {
     /// What breakers of targets are called, so that they are told from links.
     private static let breakerPrefix = "target:"
+    /// Accounts that are left alone since they refused.
+    private static let accountPrefix = "credential:"
 
     package func breakers() -> [BreakerRow] {
         let used = Dictionary(breakerBook.all().map { ($0.name, $0.breaker) }, uniquingKeysWith: { first, _ in first })
-        let names = Set(used.keys).union(RouterVerbs.configuredTargets(current).map(\.label))
-        return names.sorted().map { name in
-            let wait = used[name]?.probeTime.map { max(0, Int(($0 - .now()).milliseconds)) }
-            return BreakerRow(
-                name: Self.breakerPrefix + name, state: (used[name]?.state ?? .closed).rawValue, nextProbeMilliseconds: wait)
+        let names = Set(used.keys).union(TargetNames(current).labels)
+        let accounts = cooldowns.all().map { name, breaker in
+            BreakerRow(
+                name: Self.accountPrefix + name, state: breaker.state.rawValue,
+                nextProbeMilliseconds: breaker.probeTime.map { max(0, Int(($0 - .now()).milliseconds)) })
         }
+        let targets = names.union(switches.disabled).sorted().map { name in
+            let wait = used[name]?.probeTime.map { max(0, Int(($0 - .now()).milliseconds)) }
+            let state = switches.isDisabled(name) ? "disabled" : (used[name]?.state ?? .closed).rawValue
+            return BreakerRow(name: Self.breakerPrefix + name, state: state, nextProbeMilliseconds: wait)
+        }
+        return targets + accounts
     }
 
     package func forceBreaker(_ name: String, open: Bool?) -> Bool {
+        if name.hasPrefix(Self.accountPrefix) {
+            return cooldowns.force(String(name.dropFirst(Self.accountPrefix.count)), open: open, now: .now())
+        }
         guard name.hasPrefix(Self.breakerPrefix) else { return false }
         let label = String(name.dropFirst(Self.breakerPrefix.count))
         let known =
             breakerBook.all().contains { $0.name == label }
-            || RouterVerbs.configuredTargets(current).contains { $0.label == label }
+            || TargetNames(current).labels.contains(label)
         if known { breakerBook.force(label, open: open, now: .now()) }
         return known
     }
@@ -141,6 +190,6 @@ extension RouterDaemon {
         let breakers = breakerBook.all().map {
             (name: $0.name, isOpen: $0.breaker.state == .open || $0.breaker.state == .forcedOpen)
         }
-        metrics.collect(cache: cache.statistics, breakers: breakers)
+        metrics.collect(cache: cache.statistics, breakers: breakers, disabled: switches.disabled)
     }
 }

@@ -19,6 +19,7 @@ package final class RouterMetrics: Sendable {
     private struct PerProvider {
         var attempts: [String: [String: Counter]] = [:]
         var latencies: [String: Timing] = [:]
+        var disabled: [String: Gauge] = [:]
     }
 
     package init(_ registry: MetricsRegistry = MetricsRegistry(service: "router")) {
@@ -54,7 +55,7 @@ package final class RouterMetrics: Sendable {
     }
 
     /// Brings gauges up to date.
-    package func collect(cache: ExactCache.Statistics, breakers: [(name: String, isOpen: Bool)]) {
+    package func collect(cache: ExactCache.Statistics, breakers: [(name: String, isOpen: Bool)], disabled: [String]) {
         cacheEntries.set(cache.entries)
         cacheBytes.set(cache.bytes)
         for (name, isOpen) in breakers {
@@ -62,6 +63,20 @@ package final class RouterMetrics: Sendable {
                 "router_target_open", help: "1 while the breaker of a target keeps requests away.", labels: [("target", name)]
             ).set(isOpen ? 1 : 0)
         }
+        collect(disabled: Set(disabled))
+    }
+
+    /// A target that is on again keeps its series, at 0.
+    private func collect(disabled: Set<String>) {
+        let told = perProvider.withLock { instruments in
+            for label in disabled where instruments.disabled[label] == nil {
+                instruments.disabled[label] = registry.gauge(
+                    "router_target_disabled", help: "1 while the operator has switched the target off.",
+                    labels: [("target", label)])
+            }
+            return instruments.disabled
+        }
+        for (label, gauge) in told { gauge.set(disabled.contains(label) ? 1 : 0) }
     }
 
     private func made(_ provider: String, _ outcome: String) -> Counter {

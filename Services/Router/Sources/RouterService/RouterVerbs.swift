@@ -77,6 +77,7 @@ package struct RouterVerbs: Sendable {
     package let settings: @Sendable () -> RouterSettings
     package let breakers: TargetBreakers
     package let cache: ExactCache
+    package let switches: TargetSwitches
 
     package var all: [AdminVerb] {
         [
@@ -86,14 +87,6 @@ package struct RouterVerbs: Sendable {
             AdminVerb("cache.stats") { (_: NoValue) in statistics() },
             AdminVerb("cache.purge") { (_: NoValue) in PurgedCache(purged: cache.purge()) },
         ]
-    }
-
-    /// Every target the configuration names, once.
-    package static func configuredTargets(_ settings: RouterSettings) -> [Target] {
-        var seen: Set<String> = []
-        return settings.table.names.flatMap { (try? settings.table.route($0).targets) ?? [] }.filter {
-            seen.insert($0.label).inserted
-        }
     }
 
     private func models() -> [ModelRow] {

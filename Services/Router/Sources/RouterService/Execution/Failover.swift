@@ -59,7 +59,8 @@ package struct TryProgress: Sendable {
     fileprivate var failed: Target?
     /// The shortest wait of what was left alone: breakers, accounts.
     fileprivate var wait: Duration?
-    fileprivate var disabled: Target?
+    /// Targets that were not asked because the operator switched them off.
+    fileprivate var disabled: [String] = []
     fileprivate var missing: [String] = []
     /// Nothing else is to be tried.
     package fileprivate(set) var isOver = false
@@ -72,6 +73,11 @@ package struct TryProgress: Sendable {
 
     fileprivate mutating func skip(_ target: Target, wait: Duration) {
         self.wait = min(self.wait ?? wait, wait)
+        if !missing.contains(target.provider) { missing.append(target.provider) }
+    }
+
+    fileprivate mutating func skip(_ target: Target) {
+        disabled.append(target.label)
         if !missing.contains(target.provider) { missing.append(target.provider) }
     }
 
@@ -90,8 +96,10 @@ package struct TryProgress: Sendable {
             let isFinal = tries > 0 && failure.kind != .outOfTime
             return AllFailed(failure: failure, tries: tries, missing: missing, isFinal: isFinal, target: failed)
         }
-        let error = wait.map(Self.leftAlone) ?? disabled.map(Self.disabled) ?? Self.leftAlone(.seconds(1))
-        return AllFailed(failure: TargetFailure(.transient, error), tries: tries, missing: missing, isFinal: false, target: nil)
+        let failure =
+            wait == nil && !disabled.isEmpty
+            ? TargetFailure.disabled(disabled) : TargetFailure(.transient, Self.leftAlone(wait ?? .seconds(1)))
+        return AllFailed(failure: failure, tries: tries, missing: missing, isFinal: false, target: nil)
     }
 
     private static func leftAlone(_ wait: Duration) -> CallError {
@@ -101,13 +109,6 @@ package struct TryProgress: Sendable {
             message: "Every provider of this model failed repeatedly and is left alone for a while: try again in "
                 + "\(max(1, Int((wait.milliseconds / 1000).rounded(.up)))) s.", retryAfter: wait)
     }
-
-    private static func disabled(_ target: Target) -> CallError {
-        CallError(
-            .unavailable, reason: "target_disabled",
-            message: "Every provider of this model is switched off by an operator, who can switch it on with "
-                + "bulkhead-router target enable \(target.label).")
-    }
 }
 
 /// Tries targets in order until one answers, within one deadline and one budget of tries.
@@ -116,15 +117,18 @@ package struct Failover: Sendable {
     package let cooldowns: CredentialCooldowns
     package let metrics: RouterMetrics
     package let eventLoop: any EventLoop
+    /// What the operator switched off.
+    package let switches: TargetSwitches
 
     package init(
         breakers: TargetBreakers, cooldowns: CredentialCooldowns = CredentialCooldowns(), metrics: RouterMetrics,
-        eventLoop: any EventLoop
+        eventLoop: any EventLoop, switches: TargetSwitches = TargetSwitches()
     ) {
         self.breakers = breakers
         self.cooldowns = cooldowns
         self.metrics = metrics
         self.eventLoop = eventLoop
+        self.switches = switches
     }
 
     /// Longest Retry-After while breakers are open.
@@ -202,6 +206,10 @@ package struct Failover: Sendable {
     private func runTarget<Value: Sendable>(
         _ target: Target, _ plan: Plan, _ progress: inout TryProgress, _ attempt: (Try) async -> TryOutcome<Value>
     ) async throws -> Value? {
+        if switches.isDisabled(target.label) {
+            progress.skip(target)
+            return nil
+        }
         var triesOfTarget = 0
         while true {
             guard case .given(let permit, let account) = leave(target, &progress, now: .now()) else { return nil }

@@ -129,6 +129,17 @@ extension TargetFailure {
         }
     }
 
+    /// All targets of a model are switched off. - Parameter labels: `provider/model`, at least one.
+    package static func disabled(_ labels: [String]) -> TargetFailure {
+        let first = labels.first ?? ""
+        let what = labels.count == 1 ? "The only target of this model is" : "All \(labels.count) targets of this model are"
+        let error = CallError(
+            .unavailable, reason: "target_disabled",
+            message: "\(what) switched off by the operator, who can switch it on again with: "
+                + "bulkhead-router target enable \(first)")
+        return TargetFailure(.transient, error, outcome: .neutral)
+    }
+
     /// Nobody to ask a provider through.
     package static func noCredentials(retryAfter: Duration?, origin: String?) -> TargetFailure {
         TargetFailure(
