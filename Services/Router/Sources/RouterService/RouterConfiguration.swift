@@ -26,6 +26,7 @@ package struct RouterConfiguration: ServiceConfiguration {
         breaker = Self.breaker(section.section("breaker"))
         modelInfo = ModelOverride.all(section)
         cache = AnswerCacheConfiguration(section: section.section("cache"))
+        RouteLint.check(section.list("models"), models, cache)
         Self.refuseDuplicates(section.list("providers"), names, what: "provider")
         Self.refuseDuplicates(section.list("models"), models.map(\.name), what: "model")
     }

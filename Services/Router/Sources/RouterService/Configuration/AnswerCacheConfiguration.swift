@@ -51,5 +51,9 @@ package struct AnswerCacheConfiguration: Sendable, Equatable {
             candidateSimilarity: semantic.double("candidate_similarity", default: 0.9, in: 0 ... 1),
             minConfidence: semantic.double("min_confidence", default: 0.95, in: 0 ... 1),
             ttl: semantic.duration("ttl", default: .seconds(7200), in: .seconds(1) ... .seconds(31_536_000)))
+        if self.semantic.isEnabled {
+            semantic.report(
+                "enabled", found: "true", expected: "false: this version has no semantic cache; the exact one works by itself")
+        }
     }
 }

@@ -94,12 +94,13 @@ package struct ModelConfiguration: Sendable, Equatable {
         let isPattern = name.contains("*")
         targets = section.list("targets").map { Self.target($0, providers: providers, isPattern: isPattern) }
         timeouts = Self.timeouts(section.section("timeouts"))
-        retry = Self.retry(section.section("retry"))
+        retry = Self.retry(section.section("retry"), targets: targets.count)
         onStreamBreak = section.choice("on_stream_break", default: .error)
         defaultMaxTokens = section.int("default_max_tokens", default: Self.defaultMaxTokens, in: 1 ... 10_000_000)
         fallbackAnswer = section.optionalString("fallback_answer").flatMap { $0.isEmpty ? nil : $0 }
         fallbacks = Self.fallbacks(section, hasAnswer: fallbackAnswer != nil)
         check(section, builtin: builtin)
+        RouteLint.check(section, self)
     }
 
     private func check(_ section: ConfigSection, builtin: Set<String>) {
@@ -139,11 +140,13 @@ package struct ModelConfiguration: Sendable, Equatable {
             total: section.duration("total", default: unset.total, in: range))
     }
 
-    private static func retry(_ section: ConfigSection) -> RetryConfiguration {
+    private static func retry(_ section: ConfigSection, targets: Int) -> RetryConfiguration {
         let unset = RetryConfiguration()
+        let perTarget = section.int("tries_per_target", default: unset.triesPerTarget, in: 1 ... 20)
         let retry = RetryConfiguration(
-            triesPerTarget: section.int("tries_per_target", default: unset.triesPerTarget, in: 1 ... 20),
-            maxTries: section.int("max_tries", default: unset.maxTries, in: 1 ... 100),
+            triesPerTarget: perTarget,
+            // Unless it is written it stands in the way of nothing that is.
+            maxTries: section.int("max_tries", default: min(100, max(unset.maxTries, perTarget, targets)), in: 1 ... 100),
             base: section.duration("base", default: unset.base, in: .milliseconds(1) ... .seconds(60)),
             max: section.duration("max", default: unset.max, in: .milliseconds(1) ... .seconds(3600)))
         if retry.base > retry.max, section.contains("base"), section.contains("max") {

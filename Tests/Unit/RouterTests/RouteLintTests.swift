@@ -1,0 +1,122 @@
+import BulkheadConfig
+import RouterService
+import Testing
+
+struct RouteLintTests {
+    /// One rule that can never fire: the lines under `- name: m`, the key that is told, and a word of the advice.
+    struct Case: Sendable, CustomTestStringConvertible {
+        var title: String
+        var lines: [String]
+        var key: String
+        var advice: String
+        var cache = "exact: { when: always }"
+        var testDescription: String { title }
+    }
+
+    private static let two = "targets: [{ provider: a, model: x }, { provider: b, model: y }]"
+    private static let one = "targets: [{ provider: a, model: x }]"
+
+    static let refused: [Case] = [
+        Case(
+            title: "something after answer", lines: [one, "fallbacks: [target, answer, stale_cache]", "fallback_answer: later"],
+            key: "router.models[0].fallbacks", advice: "as the last one"),
+        Case(
+            title: "answer without its text", lines: [one, "fallbacks: [target, answer]"],
+            key: "router.models[0].fallback_answer", advice: "the text of the answer"),
+        Case(
+            title: "a text without answer", lines: [one, "fallbacks: [target]", "fallback_answer: later"],
+            key: "router.models[0].fallback_answer", advice: "answer in fallbacks"),
+        Case(
+            title: "a stale answer of a cache that is off", lines: [one, "fallbacks: [target, stale_cache]"],
+            key: "router.models[0].fallbacks", advice: "when: always", cache: "exact: { when: \"off\" }"),
+        Case(
+            title: "fewer tries than targets", lines: [two, "retry: { max_tries: 1, tries_per_target: 1 }"],
+            key: "router.models[0].retry.max_tries", advice: "at least 2"),
+        Case(
+            title: "more tries of a target than tries", lines: [one, "retry: { max_tries: 2, tries_per_target: 3 }"],
+            key: "router.models[0].retry.tries_per_target", advice: "at most max_tries, 2"),
+        Case(
+            title: "a target twice", lines: ["targets: [{ provider: a, model: x }, { provider: a, model: x, weight: 2 }]"],
+            key: "router.models[0].targets[1].model", advice: "weight"),
+        Case(
+            title: "a first-token limit beyond the total", lines: [one, "timeouts: { first_token: 60s, total: 60s }"],
+            key: "router.models[0].timeouts.first_token", advice: "less than total, 60s"),
+        Case(
+            title: "a silence limit beyond the total", lines: [one, "timeouts: { between_tokens: 61s, total: 60s }"],
+            key: "router.models[0].timeouts.between_tokens", advice: "less than total"),
+        Case(
+            title: "a semantic cache", lines: [one], key: "router.cache.semantic.enabled", advice: "no semantic cache",
+            cache: "semantic: { enabled: true }"),
+    ]
+
+    @Test("a rule that can never fire is refused at its place, with what to do", arguments: refused)
+    func refusal(one: Case) throws {
+        let text = Self.text(one.lines, cache: one.cache)
+        let found = problems(text)
+        let problem = try #require(found.first)
+        #expect(found.count == 1 && problem.key == one.key && problem.expected.contains(one.advice), "\(found)")
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let last = one.key.split(separator: ".").last.map { $0.prefix { $0 != "[" } } ?? ""
+        #expect(problem.column > 1 && (1 ... lines.count).contains(problem.line))
+        // At the key's line, or at the model when the key is missing.
+        #expect(lines[problem.line - 1].contains(last) || lines[problem.line - 1].contains("name: m"))
+    }
+
+    @Test(
+        "what may fire is accepted",
+        arguments: [
+            [one, "fallbacks: [target, answer]", "fallback_answer: later"],
+            [one, "on_stream_break: replay"],
+            [one, "fallbacks: [stale_cache, answer]", "fallback_answer: later"],
+            ["strategy: ordered", "targets: [{ provider: a, model: x, weight: 3 }, { provider: b, model: y }]"],
+            ["strategy: weighted", two, "retry: { max_tries: 1, tries_per_target: 1 }"],
+            [two, "retry: { max_tries: 2, tries_per_target: 2 }"],
+            [one, "retry: { max_tries: 1 }"],
+            ["targets: [{ provider: a, model: x }, { provider: a, model: y }, { provider: b, model: x }]"],
+            [one, "timeouts: { first_token: 700s }"],
+            [one, "timeouts: { total: 10s }"],
+        ])
+    func accepted(lines: [String]) {
+        #expect(problems(Self.text(lines, cache: "exact: { when: always }")) == [])
+    }
+
+    @Test("tries that are not written leave room for every target")
+    func roomForAll() throws {
+        let targets = (0 ..< 7).map { "{ provider: a, model: m\($0) }" }.joined(separator: ", ")
+        let text = Self.text(["targets: [\(targets)]", "retry: { tries_per_target: 9 }"], cache: "{}")
+        let router = try loadConfiguration(
+            RouterConfiguration.self, text: text.replacing("cache: { {} }", with: ""), file: "t.yaml")
+        #expect(router.service.models[0].retry.maxTries == 9)
+    }
+
+    @Test(
+        "a pattern whose names all go to another one is refused",
+        arguments: [
+            (["gpt-*", "gpt-**"], ["gpt-**"]), (["*gpt-*", "gpt-*"], ["gpt-*"]), (["*", "**"], ["**"]),
+            (["gpt-*", "*gpt-*"], []), (["a*b", "*ab*", "ab*"], ["ab*"]), (["gpt-*", "gpt-4*", "*"], []),
+            (["a*c", "a*b*c"], []), (["*a*b*", "a*b"], ["a*b"]),
+        ])
+    func patterns(names: [String], refused: [String]) {
+        let models = names.map { "\n    - { name: \"\($0)\", targets: [{ provider: a, model: x }] }" }.joined()
+        let found = problems("router:\n  providers: [{ name: a, destination: a, dialect: openai }]\n  models:\(models)\n")
+        #expect(found.compactMap { $0.found.split(separator: ",").first.map(String.init) } == refused)
+    }
+
+    private static func text(_ lines: [String], cache: String) -> String {
+        (["router:", "  providers:", "    - { name: a, destination: a, dialect: openai }"]
+            + ["    - { name: b, destination: b, dialect: openai }", "  cache: { \(cache) }", "  models:", "    - name: m"]
+            + lines.map { "      \($0)" }).joined(separator: "\n")
+    }
+
+    private func problems(_ text: String) -> [ConfigProblem] {
+        do {
+            _ = try loadConfiguration(RouterConfiguration.self, text: text, file: "t.yaml")
+            return []
+        } catch let error as ConfigProblems {
+            return error.problems
+        } catch {
+            Issue.record("unexpected error \(error)")
+            return []
+        }
+    }
+}
