@@ -165,7 +165,7 @@ let testTargets: [[Target]] = [
         "RouterTests", "Unit/RouterTests",
         [
             "RouterService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadResilience",
-            .nio,
+            "BulkheadObservability", .nio, .log,
         ]),
     test("RetrievalTests", "Unit/RetrievalTests", ["RetrievalService", "BulkheadCore", "BulkheadConfig"]),
     test(

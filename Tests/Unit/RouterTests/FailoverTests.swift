@@ -7,6 +7,7 @@ import Testing
 
 struct FailoverTests {
     private let loop = ImmediateLoop()
+    private let cooldowns = CredentialCooldowns()
     private let breakers = TargetBreakers(.init(failures: 3, minRequests: 100, openFor: .seconds(30)))
     private let first = Target(provider: "a", destination: "a", dialect: .openai, model: "m")
     private let second = Target(provider: "b", destination: "b", dialect: .anthropic, model: "n")
@@ -14,7 +15,7 @@ struct FailoverTests {
     private let switches = TargetSwitches()
 
     private var failover: Failover {
-        Failover(breakers: breakers, metrics: RouterMetrics(), eventLoop: loop, switches: switches)
+        Failover(breakers: breakers, cooldowns: cooldowns, metrics: RouterMetrics(), eventLoop: loop, switches: switches)
     }
 
     private func route(_ targets: [Target], tries: Int = 2, fallbacks: [Fallback] = [.target], answer: String? = nil) -> Route {
@@ -167,15 +168,51 @@ struct FailoverTests {
         #expect(await run(route) { _ in .answered("yes") }.tried == ["a1"])
     }
 
-    @Test("weighted targets come first about as often as their share")
-    func weighted() async {
-        var heavy = first
-        heavy.weight = 3
-        var route = route([second, heavy])
-        route.strategy = .weighted
-        var count = 0
-        for _ in 0 ..< 2000 { if await run(route, { _ in .answered("yes") }).tried == ["a1"] { count += 1 } }
-        // 1500 expected; ten standard deviations are 194.
-        #expect((1306 ... 1694).contains(count))
+    private func failing(_ kind: TargetFailure.Kind, _ contexts: [String: Int], _ route: Route) async -> [String] {
+        let catalog = ModelCatalog(
+            overrides: contexts.map { ModelOverride(model: $0.key, facts: ModelFacts(contextWindow: $0.value)) })
+        var progress = TryProgress()
+        var tried: [String] = []
+        let plan = Failover.Plan(
+            route, deadline: RequestDeadline(caller: .never, total: .seconds(60), now: .now()), clientRetries: 0, catalog: catalog
+        )
+        let answer = try? await failover.run(plan, route.targets[...], &progress) { one -> TryOutcome<String> in
+            tried.append(one.target.model)
+            return one.number == 1 ? fails(kind, reason: "context_length_exceeded") : .answered("yes")
+        }
+        return tried + [answer.flatMap { $0 } ?? progress.allFailed.failure.error.reason]
+    }
+
+    @Test("a request that is too long goes to a larger context only")
+    func largerContext() async {
+        let targets = ["tiny", "same", "unknown", "large"].map {
+            Target(provider: "a", destination: "a", dialect: .openai, model: $0)
+        }
+        let contexts = ["tiny": 1000, "same": 1000, "large": 2000]
+        #expect(await failing(.tooLong, contexts, route(targets)) == ["tiny", "large", "yes"])
+        #expect(await failing(.tooLong, contexts, route(Array(targets.prefix(3)))) == ["tiny", "context_length_exceeded"])
+    }
+
+    @Test("an account that refused its secret is left alone with all of its models, and asked again by one real request")
+    func badCredential() async {
+        let sibling = Target(provider: "a2", destination: "a", dialect: .openai, model: "other")
+        let got = await run(route([first, sibling, second])) {
+            $0.target.destination == "a" ? fails(.badCredential, reason: "upstream_auth") : .answered("yes")
+        }
+        #expect(got.tried == ["a1", "b2"], "the second model of the same account is not asked")
+        #expect(cooldowns.all().map(\.name) == ["a"] && cooldowns.all().first?.breaker.state == .open)
+        #expect(breakers.look(first).state == .closed)
+        let alone = await run(route([first])) { _ in .answered("yes") }
+        #expect(alone.tried.isEmpty && alone.failed?.failure.error.retryAfter ?? .seconds(99) <= .seconds(10))
+        #expect(cooldowns.force("a", open: false, now: .now()))
+        #expect(await run(route([first])) { _ in .answered("yes") }.answer == "yes")
+    }
+
+    @Test("tries that were made are final, a refusal without a try is not")
+    func isFinal() async throws {
+        let failed = await run(route([first])) { _ in fails(.transient) }
+        #expect(try #require(failed.failed).isFinal)
+        breakers.force(first.label, open: true, now: .now())
+        #expect(try #require(await run(route([first])) { _ in fails(.transient) }.failed).isFinal == false)
     }
 }

@@ -1,6 +1,8 @@
 import BulkheadConfig
 import BulkheadCore
+import BulkheadObservability
 import Foundation
+import Logging
 import RouterService
 import Testing
 
@@ -100,7 +102,9 @@ struct TargetSwitchTests {
         """
 
     private func loaded() throws -> RouterSettings {
-        RouterSettings(try loadConfiguration(RouterConfiguration.self, text: Self.settings, file: "t.yaml").service)
+        RouterSettings(
+            try loadConfiguration(RouterConfiguration.self, text: Self.settings, file: "t.yaml").service, counter: TokenCounter(),
+            unpriced: UnknownPrices(registry: MetricsRegistry(service: "router"), logger: Logger(label: "test")))
     }
 
     @Test(
