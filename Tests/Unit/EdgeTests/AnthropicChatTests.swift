@@ -138,7 +138,8 @@ struct AnthropicChatTests {
     func stops(_ event: ChatAPI.ChatEvent, _ reason: String) throws {
         var answer = CollectedAnswer()
         answer.add(event)
-        let body = try JSON.parse(AnthropicChat().encode(answer, AnswerFacts(), requestID: "r"))
+        let body = try JSON.parse(
+            AnthropicChat().encode(answer, to: ChatCall(chat: ChatAPI.ChatRequest()), AnswerFacts(), requestID: "r"))
         #expect(body["stop_reason"]?.string == reason)
     }
 
@@ -148,8 +149,108 @@ struct AnthropicChatTests {
             var answer = CollectedAnswer()
             answer.add(ChatAPI.ChatEvent(kind: .toolCall, id: "c", name: "f"))
             answer.add(ChatAPI.ChatEvent(kind: .toolArguments, text: arguments))
-            let body = try JSON.parse(AnthropicChat().encode(answer, AnswerFacts(), requestID: "r"))
+            let body = try JSON.parse(
+                AnthropicChat().encode(answer, to: ChatCall(chat: ChatAPI.ChatRequest()), AnswerFacts(), requestID: "r"))
             #expect(body["content"]?[0]?["input"] == (try JSON.parse(expected)))
         }
+    }
+}
+
+@Suite("Anthropic Messages: what providers and clients of this dialect alone know")
+struct AnthropicMemberTests {
+    private func decode(_ members: String) throws -> ChatCall {
+        try AnthropicChat().decode(try JSON.parse(#"{"model":"m","max_tokens":9,\#(members)}"#))
+    }
+
+    @Test("Documents, withheld reasoning and results with images are understood; other blocks are kept as they are")
+    func blocks() throws {
+        let call = try decode(
+            #"""
+            "messages":[{"role":"user","content":[
+              {"type":"document","title":"t","source":{"type":"base64","media_type":"application/pdf","data":"AA"},"citations":{"enabled":true}},
+              {"type":"document","source":{"type":"text","media_type":"text/plain","data":"plain"}},
+              {"type":"document","source":{"type":"file","file_id":"f"}}]},
+             {"role":"assistant","content":[{"type":"redacted_thinking","data":"d"},{"type":"server_tool_use","id":"s","name":"web_search","input":{}}]},
+             {"role":"user","content":[{"type":"tool_result","tool_use_id":"c","cache_control":{"type":"ephemeral"},
+               "content":[{"type":"image","source":{"type":"url","url":"https://x"}}]}]}]
+            """#)
+        #expect(
+            call.chat.messages.map(\.parts) == [
+                [
+                    ChatAPI.Part(
+                        kind: .document, text: "AA", name: "t", mediaType: "application/pdf",
+                        extraJson: #"{"citations":{"enabled":true}}"#),
+                    ChatAPI.Part(kind: .document, text: "plain", mediaType: "text/plain"),
+                    ChatAPI.Part(kind: .raw, json: #"{"type":"document","source":{"type":"file","file_id":"f"}}"#),
+                ],
+                [
+                    ChatAPI.Part(kind: .thinking, signature: "d", redacted: true),
+                    ChatAPI.Part(kind: .raw, json: #"{"type":"server_tool_use","id":"s","name":"web_search","input":{}}"#),
+                ],
+                [
+                    ChatAPI.Part(
+                        kind: .toolResult, id: "c", json: #"[{"type":"image","source":{"type":"url","url":"https://x"}}]"#,
+                        extraJson: #"{"cache_control":{"type":"ephemeral"}}"#)
+                ],
+            ])
+    }
+
+    @Test(
+        "How much is to be thought, and the form of the answer",
+        arguments: [
+            (#""thinking":{"type":"enabled","budget_tokens":2048}"#, 2048, nil), (#""thinking":{"type":"disabled"}"#, 0, nil),
+            (#""thinking":{"type":"adaptive"},"output_config":{"effort":"high"}"#, nil, "high"),
+        ] as [(String, Int?, String?)])
+    func thinking(_ members: String, _ budget: Int?, _ effort: String?) throws {
+        let call = try decode(#"\#(members),"messages":[{"role":"user","content":"x"}]"#)
+        #expect(call.chat.reasoningBudget == budget && call.chat.reasoningEffort == effort)
+        #expect(call.chat.extraJson == "{\(members)}", "providers of this dialect get the client's own words")
+    }
+
+    @Test("Metadata beside the user goes to providers of the dialect")
+    func metadata() throws {
+        let call = try decode(#""metadata":{"user_id":"u","trace":"t"},"messages":[{"role":"user","content":"x"}]"#)
+        #expect(call.chat.endUser == "u" && call.chat.extraJson == #"{"metadata":{"user_id":"u","trace":"t"}}"#)
+    }
+
+    private static let events = [
+        ChatAPI.ChatEvent(
+            kind: .start, usage: ChatAPI.Usage(inputTokens: 9, cachedInputTokens: 4),
+            served: ChatAPI.Served(provider: "p", model: "m", responseID: "msg_1", dialect: .anthropicMessages)),
+        ChatAPI.ChatEvent(kind: .rawBlock, json: #"{"type":"server_tool_use","id":"s","name":"web_search","input":{}}"#),
+        ChatAPI.ChatEvent(kind: .rawDelta, json: #"{"type":"input_json_delta","partial_json":"{\"q\":"}"#),
+        ChatAPI.ChatEvent(kind: .rawDelta, json: #"{"type":"input_json_delta","partial_json":"1}"}"#),
+        ChatAPI.ChatEvent(kind: .text, text: "a"),
+        ChatAPI.ChatEvent(kind: .rawDelta, json: #"{"type":"citations_delta","citation":{"url":"https://x"}}"#),
+        ChatAPI.ChatEvent(kind: .rawBlock, json: #"{"type":"text","text":""}"#), ChatAPI.ChatEvent(kind: .text, text: "b"),
+        ChatAPI.ChatEvent(kind: .finish, finish: .pause, rawFinish: "pause_turn"),
+    ]
+
+    @Test("What server tools did and citations are put together for whole answers")
+    func whole() throws {
+        var answer = CollectedAnswer()
+        for event in Self.events { answer.add(event) }
+        let body = try JSON.parse(
+            AnthropicChat().encode(answer, to: ChatCall(chat: ChatAPI.ChatRequest()), AnswerFacts(), requestID: "r"))
+        #expect(
+            body["content"] == [
+                ["type": "server_tool_use", "id": "s", "name": "web_search", "input": ["q": 1]],
+                ["type": "text", "text": "a", "citations": [["url": "https://x"]]], ["type": "text", "text": "b"],
+            ])
+        #expect(body["stop_reason"] == "pause_turn")
+    }
+
+    @Test("A stream shows them as they come, says what the input cost at its start, and keeps indexes contiguous")
+    func stream() throws {
+        var (writer, bytes) = (AnthropicChat().stream(ChatCall(chat: ChatAPI.ChatRequest()), requestID: "r"), ByteBuffer())
+        for event in Self.events { try writer.write(event, into: &bytes) }
+        try writer.finish(AnswerFacts(), into: &bytes)
+        let events = String(buffer: bytes).split(separator: "\n").filter { $0.hasPrefix("data: ") }
+            .compactMap { try? JSON.parse(String($0.dropFirst(6))) }
+        #expect(events[0]["message"]?["usage"]?["input_tokens"] == 5)
+        #expect(events[0]["message"]?["usage"]?["cache_read_input_tokens"] == 4)
+        #expect(events.filter { $0["type"] == "content_block_start" }.compactMap { $0["index"]?.int } == [0, 1, 2])
+        #expect(events[1]["content_block"]?["type"] == "server_tool_use" && events[2]["delta"]?["type"] == "input_json_delta")
+        #expect(events.contains { $0["delta"] == ["type": "citations_delta", "citation": ["url": "https://x"]] })
     }
 }

@@ -1,3 +1,4 @@
+import BulkheadAPI
 import BulkheadCore
 import BulkheadJSON
 import EdgeService
@@ -44,6 +45,40 @@ struct EdgeErrorTests {
         #expect(try #require(EdgeError(.rateLimited, message: "m", retryAfter: .milliseconds(1201)).retryHint) == (2, 1201))
         #expect(try #require(EdgeError(.rateLimited, message: "m", retryAfter: .zero).retryHint) == (1, 1))
         #expect(EdgeError(.badRequest, message: "m").retryHint == nil)
+    }
+
+    @Test("No wait over a minute is told, and clients are told not to sit it out")
+    func longWaits() throws {
+        let minute = EdgeError(.rateLimited, message: "m", retryAfter: .seconds(60))
+        #expect(try #require(minute.retryHint) == (60, 60_000) && minute.retryAdvice == true)
+        let longer = EdgeError(.rateLimited, message: "m", retryAfter: .milliseconds(60_001))
+        #expect(try #require(longer.retryHint) == (60, 60_000) && longer.retryAdvice == false)
+    }
+
+    @Test("Where clients retry by themselves they are told whether to: not when the router has made every try")
+    func advice() throws {
+        func advice(_ code: StatusCode, _ reason: String, _ detail: [UInt8] = []) -> Bool? {
+            EdgeError(CallError(code, reason: reason, message: "m", detail: detail), from: .router).retryAdvice
+        }
+        let final = Array(try RouterAPI.FailureDetail(final: true, attempts: 4).encoded().readableBytesView)
+        #expect(advice(.unavailable, "upstream_error") == true && advice(.unavailable, "upstream_error", final) == false)
+        #expect(advice(.resourceExhausted, "rate_limited", final) == false)
+        #expect(
+            advice(.failedPrecondition, "upstream_auth") == false && advice(.resourceExhausted, "insufficient_quota") == false)
+        #expect(advice(.unavailable, "breaker_open") == true && advice(.unavailable, "") == true)
+        #expect(EdgeError(.overloaded, message: "m").retryAdvice == true)
+        #expect(advice(.invalidArgument, "invalid_request") == nil && EdgeError(.notFound, message: "m").retryAdvice == nil)
+    }
+
+    @Test("The provider's own word for a mistake reaches the caller, if it looks like one")
+    func providerCode() throws {
+        func code(_ reason: String, _ word: String) throws -> String {
+            let detail = Array(try RouterAPI.FailureDetail(providerCode: word).encoded().readableBytesView)
+            return EdgeError(CallError(.invalidArgument, reason: reason, message: "m", detail: detail), from: .router).code
+        }
+        #expect(try code("invalid_request", "invalid_value") == "invalid_value")
+        #expect(try code("invalid_request", "two words") == "invalid_request")
+        #expect(try code("context_length_exceeded", "string_above_max_length") == "context_length_exceeded")
     }
 
     @Test("Each dialect gets its shape")

@@ -42,7 +42,7 @@ struct OpenAIChatTests {
                     parts: [
                         ChatAPI.Part(kind: .text, text: "see"),
                         ChatAPI.Part(kind: .image, url: "https://x/y.png", extraJson: #"{"detail":"low"}"#),
-                        ChatAPI.Part(kind: .raw, json: #"{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}"#),
+                        ChatAPI.Part(kind: .audio, text: "AA", mediaType: "audio/wav"),
                     ], name: "ann"),
                 ChatAPI.Message(role: .assistant, parts: [ChatAPI.Part(kind: .toolCall, id: "c1", name: "f", json: #"{"a":1}"#)]),
                 ChatAPI.Message(role: .tool, parts: [ChatAPI.Part(kind: .toolResult, text: "42", id: "c1")]),
@@ -76,7 +76,8 @@ struct OpenAIChatTests {
     private static let served = ChatAPI.Served(
         provider: "p", model: "m-1", attempts: 1, cache: .miss, responseID: "chatcmpl-1", created: 99)
     private static let usage = ChatAPI.Usage(
-        inputTokens: 10, outputTokens: 4, cachedInputTokens: 6, reasoningTokens: 1, costNanousd: 1_500_000)
+        inputTokens: 10, outputTokens: 4, cachedInputTokens: 6, reasoningTokens: 1, costNanousd: 1_500_000,
+        audioInputTokens: 2, acceptedPredictionTokens: 3)
     private static let head = #"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":99,"model":"m-1","choices":["#
 
     private func stream(_ events: [ChatAPI.ChatEvent], choices: Int = 1, includesUsage: Bool = false) throws -> [String] {
@@ -116,7 +117,7 @@ struct OpenAIChatTests {
                 && lines[1].hasSuffix(#""finish_reason":"length"}],"usage":null}"#))
         #expect(
             lines[2]
-                == #"data: …],"usage":{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":6},"completion_tokens_details":{"reasoning_tokens":1}},"bulkhead":{"cost_usd":"0.0015","cache":"miss","provider":"p","model":"m-1","attempts":1,"overhead_ms":0.000}}"#
+                == #"data: …],"usage":{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":6,"audio_tokens":2},"completion_tokens_details":{"reasoning_tokens":1,"audio_tokens":0,"accepted_prediction_tokens":3,"rejected_prediction_tokens":0}},"bulkhead":{"cost_usd":"0.0015","cache":"miss","provider":"p","model":"m-1","attempts":1,"overhead_ms":0.000}}"#
         )
         #expect(lines[3] == "data: [DONE]")
     }
@@ -162,8 +163,98 @@ struct OpenAIChatTests {
         ] { answer.add(event) }
         #expect(answer.isComplete(count: 1) && !answer.isComplete(count: 2))
         #expect(
-            String(buffer: OpenAIChat().encode(answer, AnswerFacts(), requestID: "req_1"))
+            String(
+                buffer: OpenAIChat().encode(
+                    answer, to: ChatCall(chat: ChatAPI.ChatRequest()), AnswerFacts(), requestID: "req_1"))
                 == #"{"id":"chatcmpl-1","object":"chat.completion","created":99,"model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":"ab","refusal":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"logprobs":null,"finish_reason":"tool_calls"}]}"#
         )
+    }
+}
+
+@Suite("OpenAI chat: what providers and clients of this dialect alone know")
+struct OpenAIChatMemberTests {
+    private func decode(_ members: String) throws -> ChatCall {
+        try OpenAIChat().decode(try JSON.parse(#"{"model":"m",\#(members)}"#))
+    }
+
+    @Test(
+        "What came before tools is refused by name",
+        arguments: [
+            (#""messages":[{"role":"user","content":"x"}],"functions":[{"name":"f"}]"#, "functions"),
+            (#""messages":[{"role":"user","content":"x"}],"function_call":"auto""#, "function_call"),
+            (#""messages":[{"role":"function","name":"f","content":"x"}]"#, "messages[0].role"),
+            (#""messages":[{"role":"assistant","function_call":{"name":"f","arguments":"{}"}}]"#, "messages[0].function_call"),
+        ])
+    func deprecated(_ members: String, _ param: String) {
+        #expect { try decode(members) } throws: { error in
+            (error as? EdgeError)?.code == "unsupported" && (error as? EdgeError)?.param == param
+        }
+    }
+
+    @Test("Documents travel with their bytes; what is stored at a provider goes to that provider as it is")
+    func documents() throws {
+        let call = try decode(
+            #"""
+            "messages":[{"role":"user","content":[
+             {"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,AA=="}},
+             {"type":"file","file":{"file_id":"f_1"}},{"type":"input_audio","input_audio":{"data":"BB","format":"mp3"}}]}]
+            """#)
+        #expect(
+            call.chat.messages[0].parts == [
+                ChatAPI.Part(kind: .document, text: "AA==", name: "a.pdf", mediaType: "application/pdf"),
+                ChatAPI.Part(kind: .raw, json: #"{"type":"file","file":{"file_id":"f_1"}}"#),
+                ChatAPI.Part(kind: .audio, text: "BB", mediaType: "audio/mpeg"),
+            ])
+    }
+
+    @Test("Members that are null are absent; unknown ones are kept for providers of this dialect")
+    func unknown() throws {
+        let call = try decode(
+            #"""
+            "temperature":null,"stop":null,"tools":null,"stream_options":{"include_usage":true,"include_obfuscation":false},
+            "top_k":4,"thinking":{"type":"enabled","budget_tokens":9},"min_p":0.1,"messages":[{"role":"developer","content":"x"}]
+            """#)
+        #expect(call.chat.temperature == nil && call.chat.stop.isEmpty && call.chat.messages[0].role == .developer)
+        #expect(call.chat.topK == 4 && call.chat.reasoningBudget == 9 && call.includesUsage)
+        let extra = try JSON.parse(try #require(call.chat.extraJson))
+        #expect(extra["stream_options"] == ["include_obfuscation": false] && extra["min_p"] == 0.1 && extra["top_k"] == 4)
+    }
+
+    private static let served = ChatAPI.Served(
+        provider: "p", model: "m-1", responseID: "c-1", created: 9, dialect: .openaiChat, systemFingerprint: "fp",
+        serviceTier: "flex")
+    private static let events = [
+        ChatAPI.ChatEvent(kind: .start, served: served), ChatAPI.ChatEvent(kind: .text, text: "a"),
+        ChatAPI.ChatEvent(kind: .logprobs, json: #"{"content":[{"token":"a"}],"refusal":null}"#),
+        ChatAPI.ChatEvent(
+            kind: .rawDelta, json: #"{"annotations":[{"type":"url_citation"}],"audio":{"id":"x","transcript":"he"}}"#),
+        ChatAPI.ChatEvent(kind: .rawDelta, json: #"{"audio":{"id":"x","transcript":"llo"}}"#),
+        ChatAPI.ChatEvent(kind: .finish, finish: .stop),
+    ]
+
+    @Test("Fingerprint, tier, annotations and logprobs beside their text reach clients of a stream")
+    func stream() throws {
+        let call = ChatCall(chat: ChatAPI.ChatRequest(logprobs: true))
+        var (writer, bytes) = (OpenAIChat().stream(call, requestID: "r"), ByteBuffer())
+        for event in Self.events { try writer.write(event, into: &bytes) }
+        try writer.finish(AnswerFacts(served: Self.served), into: &bytes)
+        let chunks = String(buffer: bytes).split(separator: "\n\n").compactMap { try? JSON.parse(String($0.dropFirst(6))) }
+        #expect(chunks.allSatisfy { $0["system_fingerprint"] == "fp" && $0["service_tier"] == "flex" })
+        let text = try #require(chunks.first { $0["choices"]?[0]?["delta"]?["content"] == "a" })
+        #expect(text["choices"]?[0]?["logprobs"]?["content"]?[0]?["token"] == "a")
+        #expect(chunks.contains { $0["choices"]?[0]?["delta"]?["annotations"]?[0]?["type"] == "url_citation" })
+    }
+
+    @Test("A whole answer has what the deltas said put together; clients of other dialects do not see it")
+    func whole() throws {
+        var answer = CollectedAnswer()
+        for event in Self.events { answer.add(event) }
+        let call = ChatCall(chat: ChatAPI.ChatRequest())
+        let body = try JSON.parse(OpenAIChat().encode(answer, to: call, AnswerFacts(), requestID: "r"))
+        let message = body["choices"]?[0]?["message"]
+        #expect(body["system_fingerprint"] == "fp" && message?["annotations"] == [["type": "url_citation"]])
+        #expect(message?["audio"] == ["id": "x", "transcript": "hello"])
+        let other = try JSON.parse(AnthropicChat().encode(answer, to: call, AnswerFacts(), requestID: "r"))
+        #expect(other["content"] == [["type": "text", "text": "a"]])
     }
 }

@@ -57,6 +57,7 @@ final class EdgePipeline: Sendable {
         }
         exchange.route = match.endpoint.rawValue
         exchange.event.route = match.endpoint.rawValue
+        if exchange.request.method == .options { return try await tellMethods(exchange, match.endpoint) }
         try checkMethod(exchange, match.endpoint)
         // 3. Probes and metrics answer whatever the load is.
         if try await operations.answer(match.endpoint, exchange) { return }
@@ -69,16 +70,23 @@ final class EdgePipeline: Sendable {
 
     private func dispatch(_ match: RouteMatch, _ exchange: Exchange) async throws {
         switch match.endpoint {
-        case .chat:
-            try await ChatEndpoint(route: match.endpoint.rawValue, dialect: OpenAIChat(), services: services).serve(exchange)
-        case .messages:
-            try await ChatEndpoint(route: match.endpoint.rawValue, dialect: AnthropicChat(), services: services).serve(exchange)
-        case .embeddings: try await EmbeddingsEndpoint(services: services).serve(exchange)
+        case .chat: try await chat(match.endpoint, OpenAIChat()).serve(exchange)
+        case .responses: try await chat(match.endpoint, ResponsesChat()).serve(exchange)
+        case .messages: try await chat(match.endpoint, AnthropicChat()).serve(exchange)
+        case .countTokens: try await single(match.endpoint).serve(exchange, AnthropicTokenCount.init)
+        case .embeddings: try await single(match.endpoint).serve(exchange, OpenAIEmbeddings.init)
+        case .moderations: try await single(match.endpoint).serve(exchange, OpenAIModerations.init)
         case .models: try await ModelsEndpoint(services: services).serve(exchange, name: nil)
         case .model: try await ModelsEndpoint(services: services).serve(exchange, name: match.argument)
         case .health, .ready, .metrics: preconditionFailure("bug: operations did not answer \(match.endpoint.rawValue)")
         }
     }
+
+    private func chat(_ endpoint: Endpoint, _ dialect: any ChatDialect) -> ChatEndpoint {
+        ChatEndpoint(route: endpoint.rawValue, dialect: dialect, services: services)
+    }
+
+    private func single(_ endpoint: Endpoint) -> SingleEndpoint { SingleEndpoint(route: endpoint.rawValue, services: services) }
 
     /// Tells the client what failed, if it is still there and was told nothing yet.
     private func refuse(_ exchange: Exchange, _ error: any Error) async throws {
@@ -123,6 +131,12 @@ final class EdgePipeline: Sendable {
         throw EdgeError(
             .methodNotAllowed, message: "\(endpoint.rawValue) does not answer \(method.rawValue); it answers \(endpoint.allow).",
             allow: endpoint.allow)
+    }
+
+    /// What OPTIONS asks for.
+    private func tellMethods(_ exchange: Exchange, _ endpoint: Endpoint) async throws {
+        try await exchange.reply.send(
+            WholeReply(status: 200, fields: [.allow: "\(endpoint.allow), OPTIONS"], body: ByteBuffer()))
     }
 
     private func unknownRoute(_ exchange: Exchange) -> EdgeError {

@@ -13,7 +13,7 @@ package struct AnthropicChat: ChatDialect {
 
     package func stream(_ call: ChatCall, requestID: String) -> any ChatStream { AnthropicStream(requestID: requestID) }
 
-    package func encode(_ answer: CollectedAnswer, _ facts: AnswerFacts, requestID: String) -> ByteBuffer {
+    package func encode(_ answer: CollectedAnswer, to call: ChatCall, _ facts: AnswerFacts, requestID: String) -> ByteBuffer {
         let choice = answer.choices.first
         var writer = JSONWriter()
         writer.object { writer in
@@ -21,10 +21,12 @@ package struct AnthropicChat: ChatDialect {
             writer.field("type", "message")
             writer.field("role", "assistant")
             writer.field("model", answer.served.model)
-            writer.array("content") { list in for block in choice?.blocks ?? [] { Self.write(block, to: &list) } }
-            Self.writeStop(choice?.finish, to: &writer)
+            writer.array("content") { list in
+                for block in choice?.blocks ?? [] { AnthropicBlock.write(block, answer.served, to: &list) }
+            }
+            Self.writeStop(choice?.finish, callsTools: choice?.callsTools ?? false, to: &writer)
             writer.name("usage")
-            Self.write(answer.usage ?? ChatAPI.Usage(), to: &writer)
+            Self.write(answer.usage ?? ChatAPI.Usage(), answer.served, to: &writer)
         }
         return writer.buffer
     }
@@ -35,12 +37,12 @@ package struct AnthropicChat: ChatDialect {
     }
 
     /// `stop_reason` and `stop_sequence`. A provider of this dialect has its own word, which is passed on.
-    static func writeStop(_ event: ChatAPI.ChatEvent?, to writer: inout JSONWriter) {
+    static func writeStop(_ event: ChatAPI.ChatEvent?, callsTools: Bool = false, to writer: inout JSONWriter) {
         guard let event else {
             writer.nullField("stop_reason")
             return writer.nullField("stop_sequence")
         }
-        writer.field("stop_reason", stopReason(event))
+        writer.field("stop_reason", stopReason(event, callsTools: callsTools))
         if let sequence = event.stopSequence {
             writer.field("stop_sequence", sequence)
         } else {
@@ -52,11 +54,11 @@ package struct AnthropicChat: ChatDialect {
         "end_turn", "stop_sequence", "max_tokens", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded",
     ]
 
-    private static func stopReason(_ event: ChatAPI.ChatEvent) -> String {
+    private static func stopReason(_ event: ChatAPI.ChatEvent, callsTools: Bool) -> String {
         if let raw = event.rawFinish, ownWords.contains(raw) { return raw }
         switch event.finish {
         case .pause: return "pause_turn"
-        case .stop, .unspecified: return event.stopSequence == nil ? "end_turn" : "stop_sequence"
+        case .stop, .unspecified: return event.stopSequence != nil ? "stop_sequence" : callsTools ? "tool_use" : "end_turn"
         case .length: return "max_tokens"
         case .toolCalls: return "tool_use"
         case .contentFilter: return "refusal"
@@ -64,39 +66,20 @@ package struct AnthropicChat: ChatDialect {
     }
 
     /// Input tokens are counted without those read from or written to the provider's prompt cache.
-    static func write(_ usage: ChatAPI.Usage, to writer: inout JSONWriter) {
+    static func write(_ usage: ChatAPI.Usage, _ served: ChatAPI.Served, to writer: inout JSONWriter) {
         writer.object { writer in
             writer.field("input_tokens", max(0, usage.inputTokens - usage.cachedInputTokens - usage.cacheCreationInputTokens))
             writer.field("cache_creation_input_tokens", usage.cacheCreationInputTokens)
             writer.field("cache_read_input_tokens", usage.cachedInputTokens)
-            writer.field("output_tokens", usage.outputTokens)
-        }
-    }
-
-    private static func write(_ block: CollectedAnswer.Block, to list: inout JSONWriter) {
-        list.object { writer in
-            switch block {
-            case .text(let text), .refusal(let text):
-                writer.field("type", "text")
-                writer.field("text", text)
-            case .thinking(let text, let signature):
-                writer.field("type", "thinking")
-                writer.field("thinking", text)
-                writer.field("signature", signature)
-            case .toolCall(_, let id, let name, let arguments):
-                writer.field("type", "tool_use")
-                writer.field("id", id)
-                writer.field("name", name)
-                writer.name("input")
-                writer.raw(input(arguments))
+            if usage.cacheCreationInputTokens > 0 {
+                let hour = min(usage.cacheCreation1hInputTokens, usage.cacheCreationInputTokens)
+                writer.object("cache_creation") {
+                    $0.field("ephemeral_5m_input_tokens", usage.cacheCreationInputTokens - hour)
+                    $0.field("ephemeral_1h_input_tokens", hour)
+                }
             }
+            writer.field("output_tokens", usage.outputTokens)
+            if let tier = served.serviceTier { writer.field("service_tier", tier) }
         }
-    }
-
-    /// The arguments as the object Anthropic's clients expect; what is none is kept under a name of its own.
-    static func input(_ arguments: String) -> String {
-        if arguments.isEmpty { return "{}" }
-        if let parsed = try? JSON.parse(arguments), parsed.object != nil { return arguments }
-        return JSON.object(["raw_arguments": .string(arguments)]).text()
     }
 }

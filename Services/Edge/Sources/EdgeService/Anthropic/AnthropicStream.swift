@@ -12,11 +12,16 @@ package struct AnthropicStream: ChatStream {
         case text
         case thinking
         case tool(index: Int)
+        /// What only this dialect knows.
+        case raw
     }
 
     private let requestID: String
     private var hasBegun = false
+    private var served = ChatAPI.Served()
     private var block: Block?
+    /// The open block of reasoning has its signature: more reasoning is another block.
+    private var isSigned = false
     private var nextIndex = 0
     private var toolsSeen: Set<Int> = []
     private var finish: ChatAPI.ChatEvent?
@@ -29,22 +34,26 @@ package struct AnthropicStream: ChatStream {
     package mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
         guard event.choice == 0 else { return }
         switch event.kind {
-        case .start: begin(event.served ?? ChatAPI.Served(), into: &buffer)
+        case .start: begin(event.served ?? ChatAPI.Served(), event.usage, into: &buffer)
         case .text, .refusal:
             enter(.text, event, into: &buffer)
             delta(into: &buffer, "text_delta", "text", event.text)
         case .thinking:
+            if isSigned { leave(into: &buffer) }
             enter(.thinking, event, into: &buffer)
             if !event.text.isEmpty { delta(into: &buffer, "thinking_delta", "thinking", event.text) }
-            if let signature = event.signature { delta(into: &buffer, "signature_delta", "signature", signature) }
+            if let signature = event.signature { sign(signature, into: &buffer) }
         case .signature:
             enter(.thinking, event, into: &buffer)
-            delta(into: &buffer, "signature_delta", "signature", event.signature ?? event.text)
+            sign(event.signature ?? event.text, into: &buffer)
+        case .redactedThinking: redacted(event.signature ?? event.text, into: &buffer)
         case .toolCall: enter(.tool(index: event.toolIndex), event, into: &buffer)
         case .toolArguments: try arguments(event, into: &buffer)
+        case .rawBlock: rawBlock(event, into: &buffer)
+        case .rawDelta: rawDelta(event, into: &buffer)
         case .finish: finish = event
         case .usage: usage = event.usage ?? usage
-        case .logprobs, .keepalive, .redactedThinking, .rawBlock, .rawDelta, .unspecified: break
+        case .logprobs, .keepalive, .unspecified: break
         }
     }
 
@@ -53,12 +62,12 @@ package struct AnthropicStream: ChatStream {
             throw EdgeError(
                 .badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
         }
-        begin(facts.served, into: &buffer)
+        begin(facts.served, nil, into: &buffer)
         leave(into: &buffer)
         emit("message_delta", into: &buffer) { writer in
-            writer.object("delta") { AnthropicChat.writeStop(finish, to: &$0) }
+            writer.object("delta") { AnthropicChat.writeStop(finish, callsTools: !toolsSeen.isEmpty, to: &$0) }
             writer.name("usage")
-            AnthropicChat.write(usage ?? ChatAPI.Usage(), to: &writer)
+            AnthropicChat.write(usage ?? ChatAPI.Usage(), served, to: &writer)
             facts.write(to: &writer)
         }
         emit("message_stop", into: &buffer) { _ in }
@@ -68,9 +77,10 @@ package struct AnthropicStream: ChatStream {
         SSEWriter.write(name: "error", into: &buffer) { error.write(.anthropic, requestID: requestID, to: &$0) }
     }
 
-    private mutating func begin(_ served: ChatAPI.Served, into buffer: inout ByteBuffer) {
+    private mutating func begin(_ served: ChatAPI.Served, _ usage: ChatAPI.Usage?, into buffer: inout ByteBuffer) {
         guard !hasBegun else { return }
         hasBegun = true
+        self.served = served
         emit("message_start", into: &buffer) { writer in
             writer.object("message") { message in
                 message.field("id", AnthropicChat.id(served, requestID))
@@ -80,27 +90,33 @@ package struct AnthropicStream: ChatStream {
                 message.array("content") { _ in }
                 AnthropicChat.writeStop(nil, to: &message)
                 message.name("usage")
-                AnthropicChat.write(ChatAPI.Usage(), to: &message)
+                AnthropicChat.write(usage ?? ChatAPI.Usage(), served, to: &message)
             }
         }
     }
 
+    private var isNative: Bool { served.dialect == .anthropicMessages }
+
     /// Opens a block unless it is the open one; a call of a tool is always a block of its own.
     private mutating func enter(_ wanted: Block, _ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) {
-        begin(ChatAPI.Served(), into: &buffer)
         if block == wanted, event.kind != .toolCall { return }
+        open(wanted, into: &buffer) { Self.writeStart(wanted, event, to: &$0) }
+        if case .tool(let index) = wanted { toolsSeen.insert(index) }
+    }
+
+    private mutating func open(_ wanted: Block, into buffer: inout ByteBuffer, _ members: (inout JSONWriter) -> Void) {
+        begin(ChatAPI.Served(), nil, into: &buffer)
         leave(into: &buffer)
         block = wanted
         emit("content_block_start", into: &buffer) { writer in
             writer.field("index", nextIndex)
-            writer.object("content_block") { Self.writeStart(wanted, event, to: &$0) }
+            writer.object("content_block", members)
         }
-        if case .tool(let index) = wanted { toolsSeen.insert(index) }
     }
 
     private static func writeStart(_ block: Block, _ event: ChatAPI.ChatEvent, to writer: inout JSONWriter) {
         switch block {
-        case .text:
+        case .text, .raw:
             writer.field("type", "text")
             writer.field("text", "")
         case .thinking:
@@ -116,14 +132,52 @@ package struct AnthropicStream: ChatStream {
     }
 
     private mutating func leave(into buffer: inout ByteBuffer) {
+        isSigned = false
         guard block.take() != nil else { return }
         emit("content_block_stop", into: &buffer) { $0.field("index", nextIndex) }
         nextIndex += 1
     }
 
+    private mutating func sign(_ signature: String, into buffer: inout ByteBuffer) {
+        let shown = isSigned ? signature : SignatureLabel.shown(signature, of: served.dialect, to: .anthropicMessages)
+        isSigned = true
+        delta(into: &buffer, "signature_delta", "signature", shown)
+    }
+
+    private mutating func redacted(_ data: String, into buffer: inout ByteBuffer) {
+        begin(ChatAPI.Served(), nil, into: &buffer)
+        let shown = SignatureLabel.shown(data, of: served.dialect, to: .anthropicMessages)
+        open(.raw, into: &buffer) {
+            $0.field("type", "redacted_thinking")
+            $0.field("data", shown)
+        }
+        leave(into: &buffer)
+    }
+
+    private mutating func rawBlock(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) {
+        guard isNative, let members = event.json.flatMap({ try? JSON.parse($0) })?.object else {
+            // Nothing of it is shown; a text that follows is not to be glued to one before.
+            return leave(into: &buffer)
+        }
+        open(members["type"] == "text" ? .text : .raw, into: &buffer) { block in
+            for (name, value) in members { block.field(name, value) }
+        }
+    }
+
+    private mutating func rawDelta(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) {
+        guard isNative, let delta = event.json.flatMap({ try? JSON.parse($0) })?.object else { return }
+        if block == nil { enter(.text, event, into: &buffer) }
+        emit("content_block_delta", into: &buffer) { writer in
+            writer.field("index", nextIndex)
+            writer.field("delta", .object(delta))
+        }
+    }
+
     /// Blocks cannot be reopened: arguments for a call whose block is closed have no place in this dialect.
     private func arguments(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
         guard block == .tool(index: event.toolIndex) else {
+            // That a call without arguments has none may be said at any time.
+            if toolsSeen.contains(event.toolIndex), ["", "{}"].contains(event.text) { return }
             let why = toolsSeen.contains(event.toolIndex) ? "mixed with another call's" : "without their call"
             throw EdgeError(
                 .badGateway, code: "stream_broken",

@@ -12,12 +12,22 @@ package struct ChatCall: Sendable, Equatable {
     package var options = BulkheadOptions()
     /// Length of the request's body.
     package var bodyBytes = 0
+    /// Members of the request that the answer repeats (OpenAI Responses).
+    package var repeated = JSONObject()
 
     /// A call with default options.
     package init(chat: ChatAPI.ChatRequest, includesUsage: Bool = false, options: BulkheadOptions = BulkheadOptions()) {
         self.chat = chat
         self.includesUsage = includesUsage
         self.options = options
+    }
+
+    /// Takes in what headers say.
+    mutating func apply(_ headers: HTTPFields) {
+        options.apply(headers)
+        guard chat.dialect == .anthropicMessages else { return }
+        chat.anthropicVersion = headers[.anthropicVersion]
+        chat.anthropicBeta = headers[.anthropicBeta]
     }
 
     /// Input and output tokens this may cost: a fourth of the body's bytes and what the client allows for the answer.

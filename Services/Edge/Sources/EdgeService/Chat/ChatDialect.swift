@@ -106,8 +106,8 @@ package protocol ChatDialect: Sendable {
     var errorShape: ErrorShape { get }
     /// The request in canonical form. - Throws: `EdgeError` 400 naming the member that is wrong.
     func decode(_ body: JSON) throws -> ChatCall
-    /// The whole answer.
-    func encode(_ answer: CollectedAnswer, _ facts: AnswerFacts, requestID: String) -> ByteBuffer
+    /// The whole answer to `call`.
+    func encode(_ answer: CollectedAnswer, to call: ChatCall, _ facts: AnswerFacts, requestID: String) -> ByteBuffer
     /// The writer of a streamed answer.
     func stream(_ call: ChatCall, requestID: String) -> any ChatStream
 }

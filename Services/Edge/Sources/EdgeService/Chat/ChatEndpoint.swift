@@ -29,7 +29,7 @@ struct ChatEndpoint: Sendable {
         try services.admission.requireKey(exchange.request.headers)
         let body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
         var call = try dialect.decode(try RequestJSON.parse(body))
-        call.options.apply(exchange.request.headers)
+        call.apply(exchange.request.headers)
         call.bodyBytes = body.readableBytes
         exchange.event.alias = call.chat.model
         exchange.event.streamed = call.chat.stream
@@ -132,7 +132,8 @@ struct ChatRun {
     private func reply(_ answer: CollectedAnswer, _ facts: AnswerFacts) -> WholeReply {
         var fields = AnswerFields.whole(facts)
         AnswerFields.addLimit(caller.requests, exchange.shape, to: &fields)
-        return WholeReply(status: 200, fields: fields, body: dialect.encode(answer, facts, requestID: exchange.scope.id))
+        return WholeReply(
+            status: 200, fields: fields, body: dialect.encode(answer, to: call, facts, requestID: exchange.scope.id))
     }
 
     private func pump(_ events: inout any ChatStream, _ facts: inout AnswerFacts, _ keepAlive: TimeAmount) async throws {

@@ -1,13 +1,33 @@
 import BulkheadAPI
+import BulkheadJSON
 
 /// The events of an answer put together, for clients that do not stream.
 package struct CollectedAnswer: Sendable, Equatable {
     /// A run of one kind of content.
-    package enum Block: Sendable, Equatable {
-        case text(String)
-        case refusal(String)
-        case thinking(String, signature: String)
-        case toolCall(index: Int, id: String, name: String, arguments: String)
+    package struct Block: Sendable, Equatable {
+        /// What it is.
+        package enum Kind: Sendable, Equatable {
+            case text, refusal, thinking, redactedThinking, toolCall
+            /// What only the dialect of who served knows.
+            case raw
+        }
+
+        /// What it is.
+        package var kind: Kind
+        /// The text; of a call its arguments.
+        package var text = ""
+        /// Of reasoning; withheld reasoning has nothing else.
+        package var signature = ""
+        /// Of a call: its place among the calls, from 0.
+        package var toolIndex = 0
+        /// Of a call, or of reasoning that has one at its provider.
+        package var id = ""
+        /// Of a call.
+        package var name = ""
+        /// Of a raw block: as it began.
+        package var json = JSON.null
+        /// What the canonical form does not model, in the order it was told.
+        package var deltas: [JSON] = []
     }
 
     /// One of the answers that were asked for.
@@ -16,6 +36,8 @@ package struct CollectedAnswer: Sendable, Equatable {
         package var index: Int
         /// Its content in order.
         package var blocks: [Block] = []
+        /// Members of an OpenAI message the canonical form does not model.
+        package var members = JSONObject()
         /// OpenAI's logprobs objects, one a fragment.
         package var logprobs: [String] = []
         /// The event that says the choice is complete.
@@ -41,7 +63,7 @@ package struct CollectedAnswer: Sendable, Equatable {
         case .start: served = event.served ?? served
         case .usage: usage = event.usage ?? usage
         case .keepalive, .unspecified: break
-        default: choices[place(of: event.choice)].add(event)
+        default: choices[place(of: event.choice)].add(event, from: served.dialect)
         }
     }
 
@@ -57,46 +79,62 @@ package struct CollectedAnswer: Sendable, Equatable {
 }
 
 extension CollectedAnswer.Choice {
-    fileprivate mutating func add(_ event: ChatAPI.ChatEvent) {
+    /// Whether a tool is called: then that is what ended the answer, whatever the provider says.
+    var callsTools: Bool { blocks.contains { $0.kind == .toolCall } }
+
+    fileprivate mutating func add(_ event: ChatAPI.ChatEvent, from dialect: ChatAPI.Dialect) {
         switch event.kind {
-        case .text: extend(event.text, else: .text(event.text)) { if case .text(let text) = $0 { .text(text + $1) } else { nil } }
-        case .refusal:
-            extend(event.text, else: .refusal(event.text)) {
-                if case .refusal(let text) = $0 { .refusal(text + $1) } else { nil }
-            }
+        case .text: extend(.text, event.text)
+        case .refusal: extend(.refusal, event.text)
         case .thinking:
-            extend(event.text, else: .thinking(event.text, signature: event.signature ?? "")) {
-                if case .thinking(let text, "") = $0 { .thinking(text + $1, signature: event.signature ?? "") } else { nil }
-            }
-        case .signature:
-            extend(event.signature ?? "", else: .thinking("", signature: event.signature ?? "")) {
-                if case .thinking(let text, let signature) = $0 { .thinking(text, signature: signature + $1) } else { nil }
-            }
+            extend(.thinking, event.text)
+            if let signature = event.signature { sign(signature, event.id) }
+        case .signature: sign(event.signature ?? event.text, event.id)
+        case .redactedThinking:
+            blocks.append(
+                .init(kind: .redactedThinking, signature: event.signature ?? event.text, id: event.id ?? ""))
         case .toolCall:
-            blocks.append(.toolCall(index: event.toolIndex, id: event.id ?? "", name: event.name ?? "", arguments: ""))
-        case .toolArguments: addArguments(event)
+            blocks.append(.init(kind: .toolCall, toolIndex: event.toolIndex, id: event.id ?? "", name: event.name ?? ""))
+        case .toolArguments:
+            guard let place = blocks.lastIndex(where: { $0.kind == .toolCall && $0.toolIndex == event.toolIndex }) else { return }
+            blocks[place].text += event.text
+        case .rawBlock: addRaw(event)
+        case .rawDelta: addDelta(event, from: dialect)
         case .logprobs: if let json = event.json { logprobs.append(json) }
         case .finish: finish = event
-        case .start, .usage, .keepalive, .redactedThinking, .rawBlock, .rawDelta, .unspecified: break
+        case .start, .usage, .keepalive, .unspecified: break
         }
     }
 
-    /// Adds to the last block if it is of the right kind, else begins a new one.
-    private mutating func extend(
-        _ text: String, else fresh: CollectedAnswer.Block, _ merge: (CollectedAnswer.Block, String) -> CollectedAnswer.Block?
-    ) {
-        if let last = blocks.last, let merged = merge(last, text) {
-            blocks[blocks.count - 1] = merged
+    /// Adds to the last block if it is of this kind and still open, else begins a new one.
+    private mutating func extend(_ kind: CollectedAnswer.Block.Kind, _ text: String) {
+        if let last = blocks.last, last.kind == kind, last.signature.isEmpty {
+            blocks[blocks.count - 1].text += text
         } else {
-            blocks.append(fresh)
+            blocks.append(.init(kind: kind, text: text))
         }
     }
 
-    private mutating func addArguments(_ event: ChatAPI.ChatEvent) {
-        for place in blocks.indices.reversed() {
-            guard case .toolCall(event.toolIndex, let id, let name, let arguments) = blocks[place] else { continue }
-            blocks[place] = .toolCall(index: event.toolIndex, id: id, name: name, arguments: arguments + event.text)
+    private mutating func sign(_ signature: String, _ id: String?) {
+        if blocks.last?.kind != .thinking { blocks.append(.init(kind: .thinking)) }
+        blocks[blocks.count - 1].signature += signature
+        if let id { blocks[blocks.count - 1].id = id }
+    }
+
+    /// A block of text may be told raw, to begin a new one.
+    private mutating func addRaw(_ event: ChatAPI.ChatEvent) {
+        guard let json = event.json.flatMap({ try? JSON.parse($0) }) else { return }
+        let isText = json["type"] == "text"
+        blocks.append(.init(kind: isText ? .text : .raw, text: isText ? json["text"]?.string ?? "" : "", json: json))
+    }
+
+    private mutating func addDelta(_ event: ChatAPI.ChatEvent, from dialect: ChatAPI.Dialect) {
+        guard let json = event.json.flatMap({ try? JSON.parse($0) }) else { return }
+        if dialect == .openaiChat {
+            if let delta = json.object { RawDelta.merge(delta, into: &members) }
             return
         }
+        if blocks.isEmpty { blocks.append(.init(kind: .text)) }
+        blocks[blocks.count - 1].deltas.append(json)
     }
 }

@@ -81,9 +81,17 @@ struct RequestFields {
 
     /// The members besides `known` as a JSON object; nil when there are none.
     func extra(besides known: Set<String>) -> String? {
-        let rest = object.filter { !known.contains($0.name) }
-        return rest.isEmpty ? nil : JSON.object(JSONObject(rest.map { ($0.name, $0.value) })).text()
+        let rest = rest(besides: known)
+        return rest.isEmpty ? nil : JSON.object(rest).text()
     }
+
+    /// The members besides `known`.
+    func rest(besides known: Set<String>) -> JSONObject {
+        JSONObject(object.lazy.filter { !known.contains($0.name) }.map { ($0.name, $0.value) })
+    }
+
+    /// The object as JSON text.
+    var text: String { JSON.object(object).text() }
 
     func missing(_ name: String) -> EdgeError { .field(param(name), "\(param(name)) is required.") }
 

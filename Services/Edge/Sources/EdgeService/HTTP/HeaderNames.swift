@@ -15,6 +15,7 @@ extension HTTPField.Name {
     static let traceID = name("x-bulkhead-trace-id")
     static let apiKey = name("x-api-key")
     static let anthropicVersion = name("anthropic-version")
+    static let anthropicBeta = name("anthropic-beta")
     static let idempotencyKey = name("idempotency-key")
     static let idempotentReplayed = name("idempotent-replayed")
     static let assertedUser = name("x-bulkhead-user")

@@ -11,18 +11,19 @@ package struct OpenAIChat: ChatDialect {
 
     package func decode(_ body: JSON) throws -> ChatCall { try OpenAIChatRequest.decode(body) }
 
-    package func stream(_ call: ChatCall, requestID: String) -> any ChatStream {
-        OpenAIChatStream(choices: call.chat.choices ?? 1, includesUsage: call.includesUsage, requestID: requestID)
-    }
+    package func stream(_ call: ChatCall, requestID: String) -> any ChatStream { OpenAIChatStream(call, requestID: requestID) }
 
-    package func encode(_ answer: CollectedAnswer, _ facts: AnswerFacts, requestID: String) -> ByteBuffer {
+    package func encode(_ answer: CollectedAnswer, to call: ChatCall, _ facts: AnswerFacts, requestID: String) -> ByteBuffer {
         var writer = JSONWriter()
         writer.object { writer in
             writer.field("id", Self.id(answer.served, requestID))
             writer.field("object", "chat.completion")
             writer.field("created", Self.created(answer.served))
             writer.field("model", answer.served.model)
-            writer.array("choices") { list in for choice in answer.choices { Self.write(choice, to: &list) } }
+            Self.writeService(answer.served, to: &writer)
+            writer.array("choices") { list in
+                for choice in answer.choices { OpenAIMessage.write(choice, answer.served, to: &list) }
+            }
             if let usage = answer.usage {
                 writer.name("usage")
                 Self.write(usage, to: &writer)
@@ -38,9 +39,16 @@ package struct OpenAIChat: ChatDialect {
 
     static func created(_ served: ChatAPI.Served) -> Int { served.created > 0 ? served.created : WallClock.unixSeconds() }
 
-    static func finishReason(_ event: ChatAPI.ChatEvent) -> String {
+    /// What the provider says about itself.
+    static func writeService(_ served: ChatAPI.Served, to writer: inout JSONWriter) {
+        if let tier = served.serviceTier { writer.field("service_tier", tier) }
+        if let fingerprint = served.systemFingerprint { writer.field("system_fingerprint", fingerprint) }
+    }
+
+    /// - Parameter callsTools: then that is what ended the choice, even if the provider says it just stopped.
+    static func finishReason(_ event: ChatAPI.ChatEvent, callsTools: Bool) -> String {
         switch event.finish {
-        case .stop, .pause, .unspecified: "stop"
+        case .stop, .pause, .unspecified: callsTools ? "tool_calls" : "stop"
         case .length: "length"
         case .toolCalls: "tool_calls"
         case .contentFilter: "content_filter"
@@ -52,64 +60,31 @@ package struct OpenAIChat: ChatDialect {
             writer.field("prompt_tokens", usage.inputTokens)
             writer.field("completion_tokens", usage.outputTokens)
             writer.field("total_tokens", usage.inputTokens + usage.outputTokens)
-            writer.object("prompt_tokens_details") { $0.field("cached_tokens", usage.cachedInputTokens) }
-            writer.object("completion_tokens_details") { $0.field("reasoning_tokens", usage.reasoningTokens) }
-        }
-    }
-
-    private static func write(_ choice: CollectedAnswer.Choice, to list: inout JSONWriter) {
-        list.object { writer in
-            writer.field("index", choice.index)
-            writer.object("message") { writeMessage(choice, to: &$0) }
-            writeLogprobs(choice.logprobs, to: &writer)
-            if let finish = choice.finish {
-                writer.field("finish_reason", finishReason(finish))
-            } else {
-                writer.nullField("finish_reason")
+            writer.object("prompt_tokens_details") {
+                $0.field("cached_tokens", usage.cachedInputTokens)
+                $0.field("audio_tokens", usage.audioInputTokens)
+                if usage.cacheCreationInputTokens > 0 { $0.field("cache_write_tokens", usage.cacheCreationInputTokens) }
+            }
+            writer.object("completion_tokens_details") {
+                $0.field("reasoning_tokens", usage.reasoningTokens)
+                $0.field("audio_tokens", usage.audioOutputTokens)
+                $0.field("accepted_prediction_tokens", usage.acceptedPredictionTokens ?? 0)
+                $0.field("rejected_prediction_tokens", usage.rejectedPredictionTokens ?? 0)
             }
         }
     }
 
-    private static func writeMessage(_ choice: CollectedAnswer.Choice, to writer: inout JSONWriter) {
-        var (text, refusal, thinking) = (String?.none, String?.none, String?.none)
-        var calls: [CollectedAnswer.Block] = []
-        for block in choice.blocks {
-            switch block {
-            case .text(let more): text = (text ?? "") + more
-            case .refusal(let more): refusal = (refusal ?? "") + more
-            case .thinking(let more, _): thinking = (thinking ?? "") + more
-            case .toolCall: calls.append(block)
-            }
-        }
-        if text == nil, calls.isEmpty, refusal == nil { text = "" }
-        writer.field("role", "assistant")
-        if let text { writer.field("content", text) } else { writer.nullField("content") }
-        if let refusal { writer.field("refusal", refusal) } else { writer.nullField("refusal") }
-        if let thinking { writer.field("reasoning_content", thinking) }
-        if !calls.isEmpty { writer.array("tool_calls") { list in for call in calls { writeCall(call, to: &list) } } }
-    }
-
-    private static func writeCall(_ block: CollectedAnswer.Block, to list: inout JSONWriter) {
-        guard case .toolCall(_, let id, let name, let arguments) = block else { return }
-        list.object { writer in
-            writer.field("id", id)
-            writer.field("type", "function")
-            writer.object("function") {
-                $0.field("name", name)
-                $0.field("arguments", arguments)
-            }
-        }
-    }
-
-    /// One logprobs object of the fragments' objects: their `content` and `refusal` one after the other.
-    private static func writeLogprobs(_ fragments: [String], to writer: inout JSONWriter) {
-        guard !fragments.isEmpty else { return writer.nullField("logprobs") }
-        let parsed = fragments.compactMap { try? JSON.parse($0) }
-        writer.object("logprobs") { writer in
-            for name in ["content", "refusal"] {
-                let lists = parsed.compactMap { $0[name]?.array }
-                writer.field(name, lists.isEmpty ? .null : .array(lists.flatMap { $0 }))
-            }
+    /// A block of reasoning as a member of `thinking_blocks`.
+    /// - Parameter index: its place among the blocks, which clients need to put deltas together.
+    static func writeThinking(
+        _ text: String, _ signature: String, redacted: Bool = false, index: Int? = nil, of origin: ChatAPI.Dialect,
+        to list: inout JSONWriter
+    ) {
+        list.object { block in
+            if let index { block.field("index", index) }
+            block.field("type", redacted ? "redacted_thinking" : "thinking")
+            if !redacted { block.field("thinking", text) }
+            block.field(redacted ? "data" : "signature", SignatureLabel.shown(signature, of: origin, to: .openaiChat))
         }
     }
 }

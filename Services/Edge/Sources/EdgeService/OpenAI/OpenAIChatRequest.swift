@@ -3,71 +3,92 @@ import BulkheadJSON
 
 /// OpenAI's chat request → canonical. Source: OpenAI API reference, "Create chat completion".
 enum OpenAIChatRequest {
-    /// Members that have a place in the canonical form, or are edge's. `max_completion_tokens` and `safety_identifier` have
-    /// one and are forwarded too, so that an OpenAI provider gets the name the client used.
+    /// Members that have a place in the canonical form, or are edge's. `max_completion_tokens`, `safety_identifier`, `top_k` and
+    /// `thinking` have one and are forwarded too, so that an OpenAI provider gets the name the client used.
     private static let known: Set<String> = [
         "model", "messages", "tools", "tool_choice", "parallel_tool_calls", "temperature", "top_p", "max_tokens", "stop", "seed",
-        "n",
-        "presence_penalty", "frequency_penalty", "response_format", "logprobs", "top_logprobs", "reasoning_effort", "user",
-        "stream",
-        "stream_options", "bulkhead",
+        "n", "presence_penalty", "frequency_penalty", "response_format", "logprobs", "top_logprobs", "reasoning_effort", "user",
+        "stream", "stream_options", "bulkhead",
     ]
     private static let mostChoices = 128
 
     static func decode(_ body: JSON) throws -> ChatCall {
         let fields = try RequestFields(body: body)
+        try refuseDeprecated(fields)
         var chat = ChatAPI.ChatRequest(dialect: .openaiChat)
         chat.model = try fields.requiredString("model")
         if chat.model.isEmpty { throw fields.wrong("model", "the name of a model") }
         chat.messages = try OpenAIMessages.decode(fields)
         chat.tools = try fields.list("tools")?.map(tool) ?? []
-        var known = known
-        if try !readToolChoice(fields, into: &chat) { known.remove("tool_choice") }
+        var extra = fields.rest(besides: known)
+        if let other = try readToolChoice(fields, into: &chat) { extra["tool_choice"] = other }
         try readSampling(fields, into: &chat)
+        try readReasoning(fields, into: &chat)
         chat.endUser = try fields.string("safety_identifier") ?? fields.string("user")
         chat.stream = try fields.bool("stream") ?? false
-        chat.extraJson = fields.extra(besides: known)
-        let includesUsage = try fields.fields("stream_options")?.bool("include_usage") ?? false
+        let streaming = try fields.fields("stream_options")
+        if let rest = streaming?.rest(besides: ["include_usage"]), !rest.isEmpty { extra["stream_options"] = .object(rest) }
+        chat.extraJson = extra.isEmpty ? nil : JSON.object(extra).text()
+        let includesUsage = try streaming?.bool("include_usage") ?? false
         return ChatCall(chat: chat, includesUsage: includesUsage, options: try BulkheadOptions(fields))
+    }
+
+    /// What came before tools. Its answers have a form of their own, which no provider is asked for any more.
+    private static func refuseDeprecated(_ fields: RequestFields) throws {
+        for (name, instead) in [("functions", "tools"), ("function_call", "tool_choice")] where fields.value(name) != nil {
+            throw EdgeError(
+                .badRequest, code: "unsupported", message: "\(name) is deprecated and not served: send \(instead) instead.",
+                param: name)
+        }
     }
 
     private static func readSampling(_ fields: RequestFields, into chat: inout ChatAPI.ChatRequest) throws {
         chat.parallelToolCalls = try fields.bool("parallel_tool_calls")
         chat.temperature = try fields.double("temperature")
         chat.topP = try fields.double("top_p")
+        chat.topK = try fields.int("top_k")
         chat.maxTokens = try fields.int("max_completion_tokens", in: 1 ... .max) ?? fields.int("max_tokens", in: 1 ... .max)
         chat.stop = try fields.strings("stop") ?? []
         chat.seed = try fields.int("seed")
         chat.choices = try fields.int("n", in: 1 ... mostChoices)
         chat.presencePenalty = try fields.double("presence_penalty")
         chat.frequencyPenalty = try fields.double("frequency_penalty")
-        chat.responseFormatJson = try fields.fields("response_format").map { JSON.object($0.object).text() }
+        chat.responseFormatJson = try fields.fields("response_format").map { format in
+            _ = try format.requiredString("type")
+            return format.text
+        }
         chat.logprobs = try fields.bool("logprobs")
         chat.topLogprobs = try fields.int("top_logprobs", in: 0 ... 20)
-        chat.reasoningEffort = try fields.string("reasoning_effort")
     }
 
+    /// `thinking`, of compatible servers, says it as Anthropic does.
+    private static func readReasoning(_ fields: RequestFields, into chat: inout ChatAPI.ChatRequest) throws {
+        chat.reasoningEffort = try fields.string("reasoning_effort")
+        guard let thinking = fields.value("thinking")?.object else { return }
+        let config = RequestFields(thinking, path: "thinking")
+        chat.reasoningBudget = try config.string("type") == "disabled" ? 0 : config.int("budget_tokens", in: 0 ... .max)
+    }
+
+    /// Tools of other kinds, and those with members beside the function, are forwarded as they are.
     private static func tool(_ fields: RequestFields) throws -> ChatAPI.Tool {
-        guard try fields.requiredString("type") == "function" else {
-            return ChatAPI.Tool(rawJson: JSON.object(fields.object).text())
-        }
+        guard try fields.requiredString("type") == "function" else { return ChatAPI.Tool(rawJson: fields.text) }
         guard let function = try fields.fields("function") else { throw fields.missing("function") }
+        guard fields.rest(besides: ["type", "function"]).isEmpty else { return ChatAPI.Tool(rawJson: fields.text) }
         return ChatAPI.Tool(
             name: try function.requiredString("name"), description: try function.string("description"),
-            schemaJson: try function.fields("parameters").map { JSON.object($0.object).text() } ?? "",
-            strict: try function.bool("strict"),
+            schemaJson: try function.fields("parameters")?.text ?? "", strict: try function.bool("strict"),
             extraJson: function.extra(besides: ["name", "description", "parameters", "strict"]))
     }
 
-    /// - Returns: false when the choice is of a kind the canonical form does not model.
-    private static func readToolChoice(_ fields: RequestFields, into chat: inout ChatAPI.ChatRequest) throws -> Bool {
-        guard let choice = fields.value("tool_choice") else { return true }
+    /// - Returns: a choice of a kind the canonical form does not model.
+    private static func readToolChoice(_ fields: RequestFields, into chat: inout ChatAPI.ChatRequest) throws -> JSON? {
+        guard let choice = fields.value("tool_choice") else { return nil }
         switch choice {
         case "auto": chat.toolMode = .auto
         case "none": chat.toolMode = .none
         case "required": chat.toolMode = .required
         case .object(let object):
-            guard object["type"] == "function" else { return false }
+            guard object["type"] == "function" else { return choice }
             chat.toolMode = .named
             guard let function = try fields.fields("tool_choice")?.fields("function") else {
                 throw fields.wrong("tool_choice", "complete")
@@ -75,6 +96,6 @@ enum OpenAIChatRequest {
             chat.toolName = try function.requiredString("name")
         default: throw fields.wrong("tool_choice", "auto, none, required or an object")
         }
-        return true
+        return nil
     }
 }

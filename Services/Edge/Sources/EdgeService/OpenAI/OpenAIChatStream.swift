@@ -7,20 +7,32 @@ import NIOCore
 ///
 /// A choice goes unopened → open (its role was sent) → finished. The finish of the last choice is held back until the answer
 /// is complete, because the last regular event carries what is only known then. `[DONE]` follows only when all are finished.
+/// Where logprobs were asked for, a text is held back until the next event, so that its own stand beside it.
 package struct OpenAIChatStream: ChatStream {
+    private struct Choice {
+        var isOpen = false
+        var isFinished = false
+        var callsTools = false
+        /// Reasoning since the last signature: a signature is told together with what it signs.
+        var thinking = ""
+        var thinkingBlocks = 0
+    }
+
     private let choices: Int
     private let includesUsage: Bool
+    private let wantsLogprobs: Bool
     private let requestID: String
     private var head = ByteBuffer()
-    private var opened: Set<Int> = []
-    private var finished: Set<Int> = []
+    private var dialect = ChatAPI.Dialect.unspecified
+    private var states: [Int: Choice] = [:]
+    private var heldText: ChatAPI.ChatEvent?
     private var heldFinish: ChatAPI.ChatEvent?
     private var usage: ChatAPI.Usage?
 
-    /// - Parameter choices: how many the client asked for.
-    init(choices: Int, includesUsage: Bool, requestID: String) {
-        self.choices = choices
-        self.includesUsage = includesUsage
+    init(_ call: ChatCall, requestID: String) {
+        choices = call.chat.choices ?? 1
+        includesUsage = call.includesUsage
+        wantsLogprobs = call.chat.logprobs == true
         self.requestID = requestID
     }
 
@@ -28,31 +40,32 @@ package struct OpenAIChatStream: ChatStream {
 
     package mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
         switch event.kind {
-        case .keepalive, .unspecified, .signature, .redactedThinking, .rawBlock, .rawDelta: return
+        case .keepalive, .unspecified, .rawBlock: return
         case .usage: usage = event.usage ?? usage
         case .start:
             begin(event.served ?? ChatAPI.Served())
             open(0, into: &buffer)
         case .finish:
-            releaseFinish(into: &buffer)
+            release(into: &buffer)
             open(event.choice, into: &buffer)
-            finished.insert(event.choice)
+            states[event.choice, default: Choice()].isFinished = true
             heldFinish = event
+        case .logprobs:
+            let text = heldText.take(if: { $0.choice == event.choice })
+            release(into: &buffer)
+            delta(event.choice, logprobs: event.json, into: &buffer) { if let text { $0.field("content", text.text) } }
         default:
-            releaseFinish(into: &buffer)
-            open(event.choice, into: &buffer)
-            chunk(into: &buffer) { Self.writeDelta(event, to: &$0) }
+            release(into: &buffer)
+            if wantsLogprobs, event.kind == .text { heldText = event } else { content(event, into: &buffer) }
         }
     }
 
     package mutating func finish(_ facts: AnswerFacts, into buffer: inout ByteBuffer) throws {
-        guard finished.count >= choices else {
+        guard states.values.count(where: \.isFinished) >= choices else {
             throw EdgeError(
                 .badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
         }
-        if let event = heldFinish.take() {
-            chunk(into: &buffer, facts: includesUsage ? nil : facts) { Self.writeFinish(event, to: &$0) }
-        }
+        if let event = heldFinish.take() { writeFinish(event, includesUsage ? nil : facts, into: &buffer) }
         if includesUsage { usageChunk(facts, into: &buffer) }
         buffer.writeStaticString("data: [DONE]\n\n")
     }
@@ -64,17 +77,23 @@ package struct OpenAIChatStream: ChatStream {
     /// What all chunks of one answer have in common.
     private mutating func begin(_ served: ChatAPI.Served) {
         guard head.readableBytes == 0 else { return }
+        dialect = served.dialect
         head.writeStaticString("{\"id\":")
         head.writeJSONString(OpenAIChat.id(served, requestID))
         head.writeStaticString(",\"object\":\"chat.completion.chunk\",\"created\":")
         head.writeString(String(OpenAIChat.created(served)))
         head.writeStaticString(",\"model\":")
         head.writeJSONString(served.model)
+        JSONWriter.append(to: &head) {
+            $0.continueObject()
+            OpenAIChat.writeService(served, to: &$0)
+        }
         head.writeStaticString(",\"choices\":[")
     }
 
     private mutating func open(_ choice: Int, into buffer: inout ByteBuffer) {
-        guard opened.insert(choice).inserted else { return }
+        guard states[choice]?.isOpen != true else { return }
+        states[choice, default: Choice()].isOpen = true
         chunk(into: &buffer) { writer in
             writer.field("index", choice)
             writer.object("delta") {
@@ -87,9 +106,74 @@ package struct OpenAIChatStream: ChatStream {
         }
     }
 
-    private mutating func releaseFinish(into buffer: inout ByteBuffer) {
-        guard let event = heldFinish.take() else { return }
-        chunk(into: &buffer) { Self.writeFinish(event, to: &$0) }
+    /// Writes what was held back.
+    private mutating func release(into buffer: inout ByteBuffer) {
+        if let text = heldText.take() { content(text, into: &buffer) }
+        if let event = heldFinish.take() { writeFinish(event, nil, into: &buffer) }
+    }
+
+    private mutating func content(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) {
+        switch event.kind {
+        case .thinking: think(event, into: &buffer)
+        case .signature: sign(event.choice, event.signature ?? event.text, into: &buffer)
+        case .redactedThinking: sign(event.choice, event.signature ?? event.text, redacted: true, into: &buffer)
+        case .rawDelta: raw(event, into: &buffer)
+        case .toolCall, .toolArguments:
+            states[event.choice, default: Choice()].callsTools = true
+            delta(event.choice, into: &buffer) { $0.array("tool_calls") { list in Self.writeCall(event, to: &list) } }
+        case .refusal: delta(event.choice, into: &buffer) { $0.field("refusal", event.text) }
+        default: delta(event.choice, into: &buffer) { $0.field("content", event.text) }
+        }
+    }
+
+    private mutating func think(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) {
+        if !event.text.isEmpty {
+            states[event.choice, default: Choice()].thinking += event.text
+            delta(event.choice, into: &buffer) { $0.field("reasoning_content", event.text) }
+        }
+        if let signature = event.signature { sign(event.choice, signature, into: &buffer) }
+    }
+
+    private mutating func sign(_ choice: Int, _ signature: String, redacted: Bool = false, into buffer: inout ByteBuffer) {
+        var state = states[choice] ?? Choice()
+        let (text, index, dialect) = (state.thinking, state.thinkingBlocks, dialect)
+        if !redacted { state.thinking = "" }
+        state.thinkingBlocks += 1
+        states[choice] = state
+        delta(choice, into: &buffer) { delta in
+            delta.array("thinking_blocks") {
+                OpenAIChat.writeThinking(text, signature, redacted: redacted, index: index, of: dialect, to: &$0)
+            }
+        }
+    }
+
+    /// Members of a delta that only this dialect knows.
+    private mutating func raw(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) {
+        guard dialect == .openaiChat, let members = event.json.flatMap({ try? JSON.parse($0) })?.object else { return }
+        delta(event.choice, into: &buffer) { delta in for (name, value) in members { delta.field(name, value) } }
+    }
+
+    private mutating func delta(
+        _ choice: Int, logprobs: String? = nil, into buffer: inout ByteBuffer, _ body: (inout JSONWriter) -> Void
+    ) {
+        open(choice, into: &buffer)
+        chunk(into: &buffer) { writer in
+            writer.field("index", choice)
+            writer.object("delta", body)
+            writer.name("logprobs")
+            writer.raw(logprobs ?? "null")
+            writer.nullField("finish_reason")
+        }
+    }
+
+    private mutating func writeFinish(_ event: ChatAPI.ChatEvent, _ facts: AnswerFacts?, into buffer: inout ByteBuffer) {
+        let reason = OpenAIChat.finishReason(event, callsTools: states[event.choice]?.callsTools ?? false)
+        chunk(into: &buffer, facts: facts) { writer in
+            writer.field("index", event.choice)
+            writer.object("delta") { _ in }
+            writer.nullField("logprobs")
+            writer.field("finish_reason", reason)
+        }
     }
 
     /// One chunk with one choice, whose members `body` writes.
@@ -120,26 +204,6 @@ package struct OpenAIChatStream: ChatStream {
         buffer.writeStaticString("}\n\n")
     }
 
-    private static func writeDelta(_ event: ChatAPI.ChatEvent, to writer: inout JSONWriter) {
-        writer.field("index", event.choice)
-        writer.object("delta") { delta in
-            switch event.kind {
-            case .text: delta.field("content", event.text)
-            case .refusal: delta.field("refusal", event.text)
-            case .thinking: delta.field("reasoning_content", event.text)
-            case .toolCall, .toolArguments: delta.array("tool_calls") { list in writeCall(event, to: &list) }
-            default: break
-            }
-        }
-        if event.kind == .logprobs, let json = event.json {
-            writer.name("logprobs")
-            writer.raw(json)
-        } else {
-            writer.nullField("logprobs")
-        }
-        writer.nullField("finish_reason")
-    }
-
     /// Id and name stand in the first fragment of a call only.
     private static func writeCall(_ event: ChatAPI.ChatEvent, to list: inout JSONWriter) {
         list.object { call in
@@ -154,11 +218,13 @@ package struct OpenAIChatStream: ChatStream {
             }
         }
     }
+}
 
-    private static func writeFinish(_ event: ChatAPI.ChatEvent, to writer: inout JSONWriter) {
-        writer.field("index", event.choice)
-        writer.object("delta") { _ in }
-        writer.nullField("logprobs")
-        writer.field("finish_reason", OpenAIChat.finishReason(event))
+extension Optional {
+    /// Takes the value out if there is one that fits.
+    fileprivate mutating func take(if fits: (Wrapped) -> Bool) -> Wrapped? {
+        guard let value = self, fits(value) else { return nil }
+        self = nil
+        return value
     }
 }

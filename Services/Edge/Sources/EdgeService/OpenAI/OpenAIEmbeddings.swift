@@ -1,11 +1,14 @@
 import BulkheadAPI
+import BulkheadIPC
 import BulkheadJSON
+import HTTPTypes
 import NIOCore
 
 /// OpenAI's embeddings. Source: OpenAI API reference, "Create embeddings".
 package struct OpenAIEmbeddings: Sendable, Equatable {
     /// Texts in one request, OpenAI's limit.
     private static let mostInputs = 2048
+    private static let known: Set<String> = ["model", "input", "dimensions", "encoding_format", "user", "bulkhead"]
 
     /// The canonical request.
     package var request: RouterAPI.EmbedRequest
@@ -17,28 +20,48 @@ package struct OpenAIEmbeddings: Sendable, Equatable {
         let fields = try RequestFields(body: body)
         let model = try fields.requiredString("model")
         if model.isEmpty { throw fields.wrong("model", "the name of a model") }
+        _ = try BulkheadOptions(fields)
         request = RouterAPI.EmbedRequest(
-            model: model, inputs: try Self.inputs(fields), dimensions: try fields.int("dimensions", in: 1 ... 65_536),
-            endUser: try fields.string("user"))
+            model: model, dimensions: try fields.int("dimensions", in: 1 ... 65_536), endUser: try fields.string("user"),
+            extraJson: fields.extra(besides: Self.known))
         switch try fields.string("encoding_format") {
         case nil, "float": wantsBase64 = false
         case "base64": wantsBase64 = true
         default: throw fields.wrong("encoding_format", "float or base64")
         }
+        try readInput(fields)
     }
 
-    private static func inputs(_ fields: RequestFields) throws -> [String] {
+    private mutating func readInput(_ fields: RequestFields) throws {
         if let items = fields.value("input")?.array, let first = items.first, first.array != nil || first.int != nil {
-            throw EdgeError(
-                .badRequest, code: "unsupported", message: "input as token numbers is not supported; send text.", param: "input")
+            request.tokenInputsJson = try Self.tokens(first.array == nil ? [.array(items)] : items, isList: first.array != nil)
+            return
         }
         guard let inputs = try fields.strings("input") else { throw fields.missing("input") }
-        guard (1 ... mostInputs).contains(inputs.count) else { throw fields.wrong("input", "from 1 to \(mostInputs) texts") }
+        guard (1 ... Self.mostInputs).contains(inputs.count) else {
+            throw fields.wrong("input", "from 1 to \(Self.mostInputs) texts; there are \(inputs.count)")
+        }
         if let empty = inputs.firstIndex(of: "") {
             let param = inputs.count == 1 ? "input" : "input[\(empty)]"
             throw EdgeError.field(param, "\(param) must not be empty.")
         }
-        return inputs
+        request.inputs = inputs
+    }
+
+    /// Texts given as token numbers.
+    /// - Parameter isList: there are several; otherwise the input itself is the one.
+    private static func tokens(_ lists: [JSON], isList: Bool) throws -> String {
+        guard lists.count <= mostInputs else {
+            throw EdgeError.field("input", "input must have at most \(mostInputs) texts; there are \(lists.count).")
+        }
+        for (index, list) in lists.enumerated() {
+            let numbers = list.array ?? []
+            guard !numbers.isEmpty, numbers.allSatisfy({ $0.int.map { $0 >= 0 } ?? false }) else {
+                let param = isList ? "input[\(index)]" : "input"
+                throw EdgeError.field(param, "\(param) must be text, or a list of at least one token number.")
+            }
+        }
+        return JSON.array(lists).text()
     }
 
     /// The answer's body.
@@ -68,6 +91,24 @@ package struct OpenAIEmbeddings: Sendable, Equatable {
                 writer.array("embedding") { numbers in for value in values { numbers.value(value) } }
             }
         }
+    }
+}
+
+extension OpenAIEmbeddings: SingleCall {
+    init(_ body: JSON, _ headers: HTTPFields) throws { try self.init(body) }
+
+    var model: String { request.model }
+    var endUser: String? { request.endUser }
+
+    func estimatedTokens(bodyBytes: Int) -> Int { bodyBytes / 4 }
+
+    func run(_ router: RouterClient, _ options: CallOptions) async throws -> SingleAnswer {
+        let reply = try await router.embed(request, options)
+        var answer = SingleAnswer(
+            served: reply.served, usage: ChatAPI.Usage(inputTokens: reply.inputTokens, costNanousd: reply.costNanousd),
+            body: ByteBuffer())
+        answer.body = encode(reply)
+        return answer
     }
 }
 

@@ -4,6 +4,7 @@ import BulkheadJSON
 /// OpenAI's messages → canonical.
 enum OpenAIMessages {
     private static let known: Set<String> = ["role", "content", "name", "tool_calls", "tool_call_id", "refusal"]
+    private static let reasoning: Set<String> = ["reasoning_content", "thinking_blocks"]
 
     static func decode(_ fields: RequestFields) throws -> [ChatAPI.Message] {
         guard let messages = try fields.list("messages") else { throw fields.missing("messages") }
@@ -13,13 +14,11 @@ enum OpenAIMessages {
 
     private static func message(_ fields: RequestFields) throws -> ChatAPI.Message {
         let role = try role(fields)
+        let known = role == .assistant ? known.union(reasoning) : known
         var message = ChatAPI.Message(role: role, name: try fields.string("name"), extraJson: fields.extra(besides: known))
         switch role {
         case .tool: message.parts = [try toolResult(fields)]
-        case .assistant:
-            message.parts = try content(fields, isRequired: false)
-            if let refusal = try fields.string("refusal") { message.parts.append(ChatAPI.Part(kind: .refusal, text: refusal)) }
-            message.parts += try fields.list("tool_calls")?.map(toolCall) ?? []
+        case .assistant: message.parts = try assistant(fields)
         default: message.parts = try content(fields, isRequired: true)
         }
         return message
@@ -27,13 +26,47 @@ enum OpenAIMessages {
 
     private static func role(_ fields: RequestFields) throws -> ChatAPI.Role {
         switch try fields.requiredString("role") {
-        case "system": .system
-        case "developer": .developer
-        case "user": .user
-        case "assistant": .assistant
-        case "tool": .tool
+        case "system": return .system
+        case "developer": return .developer
+        case "user": return .user
+        case "assistant": return .assistant
+        case "tool": return .tool
+        case "function":
+            throw EdgeError(
+                .badRequest, code: "unsupported",
+                message: "\(fields.param("role")) function is deprecated and not served: send tool results with the role tool.",
+                param: fields.param("role"))
         default: throw fields.wrong("role", "one of: system, developer, user, assistant, tool")
         }
+    }
+
+    /// Reasoning first: that is where it was made.
+    private static func assistant(_ fields: RequestFields) throws -> [ChatAPI.Part] {
+        if fields.value("function_call") != nil {
+            throw EdgeError(
+                .badRequest, code: "unsupported",
+                message: "\(fields.param("function_call")) is deprecated and not served: send tool_calls instead.",
+                param: fields.param("function_call"))
+        }
+        var parts = try thinking(fields) + content(fields, isRequired: false)
+        if let refusal = try fields.string("refusal") { parts.append(ChatAPI.Part(kind: .refusal, text: refusal)) }
+        return try parts + (fields.list("tool_calls")?.flatMap(toolCall) ?? [])
+    }
+
+    /// Blocks hold the same text as `reasoning_content`, and signatures.
+    private static func thinking(_ fields: RequestFields) throws -> [ChatAPI.Part] {
+        if let blocks = try fields.list("thinking_blocks"), !blocks.isEmpty {
+            return try blocks.map { block in
+                if try block.requiredString("type") == "redacted_thinking" {
+                    return ChatAPI.Part(thinking: "", signature: try block.requiredString("data"), redacted: true)
+                }
+                return ChatAPI.Part(
+                    thinking: try block.requiredString("thinking"), signature: try block.string("signature"),
+                    extraJson: block.extra(besides: ["type", "thinking", "signature", "index"]))
+            }
+        }
+        guard let text = try fields.string("reasoning_content"), !text.isEmpty else { return [] }
+        return [ChatAPI.Part(thinking: text, signature: nil)]
     }
 
     private static func content(_ fields: RequestFields, isRequired: Bool) throws -> [ChatAPI.Part] {
@@ -45,39 +78,32 @@ enum OpenAIMessages {
         guard let parts = try? fields.list("content") else {
             throw fields.wrong("content", "a string or an array of content parts")
         }
-        return try parts.map(part)
+        return try parts.map(OpenAIContent.part)
     }
 
-    private static func part(_ fields: RequestFields) throws -> ChatAPI.Part {
-        switch try fields.requiredString("type") {
-        case "text":
-            return ChatAPI.Part(
-                kind: .text, text: try fields.requiredString("text"), extraJson: fields.extra(besides: ["type", "text"]))
-        case "refusal":
-            return ChatAPI.Part(kind: .refusal, text: try fields.requiredString("refusal"))
-        case "image_url":
-            guard let image = try fields.fields("image_url") else { throw fields.missing("image_url") }
-            return ChatAPI.Part(kind: .image, url: try image.requiredString("url"), extraJson: image.extra(besides: ["url"]))
-        default:
-            return ChatAPI.Part(kind: .raw, json: JSON.object(fields.object).text())
-        }
-    }
-
-    private static func toolCall(_ fields: RequestFields) throws -> ChatAPI.Part {
+    /// Google's compatible servers put the signature of a call's reasoning beside it.
+    private static func toolCall(_ fields: RequestFields) throws -> [ChatAPI.Part] {
         guard try fields.string("type") ?? "function" == "function" else {
-            return ChatAPI.Part(kind: .raw, json: JSON.object(fields.object).text())
+            return [ChatAPI.Part(kind: .raw, json: fields.text)]
         }
         guard let function = try fields.fields("function") else { throw fields.missing("function") }
-        return ChatAPI.Part(
+        let call = ChatAPI.Part(
             kind: .toolCall, id: try fields.requiredString("id"), name: try function.requiredString("name"),
-            json: try function.string("arguments") ?? "{}")
+            json: try function.string("arguments") ?? "{}",
+            extraJson: fields.extra(besides: ["id", "type", "index", "function"]))
+        guard let signature = fields.value("extra_content")?["google"]?["thought_signature"]?.string else { return [call] }
+        return [ChatAPI.Part(kind: .thinking, signature: signature, origin: .gemini), call]
     }
 
+    /// Plain text is joined; parts of other kinds, or with members of their own, stay as they are.
     private static func toolResult(_ fields: RequestFields) throws -> ChatAPI.Part {
-        let texts = try content(fields, isRequired: true)
-        guard texts.allSatisfy({ $0.kind == .text }) else {
-            throw fields.wrong("content", "text: results of tools hold nothing else")
+        var result = ChatAPI.Part(kind: .toolResult, id: try fields.requiredString("tool_call_id"))
+        let parts = try content(fields, isRequired: true)
+        if parts.allSatisfy({ $0.kind == .text && $0.extraJson == nil }) {
+            result.text = parts.map(\.text).joined()
+        } else {
+            result.json = fields.value("content")?.text()
         }
-        return ChatAPI.Part(kind: .toolResult, text: texts.map(\.text).joined(), id: try fields.requiredString("tool_call_id"))
+        return result
     }
 }

@@ -69,11 +69,21 @@ extension EdgeError {
         }
     }
 
+    /// The longest wait clients are told: some ignore longer ones and come back at once.
+    private static let longestHint = 60_000
+
     /// `retry-after` in seconds, `retry-after-ms`: on 429 and 503 always, else when it is known.
     package var retryHint: (seconds: Int, milliseconds: Int)? {
         guard status == 429 || status == 503 || retryAfter != nil else { return nil }
-        let milliseconds = max(1, Int((retryAfter ?? .seconds(1)).milliseconds.rounded(.up)))
-        return (max(1, (milliseconds + 999) / 1000), milliseconds)
+        let milliseconds = min(Self.longestHint, max(1, Int((retryAfter ?? .seconds(1)).milliseconds.rounded(.up))))
+        return ((milliseconds + 999) / 1000, milliseconds)
+    }
+
+    /// `x-should-retry`, where clients would retry by themselves; nil where they would not. A wait longer than can be told is
+    /// not to be sat out.
+    package var retryAdvice: Bool? {
+        guard [408, 409, 429].contains(status) || status >= 500 || retryAfter != nil else { return nil }
+        return shouldRetry && (retryAfter ?? .zero) <= .milliseconds(Self.longestHint)
     }
 
     private var fields: HTTPFields {
@@ -85,14 +95,10 @@ extension EdgeError {
             if let provider = upstream.provider { fields[.bulkheadProvider] = provider }
             if let model = upstream.model { fields[.bulkheadModel] = model }
         }
-        guard let hint = retryHint else {
-            // The SDKs repeat every 5xx by themselves unless told not to.
-            if status >= 500, !shouldRetry { fields[.shouldRetry] = "false" }
-            return fields
-        }
+        if let advice = retryAdvice { fields[.shouldRetry] = advice ? "true" : "false" }
+        guard let hint = retryHint else { return fields }
         fields[.retryAfter] = String(hint.seconds)
         fields[.retryAfterMilliseconds] = String(hint.milliseconds)
-        fields[.shouldRetry] = shouldRetry ? "true" : "false"
         return fields
     }
 }

@@ -2,8 +2,11 @@
 package enum Endpoint: String, Sendable, CaseIterable {
     /// Model routes.
     case chat = "/v1/chat/completions"
+    case responses = "/v1/responses"
     case messages = "/v1/messages"
+    case countTokens = "/v1/messages/count_tokens"
     case embeddings = "/v1/embeddings"
+    case moderations = "/v1/moderations"
     case models = "/v1/models"
     case model = "/v1/models/{id}"
     /// Operators' routes.
@@ -16,7 +19,7 @@ package enum Endpoint: String, Sendable, CaseIterable {
 
     var isPost: Bool {
         switch self {
-        case .chat, .messages, .embeddings: true
+        case .chat, .responses, .messages, .countTokens, .embeddings, .moderations: true
         case .models, .model, .health, .ready, .metrics: false
         }
     }
@@ -25,8 +28,11 @@ package enum Endpoint: String, Sendable, CaseIterable {
     var summary: String {
         switch self {
         case .chat: "OpenAI chat, whole or as a stream"
+        case .responses: "OpenAI Responses without stored state, whole or as a stream"
         case .messages: "Anthropic Messages, whole or as a stream"
+        case .countTokens: "the input tokens of an Anthropic request"
         case .embeddings: "OpenAI embeddings"
+        case .moderations: "OpenAI moderations"
         case .models: "the models, in Anthropic's shape when anthropic-version is sent"
         case .model: "one model"
         case .health: "liveness, from memory (also /livez, /healthz)"
@@ -50,8 +56,10 @@ package struct RouteMatch: Sendable, Equatable {
     }
 }
 
-/// Finds what a path names.
+/// Finds what a path names. Clients whose base URL lacks `/v1` are served too.
 package enum Routes {
+    private static let root = "/v1"
+    private static let modelPrefix = "/v1/models/"
     private static let aliases: [String: Endpoint] = [
         "/livez": .health, "/healthz": .health, "/readyz": .ready,
     ]
@@ -59,11 +67,13 @@ package enum Routes {
         let all = Endpoint.allCases.filter { $0 != .model }.map { ($0.rawValue, $0) }
         return Dictionary(uniqueKeysWithValues: all).merging(aliases) { own, _ in own }
     }()
-    private static let modelPrefix = "/v1/models/"
+    /// Where the paths of model routes begin.
+    private static let surfaces = Set(
+        Endpoint.allCases.filter { $0.rawValue.hasPrefix(root) }.map { surface($0.rawValue.dropFirst(root.count)) })
 
     /// - Parameter path: without the query. One trailing slash is accepted. Names of models may hold slashes, raw or escaped.
     package static func match(_ path: Substring) -> RouteMatch? {
-        let path = path.count > 1 && path.last == "/" ? path.dropLast() : path
+        let path = full(path)
         if let endpoint = exact[String(path)] { return RouteMatch(endpoint: endpoint) }
         guard path.hasPrefix(modelPrefix), let name = percentDecoded(path.dropFirst(modelPrefix.count)), !name.isEmpty else {
             return nil
@@ -74,12 +84,33 @@ package enum Routes {
     /// The path of a request's target, without its query.
     package static func path(of target: String) -> Substring { target.prefix { $0 != "?" && $0 != "#" } }
 
+    /// The parameters of a request's target, decoded; of several with one name the last.
+    package static func query(of target: String) -> [String: String] {
+        guard let mark = target.firstIndex(of: "?") else { return [:] }
+        let pairs = target[target.index(after: mark)...].prefix { $0 != "#" }.split(separator: "&").map { pair in
+            let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (percentDecoded(halves[0]) ?? "", halves.count == 2 ? percentDecoded(halves[1]) ?? "" : "")
+        }
+        return Dictionary(pairs) { _, last in last }
+    }
+
     /// The shape in which errors on this path are told.
     package static func errorShape(_ path: Substring, isAnthropicClient: Bool) -> ErrorShape {
+        let path = full(path)
         if path == Endpoint.messages.rawValue || path.hasPrefix("/v1/messages/") { return .anthropic }
-        if path.hasPrefix("/v1/models"), isAnthropicClient { return .anthropic }
-        return path == "/v1" || path.hasPrefix("/v1/") ? .openAI : .problem
+        if path.hasPrefix(Endpoint.models.rawValue), isAnthropicClient { return .anthropic }
+        return path == root || path.hasPrefix("\(root)/") ? .openAI : .problem
     }
+
+    /// With the root of the model routes, and without a trailing slash.
+    private static func full(_ path: Substring) -> Substring {
+        let path = path.last == "/" && path != "/" ? path.dropLast() : path
+        if path.hasPrefix("\(root)/") { return path }
+        return surfaces.contains(surface(path)) ? "\(root)\(path)" : path
+    }
+
+    /// The first segment of a path, e.g. `/chat`.
+    private static func surface(_ path: Substring) -> String { "/" + path.dropFirst().prefix { $0 != "/" } }
 
     static func percentDecoded(_ text: Substring) -> String? {
         var bytes: [UInt8] = []

@@ -1,0 +1,80 @@
+import BulkheadAPI
+import BulkheadJSON
+
+/// One choice of a whole answer.
+enum OpenAIMessage {
+    static func write(_ choice: CollectedAnswer.Choice, _ served: ChatAPI.Served, to list: inout JSONWriter) {
+        list.object { writer in
+            writer.field("index", choice.index)
+            writer.object("message") { writeMessage(choice, served, to: &$0) }
+            writeLogprobs(choice.logprobs, to: &writer)
+            if let finish = choice.finish {
+                writer.field("finish_reason", OpenAIChat.finishReason(finish, callsTools: choice.callsTools))
+            } else {
+                writer.nullField("finish_reason")
+            }
+        }
+    }
+
+    private static func writeMessage(
+        _ choice: CollectedAnswer.Choice, _ served: ChatAPI.Served, to writer: inout JSONWriter
+    ) {
+        let calls = choice.blocks.filter { $0.kind == .toolCall }
+        let refusal = joined(choice, .refusal)
+        writer.field("role", "assistant")
+        if let text = joined(choice, .text) {
+            writer.field("content", text)
+        } else if calls.isEmpty, refusal == nil, choice.members.isEmpty {
+            writer.field("content", "")
+        } else {
+            writer.nullField("content")
+        }
+        if let refusal { writer.field("refusal", refusal) } else { writer.nullField("refusal") }
+        writeReasoning(choice, served, to: &writer)
+        if !calls.isEmpty { writer.array("tool_calls") { list in for call in calls { writeCall(call, to: &list) } } }
+        for (name, value) in choice.members { writer.field(name, value) }
+    }
+
+    private static func joined(_ choice: CollectedAnswer.Choice, _ kind: CollectedAnswer.Block.Kind) -> String? {
+        let texts = choice.blocks.lazy.filter { $0.kind == kind }.map(\.text)
+        return texts.isEmpty ? nil : texts.joined()
+    }
+
+    /// Blocks only where there is a signature to bring back.
+    private static func writeReasoning(
+        _ choice: CollectedAnswer.Choice, _ served: ChatAPI.Served, to writer: inout JSONWriter
+    ) {
+        if let text = joined(choice, .thinking), !text.isEmpty { writer.field("reasoning_content", text) }
+        let signed = choice.blocks.filter { !$0.signature.isEmpty }
+        guard !signed.isEmpty else { return }
+        writer.array("thinking_blocks") { list in
+            for block in signed {
+                OpenAIChat.writeThinking(
+                    block.text, block.signature, redacted: block.kind == .redactedThinking, of: served.dialect, to: &list)
+            }
+        }
+    }
+
+    private static func writeCall(_ call: CollectedAnswer.Block, to list: inout JSONWriter) {
+        list.object { writer in
+            writer.field("id", call.id)
+            writer.field("type", "function")
+            writer.object("function") {
+                $0.field("name", call.name)
+                $0.field("arguments", call.text)
+            }
+        }
+    }
+
+    /// One logprobs object of the fragments' objects: their `content` and `refusal` one after the other.
+    private static func writeLogprobs(_ fragments: [String], to writer: inout JSONWriter) {
+        guard !fragments.isEmpty else { return writer.nullField("logprobs") }
+        let parsed = fragments.compactMap { try? JSON.parse($0) }
+        writer.object("logprobs") { writer in
+            for name in ["content", "refusal"] {
+                let lists = parsed.compactMap { $0[name]?.array }
+                writer.field(name, lists.isEmpty ? .null : .array(lists.flatMap { $0 }))
+            }
+        }
+    }
+}
