@@ -97,8 +97,6 @@ struct Ban: Sendable, CustomTestStringConvertible {
     /// Types whose safety the compiler cannot see, and why they are safe.
     static let unchecked: [String: String] = [
         "Shared/IPC/": "its connections, pipes and calls are touched on their event loop only; each says so where it is declared",
-        "Services/Edge/Sources/EdgeService/HTTP/ReplyWriter.swift":
-            "a type of Hummingbird's that holds nothing but a Sendable writer",
     ]
 
     @Test("@unchecked Sendable stands only where a reason is given, and the declaration tells it")

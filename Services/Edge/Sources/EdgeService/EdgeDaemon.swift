@@ -2,7 +2,6 @@ import BulkheadConfig
 import BulkheadCore
 import BulkheadIPC
 import BulkheadServiceKit
-import HummingbirdCore
 import NIOCore
 
 /// The edge service: the only process clients reach.
@@ -79,8 +78,8 @@ package final class EdgeDaemon: BulkheadService {
         let doors: [(HostPort?, EdgePipeline.Door)] = [(configuration.listen, .clients), (configuration.opsListen, .operators)]
         return doors.compactMap { address, door in
             address.map {
-                HTTPListener(address: $0, context: context) { request, writer, channel in
-                    try await pipeline.respond(request, writer, channel, door)
+                HTTPListener(address: $0, context: context) { request, connection in
+                    try await pipeline.respond(request, connection, door)
                 }
             }
         }

@@ -2,7 +2,6 @@ import BulkheadAPI
 import BulkheadCore
 import BulkheadServiceKit
 import HTTPTypes
-import HummingbirdCore
 import Logging
 import NIOCore
 
@@ -32,12 +31,9 @@ final class EdgePipeline: Sendable {
 
     /// Answers one request.
     /// - Throws: when the connection is to be closed.
-    func respond(
-        _ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel, _ door: Door
-    ) async throws {
-        let connection = try channel.pipeline.syncOperations.handler(type: EdgeConnection.self)
+    func respond(_ request: ClientRequest, _ connection: EdgeConnection, _ door: Door) async throws {
         // 1. An id and a trace: from here on every answer, whatever becomes of the request, carries them.
-        let exchange = Exchange(request, writer, connection)
+        let exchange = Exchange(request, connection)
         try await connection.serve {
             do {
                 try await answer(exchange, door)
@@ -127,7 +123,7 @@ final class EdgePipeline: Sendable {
 
     private func checkMethod(_ exchange: Exchange, _ endpoint: Endpoint) throws {
         let method = exchange.request.method
-        if endpoint.isPost ? method == .post : method == .get || method == .head { return }
+        if endpoint.isPost ? method == .POST : method == .GET || method == .HEAD { return }
         throw EdgeError(
             .methodNotAllowed, message: "\(endpoint.rawValue) does not answer \(method.rawValue); it answers \(endpoint.allow).",
             allow: endpoint.allow)

@@ -67,7 +67,7 @@ final class Admission: Sendable {
     func entry(keyID: String) -> KeyMemory.Entry? { memory.withLock { $0.entry(keyID: keyID) } }
 
     /// - Throws: `EdgeError` when the request carries no key at all.
-    func requireKey(_ headers: HTTPFields) throws {
+    func requireKey(_ headers: RequestHeaders) throws {
         guard mode != .none, Self.key(headers) == nil else { return }
         throw Self.keyMissing
     }
@@ -77,7 +77,7 @@ final class Admission: Sendable {
         message: "There is no API key in the request. Send it as Authorization: Bearer KEY, or as x-api-key.")
 
     /// - Throws: `EdgeError` when the request may not run.
-    func admit(_ request: AdmissionRequest, _ headers: HTTPFields, _ scope: RequestScope) async throws -> Outcome {
+    func admit(_ request: AdmissionRequest, _ headers: RequestHeaders, _ scope: RequestScope) async throws -> Outcome {
         let idempotencyKey = try idempotencyKey(request, headers)
         if mode == .none { return .run(Caller(keyID: "none", tenant: "default")) }
         guard let key = Self.key(headers) else { throw Self.keyMissing }
@@ -185,7 +185,7 @@ final class Admission: Sendable {
             retryAfter: wait)
     }
 
-    private func idempotencyKey(_ request: AdmissionRequest, _ headers: HTTPFields) throws -> String? {
+    private func idempotencyKey(_ request: AdmissionRequest, _ headers: RequestHeaders) throws -> String? {
         guard request.counts else { return nil }
         guard let key = headers[.idempotencyKey] else {
             guard requiredOn.contains(request.route) else { return nil }
@@ -205,7 +205,7 @@ final class Admission: Sendable {
     }
 
     /// The API key of a request, wherever its client sends it.
-    static func key(_ headers: HTTPFields) -> String? {
+    static func key(_ headers: RequestHeaders) -> String? {
         if let key = headers[.apiKey], !key.isEmpty { return key }
         guard let authorization = headers[.authorization] else { return nil }
         let parts = authorization.split(separator: " ", maxSplits: 1)

@@ -69,7 +69,7 @@ package struct BulkheadOptions: Sendable, Equatable {
     }
 
     /// `cache-control` counts where the body says nothing.
-    mutating func apply(_ headers: HTTPFields) {
+    mutating func apply(_ headers: RequestHeaders) {
         guard cache == .default, let control = headers[.cacheControl]?.lowercased() else { return }
         if control.contains("no-store") {
             cache = .noStore

@@ -85,8 +85,7 @@ struct ChatRun {
             try events.finish(facts, into: &end)
             exchange.connection.endKeepAlive()
             await settle(nil, facts)
-            try await exchange.reply.write(end)
-            try await exchange.reply.finish()
+            try await exchange.reply.finish(end)
         } catch {
             exchange.connection.endKeepAlive()
             facts.estimateUsage(bodyBytes: call.bodyBytes)
@@ -95,8 +94,7 @@ struct ChatRun {
             exchange.event.errorCode = told.code
             var end = ByteBuffer()
             events.fail(told, into: &end)
-            try await exchange.reply.write(end)
-            try await exchange.reply.finish()
+            try await exchange.reply.finish(end)
         }
     }
 
@@ -146,14 +144,17 @@ struct ChatRun {
                     facts.note(event, caller)
                     try events.write(event, into: &bytes)
                 }
+                if bytes.readableBytes > 0, exchange.event.firstTokenUS == nil {
+                    exchange.event.firstTokenUS = exchange.microseconds
+                }
                 if exchange.reply.status == nil {
                     facts.overheadMilliseconds = before + (MonotonicTime.now() - arrived).milliseconds
-                    try await begin(facts)
-                    exchange.connection.beginKeepAlive(events.keepAlive, every: keepAlive)
+                    // With the first token, which so does not wait for a write of its own.
+                    try await begin(facts, first: bytes)
+                    exchange.reply.beginKeepAlive(events.keepAlive, every: keepAlive)
+                } else {
+                    try await exchange.reply.write(bytes)
                 }
-                guard bytes.readableBytes > 0 else { continue }
-                if exchange.event.firstTokenUS == nil { exchange.event.firstTokenUS = exchange.microseconds }
-                try await exchange.reply.write(bytes)
             }
         }
         if exchange.reply.status == nil {
@@ -161,12 +162,12 @@ struct ChatRun {
         }
     }
 
-    private func begin(_ facts: AnswerFacts) async throws {
+    private func begin(_ facts: AnswerFacts, first: ByteBuffer) async throws {
         var fields = AnswerFields.served(facts)
         AnswerFields.addLimit(caller.requests, exchange.shape, to: &fields)
         // Proxies such as nginx hold a stream back without this.
         fields[.accelBuffering] = "no"
-        try await exchange.reply.begin(200, contentType: "text/event-stream; charset=utf-8", fields: fields)
+        try await exchange.reply.begin(200, contentType: "text/event-stream; charset=utf-8", fields: fields, first: first)
     }
 
     /// What to tell the client about a failure; settles it: session keeps a refusal that a repetition would meet again, and

@@ -1,6 +1,5 @@
 import BulkheadCore
 import HTTPTypes
-import HummingbirdCore
 import NIOCore
 
 /// Reads the body of one request within a limit. Confined to the task of its connection.
@@ -9,19 +8,21 @@ final class BodyReader {
     private static let swallowedBytes = 64 << 20
     private static let swallowedTime = Duration.seconds(5)
 
-    private let request: Request
-    private var parts: RequestBody.AsyncIterator?
-    private var isDone = false
+    private let headers: RequestHeaders
+    private let connection: EdgeConnection
 
-    init(_ request: Request) { self.request = request }
+    init(_ request: ClientRequest, _ connection: EdgeConnection) {
+        headers = request.headers
+        self.connection = connection
+    }
 
     /// The whole body, at most `limit` bytes.
     /// - Throws: `EdgeError` 413, by the announced length before a byte is read, else as soon as the limit is passed.
     func read(limit: Int, _ reply: ReplyWriter) async throws -> ByteBuffer {
-        if let announced = request.headers[.contentLength].flatMap({ Int($0) }), announced > limit { throw Self.tooLarge(limit) }
-        if request.headers[.expect]?.lowercased() == "100-continue" { try await reply.proceed() }
+        if let announced = headers[.contentLength].flatMap({ Int($0) }), announced > limit { throw Self.tooLarge(limit) }
+        if headers[.expect]?.lowercased() == "100-continue" { try await reply.proceed() }
         var whole = ByteBuffer()
-        while var part = try await next() {
+        while var part = try await connection.nextPiece() {
             guard whole.readableBytes + part.readableBytes <= limit else { throw Self.tooLarge(limit) }
             if whole.readableBytes == 0 { whole = part } else { whole.writeBuffer(&part) }
         }
@@ -33,20 +34,10 @@ final class BodyReader {
     func discard() async throws {
         let until = MonotonicTime.now() + Self.swallowedTime
         var count = 0
-        while let part = try await next() {
+        while let part = try await connection.nextPiece() {
             count += part.readableBytes
             if count > Self.swallowedBytes || .now() > until { throw BodyNotRead() }
         }
-    }
-
-    private func next() async throws -> ByteBuffer? {
-        if isDone { return nil }
-        // Only this task iterates; the iterator's class is not marked so.
-        nonisolated(unsafe) var iterator = parts.take() ?? request.body.makeAsyncIterator()
-        let part = try await iterator.next()
-        isDone = part == nil
-        parts = iterator
-        return part
     }
 
     private static func tooLarge(_ limit: Int) -> EdgeError {

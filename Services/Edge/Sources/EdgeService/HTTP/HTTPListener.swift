@@ -17,7 +17,7 @@ final class HTTPListener: Sendable {
     private let isListening = Atomic(false)
     private let isDraining = Atomic(false)
 
-    init(address: HostPort, context: ServiceContext, responder: @escaping HTTPChannelHandler.Responder) {
+    init(address: HostPort, context: ServiceContext, responder: @escaping EdgeChannel.Responder) {
         self.address = address
         self.context = context
         let bound = context.eventLoop.makePromise(of: Void.self)

@@ -1,12 +1,11 @@
 import BulkheadAPI
 import BulkheadCore
 import HTTPTypes
-import HummingbirdCore
 import NIOCore
 
 /// One request on its way through the pipeline, and what is told about it afterwards. Confined to the task of its connection.
 final class Exchange {
-    let request: Request
+    let request: ClientRequest
     let scope: RequestScope
     let path: Substring
     let reply: ReplyWriter
@@ -23,13 +22,13 @@ final class Exchange {
     /// The metadata of calls made for this request; tenant and user once they are known.
     var metadata: CallMetadata
 
-    init(_ request: Request, _ writer: consuming ResponseWriter, _ connection: EdgeConnection) {
+    init(_ request: ClientRequest, _ connection: EdgeConnection) {
         self.request = request
         self.connection = connection
         scope = RequestScope(request.headers)
-        path = Routes.path(of: request.head.path ?? "/")
-        reply = ReplyWriter(writer, always: scope.fields, isHead: request.method == .head)
-        body = BodyReader(request)
+        path = Routes.path(of: request.target)
+        reply = ReplyWriter(connection, scope, request)
+        body = BodyReader(request, connection)
         shape = Routes.errorShape(path, isAnthropicClient: request.headers[.anthropicVersion] != nil)
         metadata = CallMetadata(requestID: scope.id, trace: scope.trace)
         event = TelemetryAPI.RequestEvent(

@@ -9,7 +9,7 @@ package struct RequestScope: Sendable {
     let startedAt = MonotonicTime.now()
 
     /// Of a request with these headers.
-    init(_ headers: HTTPFields = HTTPFields()) {
+    init(_ headers: RequestHeaders = RequestHeaders()) {
         id = Self.kept(headers[.requestID]) ?? Self.kept(headers[.correlationID]) ?? Self.newID()
         trace = headers[.traceparent].flatMap { TraceContext(traceparent: $0) }?.child() ?? .new()
         traceID = trace.traceID
@@ -20,24 +20,6 @@ package struct RequestScope: Sendable {
         guard let text, (1 ... 128).contains(text.utf8.count), text.utf8.allSatisfy(isSane) else { return nil }
         return text
     }
-
-    /// The fields every answer of this request has.
-    var fields: HTTPFields {
-        var fields = HTTPFields()
-        fields.reserveCapacity(24)
-        fields[.requestID] = id
-        fields[.plainRequestID] = id
-        fields[.traceID] = traceID
-        fields[.date] = WallClock.httpDate()
-        fields[.cacheControl] = "no-store"
-        fields[.contentTypeOptions] = "nosniff"
-        fields[.frameOptions] = "DENY"
-        fields[.referrerPolicy] = "no-referrer"
-        return fields
-    }
-
-    /// The same for an answer that was made below the pipeline.
-    var fieldsOfForeignAnswer: [(String, String)] { fields.map { ($0.name.rawName, $0.value) } }
 
     private static func isSane(_ byte: UInt8) -> Bool {
         switch byte {

@@ -1,0 +1,45 @@
+import HTTPTypes
+import NIOHTTP1
+
+/// The head of a client's request.
+struct ClientRequest {
+    let method: HTTPMethod
+    /// The request target as sent: path and query.
+    let target: String
+    let headers: RequestHeaders
+    /// The client takes another request's answer on this connection.
+    let keepsConnection: Bool
+    /// Knows chunked bodies; HTTP/1.0 ends an answer of unknown length with the connection.
+    let takesChunks: Bool
+
+    init(_ head: HTTPRequestHead) {
+        method = head.method
+        target = head.uri
+        headers = RequestHeaders(head.headers)
+        keepsConnection = head.isKeepAlive
+        takesChunks = head.version.major == 1 && head.version.minor >= 1
+    }
+}
+
+/// The fields of a request, looked up by name where they are used: most of them never are.
+struct RequestHeaders {
+    private let fields: HTTPHeaders
+
+    init(_ fields: HTTPHeaders = HTTPHeaders()) { self.fields = fields }
+
+    /// The value of a field; several of one name are one list (RFC 9110 §5.3). nil when there is none.
+    subscript(name: HTTPField.Name) -> String? {
+        var found: String?
+        for (other, value) in fields where Self.isSame(other, name.canonicalName) {
+            found = found.map { "\($0), \(value)" } ?? value
+        }
+        return found
+    }
+
+    /// - Parameter canonical: in lower case.
+    private static func isSame(_ name: String, _ canonical: String) -> Bool {
+        let (left, right) = (name.utf8, canonical.utf8)
+        guard left.count == right.count else { return false }
+        return zip(left, right).allSatisfy { $0 == $1 || (65 ... 90).contains($0) && $0 | 0x20 == $1 }
+    }
+}
