@@ -30,6 +30,9 @@ struct RouteLintTests {
             title: "a stale answer of a cache that is off", lines: [one, "fallbacks: [target, stale_cache]"],
             key: "router.models[0].fallbacks", advice: "when: always", cache: "exact: { when: \"off\" }"),
         Case(
+            title: "targets nobody falls back to", lines: [two, "fallbacks: [answer]", "fallback_answer: later"],
+            key: "router.models[0].fallbacks", advice: "never reached"),
+        Case(
             title: "fewer tries than targets", lines: [two, "retry: { max_tries: 1, tries_per_target: 1 }"],
             key: "router.models[0].retry.max_tries", advice: "at least 2"),
         Case(

@@ -1,9 +1,11 @@
 import BulkheadAPI
 import BulkheadCore
 import BulkheadIPC
+import BulkheadObservability
 import BulkheadResilience
 import BulkheadServiceKit
 import Glibc
+import Logging
 import Synchronization
 
 /// What a configuration comes to while it is in force.
@@ -21,6 +23,16 @@ package struct RouterSettings: Sendable {
         table = RoutingTable(configuration)
         accounting = Accounting(
             catalog: ModelCatalog(overrides: configuration.modelInfo), counter: counter, unpriced: unpriced)
+    }
+}
+
+extension RouterSettings {
+    /// Settings whose unpriced answers nobody is told of.
+    package init(_ configuration: RouterConfiguration) {
+        let silent = Logger(label: "router") { _ in SwiftLogNoOpLogHandler() }
+        self.init(
+            configuration, counter: TokenCounter(),
+            unpriced: UnknownPrices(registry: MetricsRegistry(service: "router"), logger: silent))
     }
 }
 
@@ -71,7 +83,9 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
     package var methods: [ServerMethod] { RouterMethods.serve(self) }
 
     package var verbs: [AdminVerb] {
-        RouterVerbs(settings: { [self] in current }, breakers: breakerBook, cache: cache, switches: switches).all
+        RouterVerbs(
+            settings: { [self] in current }, breakers: breakerBook, cache: cache, switches: switches, tallies: metrics.tallies
+        ).all
             + [
                 AdminVerb("target.list") { [self] (_: NoValue) in TargetSwitchReport(current, switches) },
                 AdminVerb("target.set") { [self] (asked: TargetSwitch) in try await set(asked) },

@@ -14,6 +14,8 @@ package final class RouterMetrics: Sendable {
     private let cacheBytes: Gauge
     private let registry: MetricsRegistry
     private let perProvider = Mutex(PerProvider())
+    /// By target, for the operator's verbs: as labels of metrics they would be too many.
+    package let tallies = TargetTallies()
 
     /// Instruments by the labels they were made with; providers are configured, so there are few.
     private struct PerProvider {
@@ -42,6 +44,7 @@ package final class RouterMetrics: Sendable {
             case .failed(let failure): failure.kind.rawValue
             case .brokenOff: "broken-off"
             }
+        tallies.add(target, failed: word != "answered")
         let (counter, timing) = perProvider.withLock { instruments in
             let provider = target.provider
             let counter = instruments.attempts[provider]?[word] ?? made(provider, word)

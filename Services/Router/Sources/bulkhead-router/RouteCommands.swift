@@ -5,64 +5,60 @@ import RouterService
 
 struct Models: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "Lists the configured model names and where they lead.",
-        discussion: "Example:\n  bulkhead-router models")
+        commandName: "models", abstract: "Lists the configured model names, their targets and how these are.",
+        discussion: "Counts are of the time since the router started.\n\nExample:\n  bulkhead-router models")
 
     @OptionGroup var shared: SharedOptions
 
     func run() async throws {
         let rows = try await AdminConnection(.router, shared).invoke("models", NoValue(), as: [ModelRow].self)
-        try show(rows, shared) { rows in
-            table(
-                [["MODEL", "TARGETS", "STRATEGY", "FALLBACKS"]]
-                    + rows.map {
-                        [$0.name, $0.targets.joined(separator: ", "), $0.strategy, $0.fallbacks.joined(separator: ", ")]
-                    })
+        try show(rows, shared) { table([Self.head] + $0.flatMap(Self.lines)) }
+    }
+
+    private static let head = [
+        "MODEL", "STRATEGY", "TARGET", "WEIGHT", "DIALECT", "STATE", "PRICE", "TRIES", "FAILED", "FALLBACKS",
+    ]
+
+    /// The model's own columns stand on its first line only.
+    private static func lines(_ model: ModelRow) -> [[String]] {
+        model.details.enumerated().map { index, target in
+            let probe = target.nextProbeMilliseconds.map { ", probe in \($0) ms" } ?? ""
+            return [
+                index == 0 ? model.name : "", index == 0 ? model.strategy : "", target.target, "\(target.weight)", target.dialect,
+                target.state + (target.state == "disabled" ? "" : probe), target.hasPrice ? "known" : "unknown",
+                "\(target.tries)",
+                "\(target.failures)", index == 0 ? model.fallbacks.joined(separator: ", ") : "",
+            ]
         }
     }
 }
 
 struct Providers: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "providers", abstract: "Lists the configured providers.",
-        discussion: "Example:\n  bulkhead-router providers --json")
+        commandName: "providers", abstract: "Lists the configured providers, what they serve and how they are.",
+        discussion: "Counts are of the time since the router started.\n\nExample:\n  bulkhead-router providers --json")
 
     @OptionGroup var shared: SharedOptions
 
     func run() async throws {
         let rows = try await AdminConnection(.router, shared).invoke("providers", NoValue(), as: [ProviderRow].self)
-        try show(rows, shared) { rows in
-            table(
-                [["PROVIDER", "DIALECT", "DESTINATION", "SERVES"]] + rows.map { [$0.name, $0.dialect, $0.destination, $0.serve] })
-        }
-    }
-}
-
-struct Explain: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "explain",
-        abstract: "Tells where a request for a model would go, and what follows from each class of error.",
-        discussion: "Nothing is sent.\n\nExample:\n  bulkhead-router explain --model assistant")
-
-    @OptionGroup var shared: SharedOptions
-    @Option(help: "The model as a client would name it.") var model: String
-
-    func run() async throws {
-        let told = try await AdminConnection(.router, shared).invoke(
-            "explain", ExplainArguments(model: model), as: RouteExplanation.self)
-        try show(told, shared, text: Self.text)
+        try show(rows, shared) { table([Self.head] + $0.map(Self.line)) }
     }
 
-    private static func text(_ route: RouteExplanation) -> String {
-        let targets = route.targets.enumerated().map { index, target in
-            let probe = target.nextProbeMilliseconds.map { ", next probe in \($0) ms" } ?? ""
-            return ["\(index + 1).", "\(target.provider)/\(target.model)", target.dialect, "breaker \(target.breaker)\(probe)"]
-        }
-        return """
-            model \(route.model), \(route.strategy), exact cache \(route.cache)
-            \(table([["", "TARGET", "DIALECT", "STATE"]] + targets))
+    private static let head = ["PROVIDER", "DIALECT", "DESTINATION", "SERVES", "MODELS", "TRIES", "FAILED", "NOT ASKED"]
 
-            \(table([["ON", "THEN"]] + route.rules.map { [$0.on, $0.action] }))
-            """
+    private static func line(_ row: ProviderRow) -> [String] {
+        [
+            row.name, row.dialect, row.destination.isEmpty ? "-" : row.destination,
+            row.serves.isEmpty ? row.serve : row.serves.joined(separator: " "),
+            few(row.models), "\(row.tries)", "\(row.failures)",
+            few(row.unavailable),
+        ]
+    }
+
+    /// The first names; `--json` has all.
+    private static func few(_ names: [String]) -> String {
+        guard !names.isEmpty else { return "-" }
+        return names.prefix(5).joined(separator: ", ") + (names.count > 5 ? " and \(names.count - 5) more" : "")
     }
 }

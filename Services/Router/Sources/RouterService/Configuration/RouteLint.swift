@@ -6,6 +6,7 @@ enum RouteLint {
     /// Checks what one entry of `router.models` says by itself.
     static func check(_ section: ConfigSection, _ model: ModelConfiguration) {
         checkFallbacks(section, model)
+        checkOtherTargets(section, model)
         checkTries(section, model)
         checkTargets(section, model)
         checkTimeouts(section.section("timeouts"), model.timeouts)
@@ -34,6 +35,13 @@ enum RouteLint {
                 "fallback_answer", found: "a text that is never sent",
                 expected: "answer in fallbacks, as the last one, or no fallback_answer")
         }
+    }
+
+    private static func checkOtherTargets(_ section: ConfigSection, _ model: ModelConfiguration) {
+        guard model.strategy == .ordered, model.targets.count > 1, !model.fallbacks.contains(.target) else { return }
+        section.report(
+            "fallbacks", found: "no target, and \(model.targets.count) targets",
+            expected: "target in fallbacks, or one target: the later ones are never reached")
     }
 
     private static func checkTries(_ section: ConfigSection, _ model: ModelConfiguration) {

@@ -66,14 +66,22 @@ package struct RoutingTable: Sendable {
     private static func serves(_ provider: ProviderConfiguration, _ model: String) -> Bool {
         if provider.dialect == .builtin { return builtinNames.contains(model) }
         guard provider.serve == .all else { return false }
-        let prefixes: [String] =
-            switch provider.dialect {
-            case .openai, .openaiResponses: ["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-"]
-            case .anthropic: ["claude-"]
-            case .gemini: ["gemini-"]
-            case .bedrock, .builtin: []
-            }
-        return prefixes.contains { model.hasPrefix($0) }
+        return prefixes(provider.dialect).contains { model.hasPrefix($0) }
+    }
+
+    /// Names that lead to a provider without being configured, as patterns.
+    package static func served(by provider: ProviderConfiguration) -> [String] {
+        if provider.dialect == .builtin { return builtinNames }
+        return provider.serve == .all ? prefixes(provider.dialect).map { "\($0)*" } : []
+    }
+
+    private static func prefixes(_ dialect: ProviderDialect) -> [String] {
+        switch dialect {
+        case .openai, .openaiResponses: ["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-"]
+        case .anthropic: ["claude-"]
+        case .gemini: ["gemini-"]
+        case .bedrock, .builtin: []
+        }
     }
 
     private func unknown(_ model: String) -> CallError {
