@@ -53,7 +53,7 @@ final class EdgePipeline: Sendable {
         }
         exchange.route = match.endpoint.rawValue
         exchange.event.route = match.endpoint.rawValue
-        if exchange.request.method == .options { return try await tellMethods(exchange, match.endpoint) }
+        if exchange.request.method == .OPTIONS { return try await tellMethods(exchange, match.endpoint) }
         try checkMethod(exchange, match.endpoint)
         // 3. Probes and metrics answer whatever the load is.
         if try await operations.answer(match.endpoint, exchange) { return }

@@ -8,7 +8,7 @@ struct AnthropicTokenCount: SingleCall {
     private let call: ChatCall
 
     /// - Throws: `EdgeError` 400 naming the member that is wrong.
-    init(_ body: JSON, _ headers: HTTPFields) throws {
+    init(_ body: JSON, _ headers: RequestHeaders) throws {
         var call = try AnthropicRequest.decode(body, counts: true)
         call.apply(headers)
         self.call = call

@@ -23,7 +23,7 @@ package struct ChatCall: Sendable, Equatable {
     }
 
     /// Takes in what headers say.
-    mutating func apply(_ headers: HTTPFields) {
+    mutating func apply(_ headers: RequestHeaders) {
         options.apply(headers)
         guard chat.dialect == .anthropicMessages else { return }
         chat.anthropicVersion = headers[.anthropicVersion]

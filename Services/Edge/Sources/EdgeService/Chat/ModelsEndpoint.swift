@@ -32,7 +32,7 @@ struct ModelsEndpoint: Sendable {
         AnswerFields.addDegraded(caller.degraded, to: &fields)
         let isAnthropic = exchange.shape == .anthropic
         guard let name else {
-            let page = try ModelPage(models, isAnthropic ? Routes.query(of: exchange.request.head.path ?? "") : [:])
+            let page = try ModelPage(models, isAnthropic ? Routes.query(of: exchange.request.target) : [:])
             return try await exchange.reply.send(
                 WholeReply(status: 200, fields: fields, body: ModelList.encode(page, isAnthropic: isAnthropic)))
         }

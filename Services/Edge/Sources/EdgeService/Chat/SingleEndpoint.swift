@@ -33,7 +33,7 @@ struct SingleEndpoint: Sendable {
     let services: EdgeServices
 
     /// - Parameter decode: makes the call of the body and the headers.
-    func serve(_ exchange: Exchange, _ decode: (JSON, HTTPFields) throws -> some SingleCall) async throws {
+    func serve(_ exchange: Exchange, _ decode: (JSON, RequestHeaders) throws -> some SingleCall) async throws {
         // Nobody without a key makes edge read and parse a body.
         try services.admission.requireKey(exchange.request.headers)
         let body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)

@@ -95,7 +95,7 @@ package struct OpenAIEmbeddings: Sendable, Equatable {
 }
 
 extension OpenAIEmbeddings: SingleCall {
-    init(_ body: JSON, _ headers: HTTPFields) throws { try self.init(body) }
+    init(_ body: JSON, _ headers: RequestHeaders) throws { try self.init(body) }
 
     var model: String { request.model }
     var endUser: String? { request.endUser }

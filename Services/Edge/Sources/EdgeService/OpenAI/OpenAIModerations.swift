@@ -10,7 +10,7 @@ struct OpenAIModerations: SingleCall {
     let endUser: String?
 
     /// - Throws: `EdgeError` 400 naming the member that is wrong.
-    init(_ body: JSON, _ headers: HTTPFields) throws {
+    init(_ body: JSON, _ headers: RequestHeaders) throws {
         let fields = try RequestFields(body: body)
         guard let input = fields.value("input") else { throw fields.missing("input") }
         guard input.string != nil || input.array?.isEmpty == false else {
