@@ -55,6 +55,7 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
     private let unpriced: UnknownPrices
     private let chats: ChatExecution
     private let embeddings: EmbedExecution
+    private let moderations: ModerationExecution
     /// Seconds since 1970.
     private let started = time(nil)
 
@@ -78,6 +79,7 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
             exchange: exchange, failover: failover, order: order, left: left, cache: cache, metrics: metrics)
         embeddings = EmbedExecution(
             exchange: exchange, retrieval: RetrievalClient(link: context.link(to: .retrieval)), failover: failover, order: order)
+        moderations = ModerationExecution(exchange: exchange, failover: failover)
     }
 
     package var methods: [ServerMethod] { RouterMethods.serve(self) }
@@ -151,7 +153,7 @@ extension RouterDaemon {
     }
 
     package func moderate(_ request: RouterAPI.ModerateRequest, _ call: ServerCall) async throws -> RouterAPI.ModerateReply {
-        throw CallError(.unimplemented, reason: "unsupported", message: "Moderations are not routed yet.")
+        try await moderations.run(request, current, call)
     }
 
     package func embed(_ request: RouterAPI.EmbedRequest, _ call: ServerCall) async throws -> RouterAPI.EmbedReply {
