@@ -254,6 +254,15 @@ struct OpenAIChatMemberTests {
         let message = body["choices"]?[0]?["message"]
         #expect(body["system_fingerprint"] == "fp" && message?["annotations"] == [["type": "url_citation"]])
         #expect(message?["audio"] == ["id": "x", "transcript": "hello"])
+        answer.add(
+            ChatAPI.ChatEvent(
+                kind: .rawDelta, json: #"{"tool_calls":[{"index":0,"id":"c","type":"custom","custom":{"name":"f","input":"x"}}]}"#
+            ))
+        let calling = try JSON.parse(OpenAIChat().encode(answer, to: call, AnswerFacts(), requestID: "r"))
+        #expect(
+            calling["choices"]?[0]?["message"]?["tool_calls"] == [
+                ["id": "c", "type": "custom", "custom": ["name": "f", "input": "x"]]
+            ])
         let other = try JSON.parse(AnthropicChat().encode(answer, to: call, AnswerFacts(), requestID: "r"))
         #expect(other["content"] == [["type": "text", "text": "a"]])
     }

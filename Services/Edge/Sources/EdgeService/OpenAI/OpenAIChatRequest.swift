@@ -8,7 +8,7 @@ enum OpenAIChatRequest {
     private static let known: Set<String> = [
         "model", "messages", "tools", "tool_choice", "parallel_tool_calls", "temperature", "top_p", "max_tokens", "stop", "seed",
         "n", "presence_penalty", "frequency_penalty", "response_format", "logprobs", "top_logprobs", "reasoning_effort", "user",
-        "stream", "stream_options", "bulkhead",
+        "stream", "stream_options", "bulkhead", "functions", "function_call",
     ]
     private static let mostChoices = 128
 
@@ -35,7 +35,8 @@ enum OpenAIChatRequest {
 
     /// What came before tools. Its answers have a form of their own, which no provider is asked for any more.
     private static func refuseDeprecated(_ fields: RequestFields) throws {
-        for (name, instead) in [("functions", "tools"), ("function_call", "tool_choice")] where fields.value(name) != nil {
+        for (name, instead) in [("functions", "tools"), ("function_call", "tool_choice")] {
+            guard let value = fields.value(name), value != [], value != "none" else { continue }
             throw EdgeError(
                 .badRequest, code: "unsupported", message: "\(name) is deprecated and not served: send \(instead) instead.",
                 param: name)

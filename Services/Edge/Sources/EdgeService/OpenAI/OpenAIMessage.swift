@@ -19,20 +19,43 @@ enum OpenAIMessage {
     private static func writeMessage(
         _ choice: CollectedAnswer.Choice, _ served: ChatAPI.Served, to writer: inout JSONWriter
     ) {
-        let calls = choice.blocks.filter { $0.kind == .toolCall }
         let refusal = joined(choice, .refusal)
+        let calls = choice.blocks.filter { $0.kind == .toolCall }
+        let otherCalls = choice.members["tool_calls"]?.array ?? []
         writer.field("role", "assistant")
-        if let text = joined(choice, .text) {
-            writer.field("content", text)
-        } else if calls.isEmpty, refusal == nil, choice.members.isEmpty {
-            writer.field("content", "")
-        } else {
-            writer.nullField("content")
-        }
+        writeContent(choice, isElsewhere: refusal != nil || !calls.isEmpty || !choice.members.isEmpty, to: &writer)
         if let refusal { writer.field("refusal", refusal) } else { writer.nullField("refusal") }
         writeReasoning(choice, served, to: &writer)
-        if !calls.isEmpty { writer.array("tool_calls") { list in for call in calls { writeCall(call, to: &list) } } }
-        for (name, value) in choice.members { writer.field(name, value) }
+        if !calls.isEmpty || !otherCalls.isEmpty {
+            writer.array("tool_calls") { list in
+                for call in calls { writeCall(call, to: &list) }
+                for call in otherCalls { list.value(withoutIndex(call)) }
+            }
+        }
+        for (name, value) in choice.members where name != "tool_calls" && name != "content" { writer.field(name, value) }
+    }
+
+    /// A string; a list where there are parts that only this dialect knows.
+    /// - Parameter isElsewhere: the answer is something else than text, so that having none is no empty text.
+    private static func writeContent(_ choice: CollectedAnswer.Choice, isElsewhere: Bool, to writer: inout JSONWriter) {
+        let text = joined(choice, .text)
+        if let parts = choice.members["content"]?.array {
+            let texts: [JSON] = text.map { [["type": "text", "text": .string($0)]] } ?? []
+            writer.field("content", .array(texts + parts))
+        } else if let text {
+            writer.field("content", text)
+        } else if isElsewhere {
+            writer.nullField("content")
+        } else {
+            writer.field("content", "")
+        }
+    }
+
+    /// A call's place is told in streams only.
+    private static func withoutIndex(_ call: JSON) -> JSON {
+        guard var members = call.object else { return call }
+        members["index"] = nil
+        return .object(members)
     }
 
     private static func joined(_ choice: CollectedAnswer.Choice, _ kind: CollectedAnswer.Block.Kind) -> String? {
