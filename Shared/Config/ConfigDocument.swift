@@ -56,24 +56,28 @@ package final class ConfigDocument {
     /// Reads and parses a file. Blocks; at most `maxBytes` are read.
     /// - Throws: `ConfigProblems` when the file cannot be read or is not YAML.
     package static func load(path: String) throws -> ConfigDocument {
+        try parse(bytes(path: path, missing: "a file; bulkhead init writes one, --config names another"), file: path)
+    }
+
+    /// The bytes of a file, a byte more than `maxBytes` at most: that there is more is told by who parses them.
+    /// - Parameter missing: what is expected where no file is.
+    static func bytes(path: String, missing: String) throws -> [UInt8] {
         func failure(_ found: String, _ expected: String) -> ConfigProblems {
             ConfigProblems(problems: [ConfigProblem(file: path, line: 1, column: 1, key: "", found: found, expected: expected)])
         }
         guard let stream = fopen(path, "re") else {
             let code = errno
-            let hint = code == ENOENT ? "a file; bulkhead init writes one, --config names another" : "a readable file"
-            throw failure(String(cString: strerror(code)), hint)
+            throw failure(String(cString: strerror(code)), code == ENOENT ? missing : "a readable file")
         }
         defer { fclose(stream) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 << 10)
-        // What is beyond the limit is not read; that there is more is told by `parse`.
         while bytes.count <= maxBytes, case let count = fread(&chunk, 1, chunk.count, stream), count > 0 {
             bytes += chunk[..<count]
         }
         let code = errno
         guard ferror(stream) == 0 else { throw failure(String(cString: strerror(code)), "a readable file") }
-        return try parse(bytes, file: path)
+        return bytes
     }
 
     /// Parses the text of a file.
