@@ -146,6 +146,7 @@ struct AdmittedCall: Sendable {
     let injection: Injection?
     private let method: HTTPMethod
     private let url: String
+    private let hasQuery: Bool
     private let headers: HTTPHeaders
 
     /// - Throws: why the call may not be made, or not now.
@@ -163,13 +164,17 @@ struct AdmittedCall: Sendable {
         self.injection = injection
         self.headers = headers
         method = HTTPMethod(rawValue: target.method)
+        hasQuery = query != nil
         url = query.map { "\(target.url)?\($0)" } ?? target.url
     }
 
     /// The request for the HTTP client.
     func request(_ body: HTTPClient.Body?) throws(CallError) -> HTTPClient.Request {
         do {
-            return try HTTPClient.Request(url: url, method: method, headers: headers, body: body)
+            var request = try destination.forms.form(method, url, hasQuery: hasQuery)
+            request.headers = headers
+            request.body = body
+            return request
         } catch {
             throw CallError(
                 .invalidArgument, reason: "invalid_request", message: "path and query make no valid URL", notProcessed: true)

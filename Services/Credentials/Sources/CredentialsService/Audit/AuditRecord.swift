@@ -64,17 +64,39 @@ enum AuditLine {
     static let origin = String(repeating: "0", count: 64)
     private static let hashMember = ",\"hash\":\""
 
-    static func make(_ event: AuditEvent, seq: UInt64, at: Int64, prev: String) -> (line: String, hash: String) {
-        var text = "{\"seq\":\(seq),\"at\":\(at)"
-        let members = [
-            ("event", event.event), ("decision", event.decision), ("peer", event.peer), ("destination", event.destination),
-            ("secret", event.secret), ("method", event.method), ("reason", event.reason), ("request", event.request),
-            ("tenant", event.tenant),
-        ]
-        for (name, value) in members where !value.isEmpty { text += ",\"\(name)\":\"\(escaped(value))\"" }
-        text += ",\"prev\":\"\(prev)\""
-        let hash = digest(text)
-        return ("\(text)\(hashMember)\(hash)\"}\n", hash)
+    /// - Returns: the line's bytes with its line feed, and its hash.
+    static func make(_ event: AuditEvent, seq: UInt64, at: Int64, prev: String) -> (line: [UInt8], hash: String) {
+        var line: [UInt8] = []
+        // One is made for every call: bytes at once, no string in between.
+        line.reserveCapacity(512)
+        line += "{\"seq\":".utf8
+        line += String(seq).utf8
+        line += ",\"at\":".utf8
+        line += String(at).utf8
+        append("event", event.event, to: &line)
+        append("decision", event.decision, to: &line)
+        append("peer", event.peer, to: &line)
+        append("destination", event.destination, to: &line)
+        append("secret", event.secret, to: &line)
+        append("method", event.method, to: &line)
+        append("reason", event.reason, to: &line)
+        append("request", event.request, to: &line)
+        append("tenant", event.tenant, to: &line)
+        append("prev", prev, to: &line)
+        let hash = digest(line)
+        line += hashMember.utf8
+        line += hash.utf8
+        line += "\"}\n".utf8
+        return (line, hash)
+    }
+
+    private static func append(_ name: String, _ value: String, to line: inout [UInt8]) {
+        guard !value.isEmpty else { return }
+        line += ",\"".utf8
+        line += name.utf8
+        line += "\":\"".utf8
+        line += escaped(value).utf8
+        line.append(UInt8(ascii: "\""))
     }
 
     /// The hash a line ends with, if it is that of its content and the line follows `prev`; nil otherwise.
@@ -84,7 +106,7 @@ enum AuditLine {
         }
         let text = line[..<member.lowerBound]
         let hash = line[member.upperBound...].dropLast(2)
-        return text.hasSuffix(",\"prev\":\"\(prev)\"") && digest(text) == hash ? String(hash) : nil
+        return text.hasSuffix(",\"prev\":\"\(prev)\"") && digest(Array(text.utf8)) == hash ? String(hash) : nil
     }
 
     /// Sequence number and hash of a line, unchecked; nil when it has none.
@@ -95,10 +117,19 @@ enum AuditLine {
         return (seq, String(line[member.upperBound...].dropLast(2)))
     }
 
-    private static func digest(_ text: some StringProtocol) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        let hash = SHA256.hash(data: Array(text.utf8))
-        return String(decoding: hash.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    private static func digest(_ bytes: [UInt8]) -> String {
+        let hash = SHA256.hash(data: bytes)
+        return String(unsafeUninitializedCapacity: 2 * SHA256.byteCount) { space in
+            var place = 0
+            for byte in hash {
+                space[place] = digits[Int(byte >> 4)]
+                space[place + 1] = digits[Int(byte & 15)]
+                place += 2
+            }
+            return place
+        }
     }
 
     /// JSON string content. Values come from peers: anything unusual becomes an escape.

@@ -67,7 +67,7 @@ package final class AuditTrail: Sendable {
             let (line, hash) = AuditLine.make(event, seq: state.seq + 1, at: now, prev: state.hash)
             state.seq += 1
             state.hash = hash
-            state.pending += line.utf8
+            state.pending += line
             return nil
         }
         wake()

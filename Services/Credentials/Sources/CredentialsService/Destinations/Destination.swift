@@ -34,6 +34,7 @@ package final class Destination: Sendable {
     /// Its secret.
     package let secret: SecretUse
     let metrics: DestinationMetrics
+    let forms = RequestForms()
     private let base: String
 
     /// A destination in force.

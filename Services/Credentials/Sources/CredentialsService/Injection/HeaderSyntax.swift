@@ -19,8 +19,8 @@ package enum HeaderSyntax {
 
     private static func isTokenByte(_ byte: UInt8) -> Bool {
         switch byte {
-        case 48 ... 57, 65 ... 90, 97 ... 122: true
-        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        case 48 ... 57, 65 ... 90, 97 ... 122, UInt8(ascii: "-"), UInt8(ascii: "_"): true
+        default: "!#$%&'*+.^`|~".utf8.contains(byte)
         }
     }
 }

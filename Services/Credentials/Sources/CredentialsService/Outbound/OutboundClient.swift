@@ -13,7 +13,7 @@ package enum OutboundClient {
     /// Idle connections are closed after this long; most servers wait longer.
     private static let idle = TimeAmount.seconds(60)
     /// Connections to one host. Calls beyond it wait for one within their connect timeout.
-    private static let connectionsPerHost = 4096
+    private static let connectionsPerHost = 16_384
 
     /// - Throws: `StartupFailure` when the file of certificate authorities cannot be used. Blocks on that file.
     package static func make(_ egress: EgressConfiguration) throws -> HTTPClient {
