@@ -6,7 +6,7 @@ import Testing
 
 struct AnthropicRequestTests {
     private func body(_ chat: ChatAPI.ChatRequest) throws -> JSON {
-        .object(try AnthropicRequest.body(chat, model: "claude-sonnet-5", defaultMaxTokens: 4096))
+        .object(try AnthropicRequest.body(try ChatIntent(chat), model: "claude-sonnet-5", defaultMaxTokens: 4096))
     }
 
     private func says(_ text: String, _ role: ChatAPI.Role = .user, extra: String? = nil) -> ChatAPI.Message {
@@ -26,7 +26,7 @@ struct AnthropicRequestTests {
                 == #"{"model":"claude-sonnet-5","max_tokens":4096,"system":"Be brief.\n\nAnd kind.","messages":["#
                 + #"{"role":"user","content":[{"type":"text","text":"one"},{"type":"text","text":"two"}]},"#
                 + #"{"role":"assistant","content":"three"},{"role":"user","content":"four"}],"#
-                + #""temperature":0,"stop_sequences":["x"],"metadata":{"user_id":"anna"}}"#)
+                + #""temperature":0,"stop_sequences":["x"],"stream":true,"metadata":{"user_id":"anna"}}"#)
     }
 
     @Test("blocks of an Anthropic client keep their cache marks, its unknown members are forwarded")

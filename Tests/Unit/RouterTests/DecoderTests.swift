@@ -151,7 +151,7 @@ struct AnthropicDecoderTests {
     @Test(
         "stop reasons have their canonical words",
         arguments: [
-            ("end_turn", ChatAPI.FinishReason.stop), ("stop_sequence", .stop), ("pause_turn", .stop), ("max_tokens", .length),
+            ("end_turn", ChatAPI.FinishReason.stop), ("stop_sequence", .stop), ("pause_turn", .pause), ("max_tokens", .length),
             ("model_context_window_exceeded", .length), ("tool_use", .toolCalls), ("refusal", .contentFilter),
         ])
     func reasons(raw: String, finish: ChatAPI.FinishReason) throws {
@@ -173,7 +173,7 @@ struct AnthropicDecoderTests {
         var decoder = AnswerDecoder(.anthropic)
         #expect(
             throws: DecodeFault.provider(
-                ProviderError(inStream: ["error": ["type": "overloaded_error", "message": "Overloaded"]]))
+                ProviderError(inStream: ["type": "error", "error": ["type": "overloaded_error", "message": "Overloaded"]]))
         ) {
             try decode(&decoder, [#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#])
         }

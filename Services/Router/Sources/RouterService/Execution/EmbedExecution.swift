@@ -57,7 +57,7 @@ package struct EmbedExecution: Sendable {
     private func remote(
         _ request: RouterAPI.EmbedRequest, _ one: Try, _ metadata: CallMetadata, _ watchdog: Watchdog
     ) async throws -> RouterAPI.EmbedReply {
-        let upstream = OpenAIEmbeddings.request(request, model: one.target.model)
+        let upstream = try OpenAIEmbeddings.request(request, model: one.target.model)
         let options = CallOptions(deadline: one.deadline.time, metadata: metadata)
         return try await exchange.perform(upstream, one.target, connectTimeout: one.route.timeouts.connect, options, watchdog) {
             head, body in

@@ -12,7 +12,8 @@ package struct ResponseHead: Sendable {
 
     /// The body is events; everything else is taken as one document.
     package var isEventStream: Bool {
-        headers.contains { $0.name.lowercased() == "content-type" && $0.value.lowercased().hasPrefix("text/event-stream") }
+        let type = headers.first { $0.name.lowercased() == "content-type" }?.value.lowercased() ?? ""
+        return type.hasPrefix("text/event-stream") || type.hasPrefix("application/vnd.amazon.eventstream")
     }
 }
 

@@ -1,5 +1,4 @@
 import BulkheadAPI
-import BulkheadHTTP
 import BulkheadJSON
 import NIOCore
 
@@ -8,105 +7,121 @@ import NIOCore
 /// message_start → content blocks (start, deltas, stop) → message_delta with the stop reason → message_stop. The stop reason
 /// completes the answer; message_stop is the end of it.
 package struct AnthropicDecoder: EventDecoder {
+    private enum Block: Sendable { case text, thinking, tool, raw }
+
     package private(set) var meta = AnswerMeta()
     package private(set) var isComplete = false
     package private(set) var isOver = false
-    /// Block index → our tool index, and whether arguments were seen.
-    private var tools: [Int: (index: Int, hasArguments: Bool)] = [:]
-    private var toolCount = 0
+    private var open: [Int: Block] = [:]
+    private var begun = 0
+    private var calls = ToolCalls()
+    private var usage = AnthropicUsage()
 
-    package mutating func take(_ event: SSEEvent, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+    package init() {}
+
+    package mutating func take(_ event: WireEvent, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         let document = try json(event.data)
+        try refuseError(document)
         switch document["type"]?.string {
         case "message_start":
-            meta.id = document["message"]?["id"]?.string ?? ""
-            note(document["message"]?["usage"])
+            guard begun == 0, !isComplete else { throw .malformed("began its answer twice") }
+            note(document["message"] ?? .null)
         case "content_block_start":
-            begin(document["content_block"] ?? .null, at: document["index"]?.int ?? 0, into: &events)
+            let index = try index(document)
+            guard open[index] == nil, !isComplete else { throw .malformed("began a content block twice") }
+            try begin(document["content_block"] ?? .null, at: index, into: &events)
         case "content_block_delta":
-            extend(document["delta"] ?? .null, at: document["index"]?.int ?? 0, into: &events)
+            try extend(document["delta"] ?? .null, at: try index(document), into: &events)
         case "content_block_stop":
-            end(document["index"]?.int ?? 0, into: &events)
+            end(try index(document), into: &events)
         case "message_delta":
-            note(document["usage"])
-            if let reason = document["delta"]?["stop_reason"]?.string { finish(reason, document["delta"], into: &events) }
+            try takeEnd(document, into: &events)
         case "message_stop":
             isOver = true
         case "error":
             throw .provider(ProviderError(inStream: document))
         default:
-            events.append(.init(kind: .keepalive))
+            events.keepalive()
         }
     }
 
-    package mutating func takeWhole(_ body: ByteBuffer) throws(DecodeFault) -> [ChatAPI.ChatEvent] {
-        let answer = try json(body)
-        if answer["type"]?.string == "error" { throw .provider(ProviderError(inStream: answer)) }
+    package mutating func takeWhole(_ answer: JSON, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        try refuseError(answer)
         guard let blocks = answer["content"]?.array else { throw .malformed("answered 200 without an answer") }
-        meta.id = answer["id"]?.string ?? ""
-        note(answer["usage"])
-        var events: [ChatAPI.ChatEvent] = []
+        note(answer)
         for (index, block) in blocks.enumerated() {
-            begin(block, at: index, into: &events)
+            try begin(block, at: index, into: &events)
             end(index, into: &events)
         }
         guard let reason = answer["stop_reason"]?.string else { throw .malformed("sent an answer without stop_reason") }
         finish(reason, answer, into: &events)
         isOver = true
-        return events
     }
 
-    private mutating func begin(_ block: JSON, at index: Int, into events: inout [ChatAPI.ChatEvent]) {
+    private func index(_ document: JSON) throws(DecodeFault) -> Int {
+        try DecodeBounds.index(document["index"], below: DecodeBounds.blocks, of: "a content block")
+    }
+
+    private mutating func takeEnd(_ document: JSON, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        note(["usage": document["usage"] ?? .null])
+        guard let reason = document["delta"]?["stop_reason"]?.string else { return }
+        // Some compatible servers never close their last block.
+        calls.endAll(into: &events)
+        open = [:]
+        finish(reason, document["delta"], into: &events)
+    }
+}
+
+extension AnthropicDecoder {
+    /// Blocks that the canonical form does not model go on as they are, with the deltas that follow.
+    private mutating func begin(_ block: JSON, at index: Int, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        begun += 1
+        guard begun <= DecodeBounds.blocks else { throw .malformed("sent more than \(DecodeBounds.blocks) content blocks") }
         switch block["type"]?.string {
         case "text":
-            append(.text, block["text"]?.string, into: &events)
-        case "thinking":
-            append(.thinking, block["thinking"]?.string, into: &events)
-            sign(block["signature"]?.string, into: &events)
-        case "tool_use":
-            let tool = toolCount
-            toolCount += 1
-            events.append(
-                .init(
-                    kind: .toolCall, toolIndex: tool, id: block["id"]?.string ?? "toolu_\(tool)",
-                    name: block["name"]?.string ?? ""))
-            var hasArguments = false
-            if let input = block["input"], input.object?.isEmpty == false {
-                hasArguments = true
-                events.append(.init(kind: .toolArguments, text: input.text(), toolIndex: tool))
+            open[index] = .text
+            events.text(.text, block["text"]?.string)
+            for citation in block["citations"]?.array ?? [] {
+                events.raw(.rawDelta, ["type": "citations_delta", "citation": citation])
             }
-            tools[index] = (tool, hasArguments)
-        default:
-            // Blocks the canonical form does not model show at least that the provider works.
-            events.append(.init(kind: .keepalive))
+        case "thinking":
+            open[index] = .thinking
+            events.text(.thinking, block["thinking"]?.string)
+            events.signature(block["signature"]?.string)
+        case "redacted_thinking":
+            open[index] = .thinking
+            events.append(.init(kind: .redactedThinking, signature: block["data"]?.string ?? ""))
+        case "tool_use":
+            open[index] = .tool
+            let id = block["id"]?.string ?? "toolu_\(ToolSyntax.hex(.random(in: 0 ... .max)))"
+            try calls.begin(index, id: id, name: block["name"]?.string ?? "", into: &events)
+            if let input = block["input"], input.object?.isEmpty == false { try calls.extend(index, input.text(), into: &events) }
+        case .some:
+            open[index] = .raw
+            events.raw(.rawBlock, block)
+        case nil:
+            throw .malformed("sent a content block without a type")
         }
     }
 
-    private mutating func extend(_ delta: JSON, at index: Int, into events: inout [ChatAPI.ChatEvent]) {
-        switch delta["type"]?.string {
-        case "text_delta": append(.text, delta["text"]?.string, into: &events)
-        case "thinking_delta": append(.thinking, delta["thinking"]?.string, into: &events)
-        case "signature_delta": sign(delta["signature"]?.string, into: &events)
-        case "input_json_delta":
-            guard let tool = tools[index], let text = delta["partial_json"]?.string, !text.isEmpty else { return }
-            tools[index] = (tool.index, true)
-            events.append(.init(kind: .toolArguments, text: text, toolIndex: tool.index))
-        default: events.append(.init(kind: .keepalive))
+    private mutating func extend(_ delta: JSON, at index: Int, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        guard let block = open[index] else { throw .malformed("sent a delta of a content block that is not open") }
+        switch (block, delta["type"]?.string) {
+        case (.raw, .some): events.raw(.rawDelta, delta)
+        case (.text, "text_delta"): events.text(.text, delta["text"]?.string)
+        case (.thinking, "thinking_delta"): events.text(.thinking, delta["thinking"]?.string)
+        case (.thinking, "signature_delta"): events.signature(delta["signature"]?.string)
+        case (.tool, "input_json_delta"): try calls.extend(index, delta["partial_json"]?.string ?? "", into: &events)
+        case (.text, .some(let type)) where !["input_json_delta", "thinking_delta", "signature_delta"].contains(type):
+            events.raw(.rawDelta, delta)
+        case (_, "text_delta"), (_, "thinking_delta"), (_, "signature_delta"), (_, "input_json_delta"), (_, nil):
+            throw .malformed("sent a delta that does not fit its content block")
+        default: events.keepalive()
         }
     }
 
-    /// A call without arguments streams none; its arguments are the empty object.
     private mutating func end(_ index: Int, into events: inout [ChatAPI.ChatEvent]) {
-        guard let tool = tools.removeValue(forKey: index), !tool.hasArguments else { return }
-        events.append(.init(kind: .toolArguments, text: "{}", toolIndex: tool.index))
-    }
-
-    private func append(_ kind: ChatAPI.EventKind, _ text: String?, into events: inout [ChatAPI.ChatEvent]) {
-        if let text, !text.isEmpty { events.append(.init(kind: kind, text: text)) }
-    }
-
-    private func sign(_ signature: String?, into events: inout [ChatAPI.ChatEvent]) {
-        if let signature, !signature.isEmpty { events.append(.init(kind: .signature, signature: signature)) }
+        if open.removeValue(forKey: index) == .tool { calls.end(index, into: &events) }
     }
 
     private mutating func finish(_ reason: String, _ detail: JSON?, into events: inout [ChatAPI.ChatEvent]) {
@@ -117,20 +132,18 @@ package struct AnthropicDecoder: EventDecoder {
             case "max_tokens", "model_context_window_exceeded": .length
             case "tool_use": .toolCalls
             case "refusal": .contentFilter
+            case "pause_turn": .pause
             default: .stop
             }
         events.append(.init(kind: .finish, finish: finish, rawFinish: reason, stopSequence: detail?["stop_sequence"]?.string))
     }
 
-    /// Anthropic counts input without what came from or went to its prompt cache; output is cumulative, the last one counts.
-    private mutating func note(_ json: JSON?) {
-        guard let json, json.object != nil else { return }
-        var usage = meta.usage ?? ChatAPI.Usage()
-        let input = json["input_tokens"]?.int ?? usage.inputTokens - usage.cachedInputTokens - usage.cacheCreationInputTokens
-        if let cached = json["cache_read_input_tokens"]?.int { usage.cachedInputTokens = max(0, cached) }
-        if let created = json["cache_creation_input_tokens"]?.int { usage.cacheCreationInputTokens = max(0, created) }
-        usage.inputTokens = max(0, input) + usage.cachedInputTokens + usage.cacheCreationInputTokens
-        if let output = json["output_tokens"]?.int { usage.outputTokens = max(0, output) }
-        meta.usage = usage
+    /// - Parameter message: an object with the members of a message, or some of them.
+    private mutating func note(_ message: JSON) {
+        if meta.id.isEmpty { meta.id = message["id"]?.string ?? "" }
+        guard let json = message["usage"], json.object != nil else { return }
+        if let tier = json["service_tier"]?.string { meta.serviceTier = tier }
+        usage.note(json)
+        meta.usage = usage.total
     }
 }

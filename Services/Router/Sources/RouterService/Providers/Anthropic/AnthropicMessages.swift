@@ -2,32 +2,77 @@ import BulkheadAPI
 import BulkheadJSON
 
 /// Canonical messages as Anthropic's `system` and `messages`.
-package enum AnthropicMessages {
-    /// All system and developer messages as one text, or as blocks where a block carries more than text (`cache_control`).
-    package static func system(_ messages: [ChatAPI.Message], isNative: Bool) throws -> JSON? {
-        let parts = messages.flatMap(\.parts)
+///
+/// A client of this dialect may write system messages between the turns; they stay there. For clients of other dialects, all
+/// of them stand on top.
+package struct AnthropicMessages {
+    private static let dialect = AnthropicRequest.dialect
+    private static let longestID = 64
+
+    private let intent: ChatIntent
+    private let isNative: Bool
+    private let top: [ChatAPI.Message]
+    private let rest: [ChatAPI.Message]
+
+    package init(_ intent: ChatIntent) {
+        self.intent = intent
+        isNative = intent.isNative(.anthropicMessages)
+        if isNative {
+            let leading = intent.chat.messages.prefix { $0.role == .system || $0.role == .developer }
+            top = Array(leading)
+            rest = Array(intent.chat.messages.dropFirst(leading.count))
+        } else {
+            top = intent.system
+            rest = intent.turns
+        }
+    }
+
+    /// The system prompt as one text, or as blocks where a block carries more than text (`cache_control`).
+    package func system() throws -> JSON? {
+        let parts = top.flatMap(\.parts)
         if parts.isEmpty { return nil }
         guard parts.allSatisfy({ $0.kind == .text || ($0.kind == .raw && isNative) }) else {
-            throw NotExpressible.error("A system message with anything but text", in: AnthropicRequest.dialect)
+            throw NotExpressible.error("A system message with anything but text", in: Self.dialect)
         }
         let isPlain = !isNative || (parts.count == 1 && parts[0].kind == .text && parts[0].extraJson == nil)
-        if isPlain { return .string(parts.map(\.text).joined(separator: "\n\n")) }
-        return .array(try parts.compactMap { try block($0, isNative: isNative) })
+        if isPlain { return .string(parts.map(\.text).filter { !$0.isEmpty }.joined(separator: "\n\n")) }
+        return .array(try parts.compactMap(block))
     }
 
     /// Turns alternate: consecutive messages of one side become one. A tool's result is the user's side.
-    package static func turns(_ messages: [ChatAPI.Message], isNative: Bool) throws -> [JSON] {
+    package func turns() throws -> [JSON] {
         var turns: [(role: String, blocks: [JSON])] = []
-        for message in messages {
-            let role = message.role == .assistant ? "assistant" : "user"
-            let blocks = try message.parts.compactMap { try block($0, isNative: isNative) }
+        for message in rest {
+            let role = Self.role(message.role)
+            let blocks = try message.parts.compactMap(block)
             if turns.last?.role == role {
                 turns[turns.count - 1].blocks += blocks
             } else {
                 turns.append((role, blocks))
             }
         }
-        return turns.filter { !$0.blocks.isEmpty }.map { ["role": .string($0.role), "content": content($0.role, $0.blocks)] }
+        turns = turns.filter { !$0.blocks.isEmpty }
+        trimPrefill(&turns)
+        return turns.map { ["role": .string($0.role), "content": Self.content($0.role, $0.blocks)] }
+    }
+
+    private static func role(_ role: ChatAPI.Role) -> String {
+        switch role {
+        case .assistant: "assistant"
+        case .system, .developer: "system"
+        case .user, .tool, .unspecified: "user"
+        }
+    }
+
+    /// An answer's beginning must not end with white space, which other dialects allow.
+    private func trimPrefill(_ turns: inout [(role: String, blocks: [JSON])]) {
+        guard !isNative, let last = turns.last, last.role == "assistant", let text = last.blocks.last?["text"]?.string else {
+            return
+        }
+        let trimmed = DocumentText.withoutTrailingSpace(text)
+        turns[turns.count - 1].blocks.removeLast()
+        if !trimmed.isEmpty { turns[turns.count - 1].blocks.append(["type": "text", "text": .string(trimmed)]) }
+        if turns[turns.count - 1].blocks.isEmpty { turns.removeLast() }
     }
 
     /// Results must come first in a turn. A single plain text is written as a string, which every compatible server takes.
@@ -38,8 +83,8 @@ package enum AnthropicMessages {
         return .array(blocks.filter(isResult) + blocks.filter { !isResult($0) })
     }
 
-    /// One block; nil for what Anthropic refuses and the model does not need: empty texts, unsigned reasoning.
-    private static func block(_ part: ChatAPI.Part, isNative: Bool) throws -> JSON? {
+    /// One block; nil for what Anthropic refuses and the model does not need: empty texts, reasoning it did not sign.
+    private func block(_ part: ChatAPI.Part) throws -> JSON? {
         var object: JSONObject
         switch part.kind {
         case .text, .refusal:
@@ -47,59 +92,72 @@ package enum AnthropicMessages {
             object = ["type": "text", "text": .string(part.text)]
         case .image:
             object = ["type": "image", "source": try source(part)]
+        case .document:
+            object = ["type": "document", "source": try source(part)]
+            object.add("title", .text(part.name))
         case .toolCall:
-            object = [
-                "type": "tool_use", "id": .string(part.id ?? ""), "name": .string(part.name ?? ""), "input": try input(part.json),
-            ]
+            let input = try NotExpressible.arguments(part.json, in: Self.dialect)
+            object = ["type": "tool_use", "id": .string(id(part.id)), "name": .string(part.name ?? ""), "input": input]
         case .toolResult:
-            object = try result(part, isNative: isNative)
+            object = try result(part)
         case .thinking:
-            guard let signature = part.signature, isNative else { return nil }
-            object = ["type": "thinking", "thinking": .string(part.text), "signature": .string(signature)]
+            guard let thinking = thinking(part) else { return nil }
+            object = thinking
         case .raw where isNative:
             return try NotExpressible.parse(part.json ?? "null", what: "a content block")
-        case .raw, .document, .audio, .unspecified:
-            throw NotExpressible.error("A content part of this kind", in: AnthropicRequest.dialect)
+        case .raw, .audio, .unspecified:
+            throw NotExpressible.error("A content part of this kind", in: Self.dialect)
         }
         if isNative { try object.merge(part.extraJson, what: "a content block") }
         return .object(object)
     }
 
-    private static func input(_ arguments: String?) throws -> JSON {
-        guard let arguments, !arguments.isEmpty else { return [:] }
-        let input = try NotExpressible.parse(arguments, what: "the arguments of a tool call")
-        guard input.object != nil else {
-            throw NotExpressible.error("Tool arguments that are no JSON object", in: AnthropicRequest.dialect)
+    /// Signatures of Claude models hosted by Bedrock are Anthropic's; withheld reasoning is written in another way there.
+    private func thinking(_ part: ChatAPI.Part) -> JSONObject? {
+        guard let signature = part.signature, !signature.isEmpty else { return nil }
+        let origin = intent.origin(part)
+        if part.redacted {
+            return origin == .anthropicMessages ? ["type": "redacted_thinking", "data": .string(signature)] : nil
         }
-        return input
+        guard origin == .anthropicMessages || origin == .bedrock else { return nil }
+        return ["type": "thinking", "thinking": .string(part.text), "signature": .string(signature)]
     }
 
-    private static func result(_ part: ChatAPI.Part, isNative: Bool) throws -> JSONObject {
-        var object: JSONObject = ["type": "tool_result", "tool_use_id": .string(part.id ?? "")]
-        if let json = part.json {
-            let structured = try NotExpressible.parse(json, what: "a tool result")
-            // Lists of text parts look the same in both dialects; anything else of the other one travels as text.
-            let fits = isNative || structured.array?.allSatisfy { $0["type"]?.string == "text" } == true
-            object.append("content", fits ? structured : .string(structured.string ?? structured.text()))
-        } else {
-            object.append("content", .string(part.text))
-        }
+    private func id(_ id: String?) -> String { isNative ? id ?? "" : ToolSyntax.id(id, longest: Self.longestID) }
+
+    private func result(_ part: ChatAPI.Part) throws -> JSONObject {
+        var object: JSONObject = ["type": "tool_result", "tool_use_id": .string(id(part.id))]
+        object.append("content", isNative ? try nativeContent(part) : try foreignContent(part))
         if part.isError { object.append("is_error", true) }
         return object
     }
 
-    private static func source(_ part: ChatAPI.Part) throws -> JSON {
-        guard let url = part.url else {
-            return ["type": "base64", "media_type": .string(part.mediaType ?? "image/png"), "data": .string(part.text)]
+    private func nativeContent(_ part: ChatAPI.Part) throws -> JSON {
+        try part.json.map { try NotExpressible.parse($0, what: "a tool result") } ?? .string(part.text)
+    }
+
+    private func foreignContent(_ part: ChatAPI.Part) throws -> JSON {
+        let pieces = try ToolOutput.pieces(part)
+        guard !ToolOutput.media(pieces).isEmpty else { return .string(ToolOutput.plainText(pieces, isError: false)) }
+        return .array(
+            try pieces.compactMap { piece in
+                switch piece {
+                case .text(let text): text.isEmpty ? nil : ["type": "text", "text": .string(text)]
+                case .json(let json): ["type": "text", "text": .string(json.text())]
+                case .media(let part): try block(part)
+                }
+            })
+    }
+
+    private func source(_ part: ChatAPI.Part) throws -> JSON {
+        switch try MediaSource(part, Self.dialect) {
+        case .url(let url): return ["type": "url", "url": .string(url)]
+        case .text(let text): return ["type": "text", "media_type": "text/plain", "data": .string(text)]
+        case .data(let type, let base64):
+            if !isNative, part.kind == .document, type != "application/pdf" {
+                throw NotExpressible.error("A document of type '\(type.prefix(64))'", in: Self.dialect)
+            }
+            return ["type": "base64", "media_type": .string(type), "data": .string(base64)]
         }
-        guard url.hasPrefix("data:") else { return ["type": "url", "url": .string(url)] }
-        guard let comma = url.firstIndex(of: ","), let mark = url.firstRange(of: ";base64"), mark.upperBound == comma else {
-            throw NotExpressible.error("An image as a data: URL that is not base64", in: AnthropicRequest.dialect)
-        }
-        let type = String(url[url.index(url.startIndex, offsetBy: 5) ..< mark.lowerBound])
-        return [
-            "type": "base64", "media_type": .string(type.isEmpty ? "image/png" : type),
-            "data": .string(String(url[url.index(after: comma)...])),
-        ]
     }
 }

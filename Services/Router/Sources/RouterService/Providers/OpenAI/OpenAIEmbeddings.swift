@@ -6,12 +6,15 @@ import NIOCore
 /// `POST /v1/embeddings`.
 package enum OpenAIEmbeddings {
     /// Numbers are asked for as text (`float`): every compatible server has it.
-    package static func request(_ request: RouterAPI.EmbedRequest, model: String) -> UpstreamRequest {
+    /// - Throws: `CallError` INVALID_ARGUMENT for JSON inside the request that is none.
+    package static func request(_ request: RouterAPI.EmbedRequest, model: String) throws -> UpstreamRequest {
+        let tokens = try request.tokenInputsJson.map { try NotExpressible.parse($0, what: "input") }
         var body: JSONObject = [
-            "model": .string(model), "input": .array(request.inputs.map { .string($0) }), "encoding_format": "float",
+            "model": .string(model), "input": tokens ?? .array(request.inputs.map { .string($0) }), "encoding_format": "float",
         ]
         body.add("dimensions", .number(request.dimensions))
         body.add("user", .text(request.endUser))
+        try body.merge(request.extraJson, what: "the request")
         return UpstreamRequest(path: "/v1/embeddings", body: JSON.object(body).bytes(), expectsStream: false)
     }
 

@@ -1,23 +1,48 @@
 import BulkheadAPI
 import BulkheadJSON
 
-/// Canonical messages as members of OpenAI's `messages`.
-package enum OpenAIMessages {
-    private static let dialect = "OpenAI chat"
+/// Canonical messages as OpenAI's `messages`.
+package struct OpenAIMessages {
+    private static let dialect = OpenAIRequest.dialect
+    /// OpenAI takes no longer ids of calls.
+    private static let longestID = 40
 
-    /// One message becomes several when it holds tool results: each of them is a message of its own, before the rest.
-    package static func encode(_ message: ChatAPI.Message, isNative: Bool) throws -> [JSON] {
-        var encoded = try message.parts.filter { $0.kind == .toolResult }.map { try toolResult($0, message, isNative: isNative) }
-        let rest = message.parts.filter { $0.kind != .toolResult }
-        guard encoded.isEmpty || !rest.isEmpty else { return encoded }
-        var object: JSONObject = ["role": .string(role(message.role))]
-        if message.role == .assistant {
-            try addAssistant(rest, isNative: isNative, to: &object)
-        } else {
-            object.append("content", try content(rest, isNative: isNative))
+    private let intent: ChatIntent
+    private let isNative: Bool
+    /// Compatible servers want their own reasoning back; OpenAI's have no member for it.
+    private let takesReasoning: Bool
+
+    private init(_ intent: ChatIntent, model: String) {
+        self.intent = intent
+        isNative = intent.isNative(.openaiChat)
+        takesReasoning = !ModelFamily.isOpenAIReasoning(model) && !ModelFamily.isOpenAIPlain(model)
+    }
+
+    /// - Throws: `CallError` INVALID_ARGUMENT for what the dialect cannot express.
+    package static func encode(_ intent: ChatIntent, model: String) throws -> [JSON] {
+        let encoder = OpenAIMessages(intent, model: model)
+        return try intent.chat.messages.flatMap { try encoder.encode($0) }
+    }
+
+    /// One message becomes several when it holds tool results: each of them is a message of its own, before the rest. Images
+    /// and documents a tool returned follow as the user's: tool messages hold text only.
+    private func encode(_ message: ChatAPI.Message) throws -> [JSON] {
+        var encoded: [JSON] = []
+        var attached: [ChatAPI.Part] = []
+        for part in message.parts where part.kind == .toolResult {
+            encoded.append(try toolResult(part, message, &attached))
         }
-        object.add("name", .text(message.name))
-        if isNative { try object.merge(message.extraJson, what: "a message") }
+        let rest = attached + message.parts.filter { $0.kind != .toolResult }
+        guard encoded.isEmpty || !rest.isEmpty else { return encoded }
+        let role = encoded.isEmpty ? message.role : .user
+        var object: JSONObject = ["role": .string(Self.role(role))]
+        if role == .assistant {
+            try addAssistant(rest, to: &object)
+        } else {
+            object.append("content", try content(rest))
+        }
+        if isNative || Self.isName(message.name) { object.add("name", .text(message.name)) }
+        if isNative, encoded.isEmpty { try object.merge(message.extraJson, what: "a message") }
         encoded.append(.object(object))
         return encoded
     }
@@ -32,48 +57,49 @@ package enum OpenAIMessages {
         }
     }
 
-    private static func toolResult(_ part: ChatAPI.Part, _ message: ChatAPI.Message, isNative: Bool) throws -> JSON {
-        var object: JSONObject = ["role": "tool", "tool_call_id": .string(part.id ?? "")]
-        if let json = part.json {
-            let structured = try NotExpressible.parse(json, what: "a tool result")
-            object.append("content", isNative ? structured : .string(text(of: structured)))
-        } else {
+    private static func isName(_ name: String?) -> Bool { name.map { $0.utf8.count <= 64 } ?? false }
+
+    private func toolResult(_ part: ChatAPI.Part, _ message: ChatAPI.Message, _ attached: inout [ChatAPI.Part]) throws -> JSON {
+        var object: JSONObject = ["role": "tool", "tool_call_id": .string(id(part.id))]
+        if isNative, let json = part.json {
+            object.append("content", try NotExpressible.parse(json, what: "a tool result"))
+        } else if isNative {
             object.append("content", .string(part.text))
+        } else {
+            let pieces = try ToolOutput.pieces(part)
+            attached += ToolOutput.media(pieces)
+            object.append("content", .string(ToolOutput.plainText(pieces, isError: part.isError)))
         }
         if isNative, message.role == .tool { try object.merge(message.extraJson, what: "a message") }
         return .object(object)
     }
 
-    /// The text of a list of content blocks; anything else as JSON, so that nothing the tool said is lost.
-    private static func text(of json: JSON) -> String {
-        guard let blocks = json.array else { return json.string ?? json.text() }
-        let texts = blocks.compactMap { $0["text"]?.string }
-        return texts.count == blocks.count ? texts.joined(separator: "\n") : json.text()
-    }
+    private func id(_ id: String?) -> String { isNative ? id ?? "" : ToolSyntax.id(id, longest: Self.longestID) }
 
-    /// Reasoning is left out: chat completions have no member for it, and the model made it for itself.
-    private static func addAssistant(_ parts: [ChatAPI.Part], isNative: Bool, to object: inout JSONObject) throws {
-        let calls = try parts.compactMap { try toolCall($0, isNative: isNative) }
+    private func addAssistant(_ parts: [ChatAPI.Part], to object: inout JSONObject) throws {
+        let calls = try parts.compactMap { try toolCall($0) }
         let refusals = parts.filter { $0.kind == .refusal }
         let rest = parts.filter { ![.toolCall, .refusal, .thinking, .raw].contains($0.kind) }
         if !rest.isEmpty {
-            object.append("content", try content(rest, isNative: isNative))
+            object.append("content", try content(rest))
         } else {
             object.append("content", calls.isEmpty && refusals.isEmpty ? "" : .null)
         }
         if !refusals.isEmpty { object.append("refusal", .string(refusals.map(\.text).joined())) }
-        if !calls.isEmpty { object.append("tool_calls", .array(calls)) }
+        object.add("tool_calls", list: calls)
+        let thoughts = parts.filter { $0.kind == .thinking && !$0.redacted && intent.origin($0) == .openaiChat }
+        if takesReasoning, !thoughts.isEmpty { object.append("reasoning_content", .string(thoughts.map(\.text).joined())) }
     }
 
     /// nil for parts that are no call. What an assistant did that the canonical form does not model is a call of another kind.
-    private static func toolCall(_ part: ChatAPI.Part, isNative: Bool) throws -> JSON? {
+    private func toolCall(_ part: ChatAPI.Part) throws -> JSON? {
         switch part.kind {
         case .raw:
-            guard isNative else { throw NotExpressible.error("A content part of this kind", in: dialect) }
+            guard isNative else { throw NotExpressible.error("A content part of this kind", in: Self.dialect) }
             return try NotExpressible.parse(part.json ?? "null", what: "a tool call")
         case .toolCall:
             var call: JSONObject = [
-                "id": .string(part.id ?? ""), "type": "function",
+                "id": .string(id(part.id)), "type": "function",
                 "function": ["name": .string(part.name ?? ""), "arguments": .string(part.json ?? "{}")],
             ]
             if isNative { try call.merge(part.extraJson, what: "a tool call") }
@@ -84,35 +110,58 @@ package enum OpenAIMessages {
     }
 
     /// A string for one plain text, else a list of parts.
-    private static func content(_ parts: [ChatAPI.Part], isNative: Bool) throws -> JSON {
+    private func content(_ parts: [ChatAPI.Part]) throws -> JSON {
         if parts.isEmpty { return "" }
         if parts.count == 1, parts[0].kind == .text, !isNative || parts[0].extraJson == nil { return .string(parts[0].text) }
-        return .array(try parts.filter { $0.kind != .thinking }.map { try part($0, isNative: isNative) })
+        return .array(try parts.filter { $0.kind != .thinking }.map { try part($0) })
     }
 
-    private static func part(_ part: ChatAPI.Part, isNative: Bool) throws -> JSON {
+    private func part(_ part: ChatAPI.Part) throws -> JSON {
         var object: JSONObject
         switch part.kind {
         case .text:
             object = ["type": "text", "text": .string(part.text)]
         case .image:
-            let url = part.url ?? "data:\(part.mediaType ?? "image/png");base64,\(part.text)"
-            return .object(try image(url, part, isNative: isNative))
+            return .object(try image(part))
+        case .document:
+            object = try document(part)
+        case .audio:
+            object = try audio(part)
         case .refusal:
             object = ["type": "refusal", "refusal": .string(part.text)]
         case .raw where isNative:
             return try NotExpressible.parse(part.json ?? "null", what: "a content part")
         default:
-            throw NotExpressible.error("A content part of this kind", in: dialect)
+            throw NotExpressible.error("A content part of this kind", in: Self.dialect)
         }
         if isNative { try object.merge(part.extraJson, what: "a content part") }
         return .object(object)
     }
 
     /// Members beside the URL (`detail`) stand inside `image_url`.
-    private static func image(_ url: String, _ part: ChatAPI.Part, isNative: Bool) throws -> JSONObject {
+    private func image(_ part: ChatAPI.Part) throws -> JSONObject {
+        let url = part.url ?? "data:\(part.mediaType ?? "image/png");base64,\(part.text)"
         var inner: JSONObject = ["url": .string(url)]
         if isNative { try inner.merge(part.extraJson, what: "an image") }
         return ["type": "image_url", "image_url": .object(inner)]
+    }
+
+    private func document(_ part: ChatAPI.Part) throws -> JSONObject {
+        switch try MediaSource(part, Self.dialect) {
+        case .url: throw NotExpressible.error("A document by URL", in: Self.dialect)
+        case .text(let text): return ["type": "text", "text": .string(DocumentText.titled(part.name, text))]
+        case .data(let type, let base64):
+            try DocumentText.checkCitations(part, isNative: isNative, Self.dialect)
+            let name = part.name ?? "document"
+            return ["type": "file", "file": ["filename": .string(name), "file_data": .string("data:\(type);base64,\(base64)")]]
+        }
+    }
+
+    private func audio(_ part: ChatAPI.Part) throws -> JSONObject {
+        guard case .data(let type, let base64) = try MediaSource(part, Self.dialect) else {
+            throw NotExpressible.error("Sound by URL", in: Self.dialect)
+        }
+        let format = type.hasSuffix("mpeg") || type.hasSuffix("mp3") ? "mp3" : "wav"
+        return ["type": "input_audio", "input_audio": ["data": .string(base64), "format": .string(format)]]
     }
 }
