@@ -7,7 +7,7 @@ import NIOPosix
 struct Main: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bulkhead-demo-provider",
-        abstract: "A stand-in LLM provider: OpenAI, Anthropic and Gemini over HTTP, with scripted faults.",
+        abstract: "A stand-in LLM provider: OpenAI, Anthropic, Gemini and Bedrock over HTTP, with scripted faults.",
         discussion: "Example: bulkhead-demo-provider --listen 127.0.0.1:8901 --latency 20ms --tokens-per-second 50")
 
     @Option(help: "Where to listen; port 0 takes a free one.")

@@ -19,8 +19,6 @@ struct Reply {
         body(&writer)
         return Reply(status: status, body: .whole(writer.buffer))
     }
-
-    static func stream(_ frames: StreamFrames) -> Reply { Reply(contentType: "text/event-stream", body: .stream(frames)) }
 }
 
 /// A streamed body: what comes before the first token, one frame a token, and what comes after the last.

@@ -15,11 +15,24 @@ protocol Dialect {
     static func writeError(_ status: HTTPResponseStatus, _ error: BadRequest, _ writer: inout JSONWriter)
     /// What the provider calls its request id.
     static var requestIDHeader: String { get }
+    /// The media type of a streamed answer.
+    static var streamType: String { get }
+    /// Headers that an error answer has besides.
+    static func errorHeaders(_ status: HTTPResponseStatus) -> [(name: String, value: String)]
 }
 
 extension Dialect {
+    static var streamType: String { "text/event-stream" }
+    static func errorHeaders(_ status: HTTPResponseStatus) -> [(name: String, value: String)] { [] }
+
     static func errorReply(_ status: HTTPResponseStatus, _ error: BadRequest) -> Reply {
-        .json(status: status) { writeError(status, error, &$0) }
+        var reply = Reply.json(status: status) { writeError(status, error, &$0) }
+        reply.headers += errorHeaders(status)
+        return reply
+    }
+
+    static func streamReply(_ answers: [Answer], to ask: Ask) -> Reply {
+        Reply(contentType: streamType, body: .stream(frames(answers, to: ask)))
     }
 
     /// An error in mid-stream.

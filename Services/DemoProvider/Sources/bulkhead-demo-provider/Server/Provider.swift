@@ -27,9 +27,11 @@ final class Provider: Sendable {
         case (.POST, "/v1/chat/completions"): chat(OpenAIChat.self, request)
         case (.POST, "/v1/responses"): chat(OpenAIResponses.self, request)
         case (.POST, "/v1/embeddings"): embeddings(request)
+        case (.POST, "/v1/moderations"): moderations(request)
         case (.POST, "/v1/messages"): chat(AnthropicMessages.self, request)
         case (.POST, "/v1/messages/count_tokens"): countTokens(request)
         case (.POST, let path) where path.hasPrefix("/v1beta/models/"): gemini(request)
+        case (.POST, let path) where path.hasPrefix("/model/"): bedrock(request)
         case (.GET, let path) where path.hasPrefix("/v1/models"): Outcome(reply: models(request), directives: .none)
         case (_, let path) where path.hasPrefix("/_"): Outcome(reply: control(request), directives: .none)
         case (.GET, "/health"): Outcome(reply: .json { $0.object { $0.field("status", "ok") } }, directives: .none)
@@ -50,11 +52,11 @@ final class Provider: Sendable {
 }
 
 extension Provider {
-    private func chat<D: Dialect>(_ dialect: D.Type, _ request: Request) -> Outcome {
-        answered(request, by: D.self) { body, directives throws(BadRequest) in
+    private func chat<D: Dialect>(_ dialect: D.Type, _ request: Request, adding additions: JSONObject = [:]) -> Outcome {
+        answered(request, by: D.self, adding: additions) { body, directives throws(BadRequest) in
             let ask = try D.ask(body)
             let answers = (0 ..< ask.choices).map { Answer(to: ask, choice: $0, length: directives.tokens) }
-            return ask.streams ? .stream(D.frames(answers, to: ask)) : .json { D.write(answers, to: ask, &$0) }
+            return ask.streams ? D.streamReply(answers, to: ask) : .json { D.write(answers, to: ask, &$0) }
         }
     }
 
@@ -65,14 +67,33 @@ extension Provider {
         guard parts.count == 2, isStream || parts[1] == "generateContent" else {
             return Outcome(reply: unknownRoute(request), directives: .none)
         }
-        let additions: JSONObject = ["model": .string(String(parts[0])), "stream": .bool(isStream)]
+        let additions: JSONObject = ["model": .string(PathText.decoded(parts[0])), "stream": .bool(isStream)]
         return answered(request, by: Gemini.self, adding: additions) { body, directives throws(BadRequest) in
             if isStream, request.target.query?.contains("alt=sse") != true {
                 throw BadRequest(message: "streamGenerateContent is supported with ?alt=sse only")
             }
             let ask = try Gemini.ask(body)
             let answers = (0 ..< ask.choices).map { Answer(to: ask, choice: $0, length: directives.tokens) }
-            return isStream ? .stream(Gemini.frames(answers, to: ask)) : .json { Gemini.write(answers, to: ask, &$0) }
+            return isStream ? Gemini.streamReply(answers, to: ask) : .json { Gemini.write(answers, to: ask, &$0) }
+        }
+    }
+
+    /// Bedrock names the model and the method in the path: `/model/{model}/{method}`.
+    private func bedrock(_ request: Request) -> Outcome {
+        let parts = request.target.path.dropFirst("/model/".count).split(separator: "/")
+        let isStream = parts.last == "converse-stream"
+        guard parts.count == 2, isStream || parts[1] == "converse" else {
+            return Outcome(reply: unknownRoute(request), directives: .none)
+        }
+        let additions: JSONObject = ["model": .string(PathText.decoded(parts[0])), "stream": .bool(isStream)]
+        return chat(Bedrock.self, request, adding: additions)
+    }
+
+    private func moderations(_ request: Request) -> Outcome {
+        answered(request, by: OpenAIChat.self) { body, _ throws(BadRequest) in
+            let texts = try OpenAIModerations.texts(body)
+            let model = body["model"]?.string ?? "omni-moderation-latest"
+            return .json { OpenAIModerations.write(texts, model: model, &$0) }
         }
     }
 
