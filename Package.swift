@@ -89,6 +89,9 @@ let sharedTargets: [[Target]] = [
             "BulkheadCore", "BulkheadResilience", "BulkheadWire", "BulkheadProtosC", "CProtobufC", "CBulkheadSystem", .nio,
             .nioPosix, .deque, .log,
         ]),
+    shared(
+        "BulkheadRedis", "Redis",
+        ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CHiredis", .nio, .nioPosix, .deque, .log]),
     shared("BulkheadObservability", "Observability", ["BulkheadCore", .log]),
     shared(
         "BulkheadServiceKit", "ServiceKit",
@@ -111,6 +114,7 @@ let sharedTargets: [[Target]] = [
     ],
     system("CProtobufC", apt: "libprotobuf-c-dev"),
     system("COpenBLAS", apt: "libopenblas-dev"),
+    system("CHiredis", apt: "libhiredis-dev"),
     shim("CBulkheadSystem"),
     shim("CBulkheadWire", ["CProtobufC"]),
     shim("CBulkheadJSON", libraries: ["simdjson", "stdc++"]),
@@ -119,7 +123,7 @@ let sharedTargets: [[Target]] = [
 
 let serviceTargets: [[Target]] = [
     service("Edge", ["BulkheadHTTP", "BulkheadJSON", .hummingbird, .httpTypes, .nioHTTP1, .crypto]),
-    service("Router", ["BulkheadHTTP", "BulkheadJSON", .crypto]),
+    service("Router", ["BulkheadHTTP", "BulkheadJSON", "BulkheadRedis", .crypto]),
     service("Retrieval", ["COpenBLAS"]),
     service("Session", [.grdb, .crypto]),
     service("Credentials", ["BulkheadHTTP", .asyncHTTPClient, .nioHTTP1, .nioSSL, .crypto, .cryptoExtras]),
@@ -165,8 +169,12 @@ let testTargets: [[Target]] = [
         "RouterTests", "Unit/RouterTests",
         [
             "RouterService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadResilience",
-            "BulkheadObservability", .nio, .log,
+            "BulkheadObservability", .nio, .nioPosix, .log,
         ]),
+    test("RedisTests", "Unit/RedisTests", ["BulkheadRedis", "BulkheadCore", "BulkheadConfig", .nio, .nioPosix, .log]),
+    test(
+        "AnswerCacheConformanceTests", "Conformance/AnswerCache",
+        ["RouterService", "BulkheadCore", "BulkheadAPI", "BulkheadRedis", .nio, .nioPosix, .log]),
     test("RetrievalTests", "Unit/RetrievalTests", ["RetrievalService", "BulkheadCore", "BulkheadConfig"]),
     test(
         "SessionTests", "Unit/SessionTests",

@@ -29,6 +29,12 @@ package struct StoresConfiguration: Sendable {
         package var url: String
         /// The file that holds the password.
         package var passwordFile: String?
+
+        /// A server at `url`.
+        package init(url: String, passwordFile: String? = nil) {
+            self.url = url
+            self.passwordFile = passwordFile
+        }
     }
 
     /// What keeps durable state; `postgres` is set when it is `.postgres`.

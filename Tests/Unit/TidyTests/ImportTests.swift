@@ -13,6 +13,7 @@ import Testing
         "Shared/HTTP": ["BulkheadCore", "BulkheadJSON"],
         "Shared/Wire": ["CBulkheadWire", "CProtobufC"],
         "Shared/IPC": ["BulkheadCore", "BulkheadResilience", "BulkheadWire", "BulkheadProtosC", "CProtobufC", "CBulkheadSystem"],
+        "Shared/Redis": ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CHiredis"],
         "Shared/Observability": ["BulkheadCore"],
         "Shared/ServiceKit": [
             "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadObservability",
@@ -30,6 +31,7 @@ import Testing
         "CProtobufC": ["Shared/Wire", "Shared/IPC/Generated", "Protos/API/Generated"],
         "BulkheadProtosC": ["Shared/IPC/Generated", "Protos/API/Generated"],
         "CBulkheadJSON": ["Shared/JSON"],
+        "CHiredis": ["Shared/Redis"],
         "COpenBLAS": ["Services/Retrieval/Sources/RetrievalService"],
         // Descriptors, locks, sd_notify: the few calls Swift cannot make. Socket credentials (IPC), process start (kit, suite).
         "CBulkheadSystem": ["Shared/IPC", "Shared/ServiceKit", "Services/Suite/Sources/bulkhead"],

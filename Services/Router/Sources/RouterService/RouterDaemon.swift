@@ -49,7 +49,8 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
     private let left: LeftAnswers
     private let switches: TargetSwitches
     private let context: ServiceContext
-    private let cache: ExactCache
+    private let cache: RouterCache
+    private let health: RouterHealth
     private let metrics: RouterMetrics
     private let counter: TokenCounter
     private let unpriced: UnknownPrices
@@ -67,8 +68,9 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
         let path = "\(context.stateDirectory)/targets.json"
         switches = try await context.blocking { TargetSwitches.open(path: path) }
         self.context = context
-        cache = ExactCache(configuration.cache.exact)
         metrics = RouterMetrics(context.metrics)
+        health = RouterHealth { context.reportHealth($0) }
+        cache = try RouterCache(configuration.cache.exact, context, health)
         let exchange = UpstreamExchange(client: CredentialsClient(link: context.link(to: .credentials)))
         let failover = Failover(
             breakers: breakerBook, cooldowns: cooldowns, metrics: metrics, eventLoop: context.eventLoop,
@@ -76,7 +78,8 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
         left = LeftAnswers(eventLoop: context.eventLoop)
         let order = TargetOrder(scores: TargetScores(), affinity: ProviderAffinity())
         chats = ChatExecution(
-            exchange: exchange, failover: failover, order: order, left: left, cache: cache, metrics: metrics)
+            exchange: exchange, failover: failover, order: order, left: left,
+            cached: CachedChat(cache: cache.answers, eventLoop: context.eventLoop), metrics: metrics)
         embeddings = EmbedExecution(
             exchange: exchange, retrieval: RetrievalClient(link: context.link(to: .retrieval)), failover: failover, order: order)
         moderations = ModerationExecution(exchange: exchange, failover: failover)
@@ -86,8 +89,9 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
 
     package var verbs: [AdminVerb] {
         RouterVerbs(
-            settings: { [self] in current }, breakers: breakerBook, cache: cache, switches: switches, tallies: metrics.tallies
+            settings: { [self] in current }, breakers: breakerBook, switches: switches, tallies: metrics.tallies
         ).all
+            + CacheVerbs(cache: cache.answers, settings: { [self] in current }).all
             + [
                 AdminVerb("target.list") { [self] (_: NoValue) in TargetSwitchReport(current, switches) },
                 AdminVerb("target.set") { [self] (asked: TargetSwitch) in try await set(asked) },
@@ -95,10 +99,11 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
     }
 
     package func start() async throws {
+        cache.start()
         if let problem = switches.problem {
             context.logger.error(
                 "switched-off targets are on again", metadata: ["reason": "\(problem)", "next": "bulkhead-router target disable"])
-            context.reportHealth(PeerHealth(state: .degraded, reason: Self.switchesLost))
+            health.set(.switches, Self.switchesLost)
         }
         let disabled = switches.disabled
         if !disabled.isEmpty {
@@ -116,7 +121,7 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
         let changed = try await context.blocking { [switches] in
             try switches.set(asked.target, disabled: asked.isDisabled)
         }
-        context.reportHealth(PeerHealth(state: .ready))
+        health.set(.switches, nil)
         if changed {
             context.logger.notice(
                 "a target was switched", metadata: ["target": "\(asked.target)", "on": "\(!asked.isDisabled)"])
@@ -127,7 +132,7 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
     package func reload(_ configuration: RouterConfiguration) async throws {
         settings.withLock { $0 = RouterSettings(configuration, counter: counter, unpriced: unpriced) }
         breakerBook.reconfigure(configuration.breaker)
-        cache.reconfigure(configuration.cache.exact)
+        cache.answers.memory.reconfigure(maxEntries: configuration.cache.exact.maxEntries)
     }
 
     package func drain(grace: Duration) async {}
@@ -206,6 +211,7 @@ extension RouterDaemon {
         let breakers = breakerBook.all().map {
             (name: $0.name, isOpen: $0.breaker.state == .open || $0.breaker.state == .forcedOpen)
         }
-        metrics.collect(cache: cache.statistics, breakers: breakers, disabled: switches.disabled)
+        metrics.collect(breakers: breakers, disabled: switches.disabled)
+        cache.collectMetrics()
     }
 }

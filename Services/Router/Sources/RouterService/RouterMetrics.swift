@@ -8,10 +8,6 @@ package final class RouterMetrics: Sendable {
     /// Targets asked after another one had failed.
     package let fallbacks: Counter
     package let fallbackAnswers: Counter
-    package let cacheHits: Counter
-    package let cacheMisses: Counter
-    private let cacheEntries: Gauge
-    private let cacheBytes: Gauge
     private let registry: MetricsRegistry
     private let perProvider = Mutex(PerProvider())
     /// By target, for the operator's verbs: as labels of metrics they would be too many.
@@ -30,10 +26,6 @@ package final class RouterMetrics: Sendable {
         fallbacks = registry.counter("router_fallbacks", help: "Targets asked after another target of the route.")
         fallbackAnswers = registry.counter(
             "router_fallback_answers", help: "Requests answered with the configured fallback answer.")
-        cacheHits = registry.counter("router_cache_hits", help: "Requests answered from the exact cache.")
-        cacheMisses = registry.counter("router_cache_misses", help: "Requests looked up in the exact cache in vain.")
-        cacheEntries = registry.gauge("router_cache_entries", help: "Answers in the exact cache.")
-        cacheBytes = registry.gauge("router_cache_bytes", help: "Estimated memory of the exact cache.")
     }
 
     /// Counts one try.
@@ -58,9 +50,7 @@ package final class RouterMetrics: Sendable {
     }
 
     /// Brings gauges up to date.
-    package func collect(cache: ExactCache.Statistics, breakers: [(name: String, isOpen: Bool)], disabled: [String]) {
-        cacheEntries.set(cache.entries)
-        cacheBytes.set(cache.bytes)
+    package func collect(breakers: [(name: String, isOpen: Bool)], disabled: [String]) {
         for (name, isOpen) in breakers {
             registry.gauge(
                 "router_target_open", help: "1 while the breaker of a target keeps requests away.", labels: [("target", name)]

@@ -54,8 +54,6 @@ package struct SessionConfiguration: ServiceConfiguration {
     package var jobAttempts: Int
     /// Where durable state is kept.
     package var durable: StoresConfiguration.Durable
-    /// Where fast state is kept.
-    package var fast: StoresConfiguration.Fast
 
     package init(section: ConfigSection, suite: SuiteConfiguration) {
         let limits = section.section("limits")
@@ -76,6 +74,5 @@ package struct SessionConfiguration: ServiceConfiguration {
         jobWorkers = jobs.int("workers", default: 8, in: 1 ... 1024)
         jobAttempts = jobs.int("max_attempts", default: 10, in: 1 ... 100)
         durable = suite.stores.durable
-        fast = suite.stores.fast
     }
 }

@@ -49,9 +49,9 @@ final class Exchange {
     func identify(_ caller: Caller, endUser: String?) {
         let user = caller.user.isEmpty ? endUser ?? caller.keyID : caller.user
         metadata.tenant = Self.prefix(caller.tenant, bytes: 128)
-        metadata.user = Self.prefix(user, bytes: 256)
+        metadata.user = UserScope.text(user: caller.user, endUser: endUser, keyID: caller.keyID)
         event.tenant = metadata.tenant
-        event.user = metadata.user
+        event.user = Self.prefix(user, bytes: 256)
         event.keyID = caller.keyID
         event.degraded = caller.degraded
     }

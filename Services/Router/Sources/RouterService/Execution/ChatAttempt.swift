@@ -14,6 +14,8 @@ package struct ChatAttempt {
     package let eventLoop: any EventLoop
     /// What START says of the cache.
     package let cache: ChatAPI.CacheOutcome
+    /// What START says was missing, besides what a try finds missing.
+    package let degraded: [String]
 
     /// The largest whole answer and the largest error body that are read.
     private static let maxAnswer = 32 << 20

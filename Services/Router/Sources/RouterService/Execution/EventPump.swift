@@ -132,7 +132,7 @@ package struct EventPump {
         let created = decoder.meta.created
         return .init(
             provider: one.target.provider, model: one.target.model, attempts: one.number, cache: attempt.cache,
-            degraded: one.degraded, responseID: decoder.meta.id, created: created == 0 ? time(nil) : created,
+            degraded: one.degraded + attempt.degraded, responseID: decoder.meta.id, created: created == 0 ? time(nil) : created,
             dialect: one.target.dialect.canonical)
     }
 }

@@ -1,0 +1,66 @@
+import BulkheadConfig
+import BulkheadCore
+import BulkheadIPC
+import BulkheadRedis
+import BulkheadServiceKit
+import Foundation
+import Synchronization
+
+/// The answer cache with what it needs of the process: the connection to Redis, its health, its metrics.
+package struct RouterCache: Sendable {
+    package let answers: AnswerCache
+    private let client: RedisClient?
+    private let context: ServiceContext
+
+    /// - Throws: `StartupFailure` (78) for an address of Redis that cannot be used.
+    package init(_ configuration: AnswerCacheConfiguration.Exact, _ context: ServiceContext, _ health: RouterHealth) throws {
+        let returned = Returned()
+        client = try Self.client(context, returned, health)
+        let metrics = AnswerCacheMetrics(context.metrics)
+        answers = AnswerCache(maxEntries: configuration.maxEntries, redis: client.map { RedisAnswers($0) }, metrics: metrics)
+        self.context = context
+        returned.cache.withLock { [answers] in $0 = answers }
+    }
+
+    /// Connects, and stays connected.
+    package func start() {
+        guard let client else { return }
+        context.background("redis") { await client.maintain() }
+    }
+
+    /// Brings gauges up to date.
+    package func collectMetrics() {
+        answers.metrics.collect(
+            answers.statistics, waiting: answers.flights.waiting, redisIsReady: answers.redis?.isReady)
+    }
+
+    /// Who is told that Redis is back; it exists later than the connection.
+    private final class Returned: Sendable {
+        let cache = Mutex<AnswerCache?>(nil)
+    }
+
+    private static func client(_ context: ServiceContext, _ returned: Returned, _ health: RouterHealth) throws -> RedisClient? {
+        let stores = context.suite.stores
+        guard stores.fast == .redis, let redis = stores.redis else { return nil }
+        let address: RedisAddress
+        do throws(RedisAddress.Problem) {
+            address = try RedisAddress(redis)
+        } catch {
+            throw StartupFailure(error.description, exitCode: 78)
+        }
+        let observer = RedisObserver(state: { isReady, reason in
+            if isReady { returned.cache.withLock { $0 }?.redisReturned() }
+            let away = "redis is away (\(reason.map { "\($0)" } ?? "")): answers are kept in memory"
+            health.set(.redis, isReady ? nil : away)
+        })
+        return RedisClient(
+            address, eventLoop: context.eventLoop, password: { try await password(address, context) }, observer: observer,
+            logger: context.logger)
+    }
+
+    private static func password(_ address: RedisAddress, _ context: ServiceContext) async throws -> String? {
+        guard let file = address.passwordFile else { return nil }
+        let text = try await context.blocking { try String(contentsOfFile: file, encoding: .utf8) }
+        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    }
+}
