@@ -13,6 +13,7 @@ package struct RedisAddress: Sendable, Equatable {
         package let description: String
     }
 
+    /// The way to it.
     package var endpoint: Endpoint
     /// The number of the database (SELECT).
     package var database: Int
