@@ -59,6 +59,10 @@ def c_func(package, name):
     return "__".join(package.split(".")) + "__" + lower
 
 
+# Values above this many bytes keep their fields in a box that copies share.
+INLINE_BYTES = 160
+
+
 class Schema:
     def __init__(self, files):
         self.files = files
@@ -187,25 +191,24 @@ class Emitter:
         func = c_func(self.file.package, message.name)
         self.doc((4, index), 1, f"{message.name} of {self.file.name}.")
         self.out(f"package struct {message.name}: WireMessage, Equatable {{", 1)
-        parameters, assigns = [], []
-        for place, field in enumerate(message.field):
-            swift, default = self.field_type(field)
-            name = swift_name(field)
-            self.doc((4, index, 2, place), 2, f"`{field.name}` of the message.")
-            if field.label == F.LABEL_REPEATED:
-                declared, initial = f"[{swift}]", "[]"
-            elif self.is_optional(field):
-                declared, initial = f"{swift}?", "nil"
+        fields = [(swift_name(field), *self.declared(field)) for field in message.field]
+        is_boxed = self.size(full) > INLINE_BYTES
+        if is_boxed:
+            self.box(fields)
+        for place, (name, declared, _) in enumerate(fields):
+            self.doc((4, index, 2, place), 2, f"`{message.field[place].name}` of the message.")
+            if is_boxed:
+                self.out("@inlinable", 2)
+                self.out(f"package var {name}: {declared} {{", 2)
+                self.out(f"get {{ fields.{name} }}", 3)
+                self.out(f"_modify {{ own(); yield &fields.{name} }}", 3)
+                self.out("}", 2)
             else:
-                declared, initial = swift, default
-            self.out(f"package var {name}: {declared}", 2)
-            parameters.append(f"{name}: {declared} = {initial}")
-            assigns.append(f"self.{name} = {name}")
+                self.out(f"package var {name}: {declared}", 2)
         self.out()
         self.out("/// A message with the given fields, the others at their defaults.", 2)
-        self.out(f"package init({', '.join(parameters)}) {{", 2)
-        for line in assigns:
-            self.out(line, 3)
+        self.out(f"package init({', '.join(f'{name}: {declared} = {initial}' for name, declared, initial in fields)}) {{", 2)
+        self.assign(fields, is_boxed)
         self.out("}", 2)
         self.out()
         self.out("package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {", 2)
@@ -219,13 +222,77 @@ class Emitter:
         self.out("}", 2)
         self.out()
         self.out(f"package init(loading wire: UnsafePointer<{c_type}>) throws {{", 2)
-        for field in message.field:
-            self.load(field)
+        for field, (name, declared, _) in zip(message.field, fields):
+            self.load(field, f"let {name}: {declared}" if is_boxed else name)
+        if is_boxed:
+            self.assign(fields, True)
         if not message.field:
             self.out("_ = wire", 3)
         self.out("}", 2)
         self.out("}", 1)
         self.out()
+
+    def declared(self, field):
+        """(Swift type of the property, its default)"""
+        swift, default = self.field_type(field)
+        if field.label == F.LABEL_REPEATED:
+            return f"[{swift}]", "[]"
+        return (f"{swift}?", "nil") if self.is_optional(field) else (swift, default)
+
+    def size(self, full):
+        """About the bytes of the Swift value when its fields stand in it."""
+        total = 0
+        for field in self.schema.messages[full].field:
+            if field.label == F.LABEL_REPEATED:
+                total += 8
+            elif field.type == F.TYPE_MESSAGE:
+                inner = self.size(field.type_name)
+                total += 8 if inner > INLINE_BYTES else inner
+            else:
+                total += {F.TYPE_STRING: 16, F.TYPE_BYTES: 24, F.TYPE_BOOL: 1, F.TYPE_ENUM: 1}.get(field.type, 16 if self.is_optional(field) else 8)
+        return total
+
+    def box(self, fields):
+        """Copies of a large message share its fields: a copy is one reference, and so is what a suspended task keeps of it."""
+        self.out("// Copies share them; they are written only while one copy alone refers to them.", 2)
+        self.out("@usableFromInline", 2)
+        self.out("final class Fields: @unchecked Sendable {", 2)
+        for name, declared, _ in fields:
+            self.out(f"@usableFromInline var {name}: {declared}", 3)
+        self.out()
+        self.out(f"init({', '.join(f'{name}: {declared}' for name, declared, _ in fields)}) {{", 3)
+        for name, _, _ in fields:
+            self.out(f"self.{name} = {name}", 4)
+        self.out("}", 3)
+        self.out()
+        self.out("@usableFromInline", 3)
+        self.out("init(copy other: Fields) {", 3)
+        for name, _, _ in fields:
+            self.out(f"{name} = other.{name}", 4)
+        self.out("}", 3)
+        self.out("}", 2)
+        self.out()
+        self.out("@usableFromInline", 2)
+        self.out("var fields: Fields", 2)
+        self.out()
+        self.out("@usableFromInline", 2)
+        self.out("mutating func own() { if !isKnownUniquelyReferenced(&fields) { fields = Fields(copy: fields) } }", 2)
+        self.out()
+        self.out("package static func == (left: Self, right: Self) -> Bool {", 2)
+        self.out("let (left, right) = (left.fields, right.fields)", 3)
+        self.out("if left === right { return true }", 3)
+        for name, _, _ in fields:
+            self.out(f"guard left.{name} == right.{name} else {{ return false }}", 3)
+        self.out("return true", 3)
+        self.out("}", 2)
+        self.out()
+
+    def assign(self, fields, is_boxed):
+        if is_boxed:
+            self.out(f"fields = Fields({', '.join(f'{name}: {name}' for name, _, _ in fields)})", 3)
+            return
+        for name, _, _ in fields:
+            self.out(f"self.{name} = {name}", 3)
 
     def store(self, field):
         name, c = swift_name(field), field.name
@@ -265,20 +332,20 @@ class Emitter:
             self.out(f"wire.pointee.{c} = {value}", 4)
         self.out("}", 3)
 
-    def load(self, field):
-        name, c = swift_name(field), field.name
+    def load(self, field, target):
+        c = field.name
         source = f"wire.pointee.{c}"
         if field.label == F.LABEL_REPEATED:
             count = f"wire.pointee.n_{c}"
             if field.type == F.TYPE_MESSAGE:
-                self.out(f"{name} = try WireReader.messages({source}, {count})", 3)
+                self.out(f"{target} = try WireReader.messages({source}, {count})", 3)
             elif field.type == F.TYPE_STRING:
-                self.out(f"{name} = try WireReader.strings({source}, {count})", 3)
+                self.out(f"{target} = try WireReader.strings({source}, {count})", 3)
             else:
-                self.out(f"{name} = WireReader.floats({source}, {count})", 3)
+                self.out(f"{target} = WireReader.floats({source}, {count})", 3)
             return
         if field.type == F.TYPE_MESSAGE:
-            self.out(f"{name} = try {source}.map {{ try .init(loading: $0) }}", 3)
+            self.out(f"{target} = try {source}.map {{ try .init(loading: $0) }}", 3)
             return
         swift, default = self.field_type(field)
         value = {
@@ -292,7 +359,7 @@ class Emitter:
         missing = "nil" if self.is_optional(field) else default
         if missing == ".unspecified":
             missing = f"{swift}.unspecified"
-        self.out(f"{name} = wire.pointee.has_{c} != 0 ? {value} : {missing}", 3)
+        self.out(f"{target} = wire.pointee.has_{c} != 0 ? {value} : {missing}", 3)
 
     def service(self, index, service):
         name = service.name

@@ -379,90 +379,304 @@ package enum ChatAPI {
 
     /// ChatRequest of chat.proto.
     package struct ChatRequest: WireMessage, Equatable {
+        // Copies share them; they are written only while one copy alone refers to them.
+        @usableFromInline
+        final class Fields: @unchecked Sendable {
+            @usableFromInline var model: String
+            @usableFromInline var messages: [ChatAPI.Message]
+            @usableFromInline var tools: [ChatAPI.Tool]
+            @usableFromInline var toolMode: ChatAPI.ToolMode
+            @usableFromInline var toolName: String?
+            @usableFromInline var parallelToolCalls: Bool?
+            @usableFromInline var temperature: Double?
+            @usableFromInline var topP: Double?
+            @usableFromInline var topK: Int?
+            @usableFromInline var maxTokens: Int?
+            @usableFromInline var stop: [String]
+            @usableFromInline var seed: Int?
+            @usableFromInline var choices: Int?
+            @usableFromInline var presencePenalty: Double?
+            @usableFromInline var frequencyPenalty: Double?
+            @usableFromInline var responseFormatJson: String?
+            @usableFromInline var logprobs: Bool?
+            @usableFromInline var topLogprobs: Int?
+            @usableFromInline var reasoningEffort: String?
+            @usableFromInline var endUser: String?
+            @usableFromInline var stream: Bool
+            @usableFromInline var dialect: ChatAPI.Dialect
+            @usableFromInline var extraJson: String?
+            @usableFromInline var anthropicBeta: String?
+            @usableFromInline var reasoningBudget: Int?
+            @usableFromInline var reasoningSummary: String?
+            @usableFromInline var anthropicVersion: String?
+
+            init(model: String, messages: [ChatAPI.Message], tools: [ChatAPI.Tool], toolMode: ChatAPI.ToolMode, toolName: String?, parallelToolCalls: Bool?, temperature: Double?, topP: Double?, topK: Int?, maxTokens: Int?, stop: [String], seed: Int?, choices: Int?, presencePenalty: Double?, frequencyPenalty: Double?, responseFormatJson: String?, logprobs: Bool?, topLogprobs: Int?, reasoningEffort: String?, endUser: String?, stream: Bool, dialect: ChatAPI.Dialect, extraJson: String?, anthropicBeta: String?, reasoningBudget: Int?, reasoningSummary: String?, anthropicVersion: String?) {
+                self.model = model
+                self.messages = messages
+                self.tools = tools
+                self.toolMode = toolMode
+                self.toolName = toolName
+                self.parallelToolCalls = parallelToolCalls
+                self.temperature = temperature
+                self.topP = topP
+                self.topK = topK
+                self.maxTokens = maxTokens
+                self.stop = stop
+                self.seed = seed
+                self.choices = choices
+                self.presencePenalty = presencePenalty
+                self.frequencyPenalty = frequencyPenalty
+                self.responseFormatJson = responseFormatJson
+                self.logprobs = logprobs
+                self.topLogprobs = topLogprobs
+                self.reasoningEffort = reasoningEffort
+                self.endUser = endUser
+                self.stream = stream
+                self.dialect = dialect
+                self.extraJson = extraJson
+                self.anthropicBeta = anthropicBeta
+                self.reasoningBudget = reasoningBudget
+                self.reasoningSummary = reasoningSummary
+                self.anthropicVersion = anthropicVersion
+            }
+
+            @usableFromInline
+            init(copy other: Fields) {
+                model = other.model
+                messages = other.messages
+                tools = other.tools
+                toolMode = other.toolMode
+                toolName = other.toolName
+                parallelToolCalls = other.parallelToolCalls
+                temperature = other.temperature
+                topP = other.topP
+                topK = other.topK
+                maxTokens = other.maxTokens
+                stop = other.stop
+                seed = other.seed
+                choices = other.choices
+                presencePenalty = other.presencePenalty
+                frequencyPenalty = other.frequencyPenalty
+                responseFormatJson = other.responseFormatJson
+                logprobs = other.logprobs
+                topLogprobs = other.topLogprobs
+                reasoningEffort = other.reasoningEffort
+                endUser = other.endUser
+                stream = other.stream
+                dialect = other.dialect
+                extraJson = other.extraJson
+                anthropicBeta = other.anthropicBeta
+                reasoningBudget = other.reasoningBudget
+                reasoningSummary = other.reasoningSummary
+                anthropicVersion = other.anthropicVersion
+            }
+        }
+
+        @usableFromInline
+        var fields: Fields
+
+        @usableFromInline
+        mutating func own() { if !isKnownUniquelyReferenced(&fields) { fields = Fields(copy: fields) } }
+
+        package static func == (left: Self, right: Self) -> Bool {
+            let (left, right) = (left.fields, right.fields)
+            if left === right { return true }
+            guard left.model == right.model else { return false }
+            guard left.messages == right.messages else { return false }
+            guard left.tools == right.tools else { return false }
+            guard left.toolMode == right.toolMode else { return false }
+            guard left.toolName == right.toolName else { return false }
+            guard left.parallelToolCalls == right.parallelToolCalls else { return false }
+            guard left.temperature == right.temperature else { return false }
+            guard left.topP == right.topP else { return false }
+            guard left.topK == right.topK else { return false }
+            guard left.maxTokens == right.maxTokens else { return false }
+            guard left.stop == right.stop else { return false }
+            guard left.seed == right.seed else { return false }
+            guard left.choices == right.choices else { return false }
+            guard left.presencePenalty == right.presencePenalty else { return false }
+            guard left.frequencyPenalty == right.frequencyPenalty else { return false }
+            guard left.responseFormatJson == right.responseFormatJson else { return false }
+            guard left.logprobs == right.logprobs else { return false }
+            guard left.topLogprobs == right.topLogprobs else { return false }
+            guard left.reasoningEffort == right.reasoningEffort else { return false }
+            guard left.endUser == right.endUser else { return false }
+            guard left.stream == right.stream else { return false }
+            guard left.dialect == right.dialect else { return false }
+            guard left.extraJson == right.extraJson else { return false }
+            guard left.anthropicBeta == right.anthropicBeta else { return false }
+            guard left.reasoningBudget == right.reasoningBudget else { return false }
+            guard left.reasoningSummary == right.reasoningSummary else { return false }
+            guard left.anthropicVersion == right.anthropicVersion else { return false }
+            return true
+        }
+
         /// The model as the client named it.
-        package var model: String
+        @inlinable
+        package var model: String {
+            get { fields.model }
+            _modify { own(); yield &fields.model }
+        }
         /// `messages` of the message.
-        package var messages: [ChatAPI.Message]
+        @inlinable
+        package var messages: [ChatAPI.Message] {
+            get { fields.messages }
+            _modify { own(); yield &fields.messages }
+        }
         /// `tools` of the message.
-        package var tools: [ChatAPI.Tool]
+        @inlinable
+        package var tools: [ChatAPI.Tool] {
+            get { fields.tools }
+            _modify { own(); yield &fields.tools }
+        }
         /// `tool_mode` of the message.
-        package var toolMode: ChatAPI.ToolMode
+        @inlinable
+        package var toolMode: ChatAPI.ToolMode {
+            get { fields.toolMode }
+            _modify { own(); yield &fields.toolMode }
+        }
         /// `tool_name` of the message.
-        package var toolName: String?
+        @inlinable
+        package var toolName: String? {
+            get { fields.toolName }
+            _modify { own(); yield &fields.toolName }
+        }
         /// `parallel_tool_calls` of the message.
-        package var parallelToolCalls: Bool?
+        @inlinable
+        package var parallelToolCalls: Bool? {
+            get { fields.parallelToolCalls }
+            _modify { own(); yield &fields.parallelToolCalls }
+        }
         /// `temperature` of the message.
-        package var temperature: Double?
+        @inlinable
+        package var temperature: Double? {
+            get { fields.temperature }
+            _modify { own(); yield &fields.temperature }
+        }
         /// `top_p` of the message.
-        package var topP: Double?
+        @inlinable
+        package var topP: Double? {
+            get { fields.topP }
+            _modify { own(); yield &fields.topP }
+        }
         /// `top_k` of the message.
-        package var topK: Int?
+        @inlinable
+        package var topK: Int? {
+            get { fields.topK }
+            _modify { own(); yield &fields.topK }
+        }
         /// `max_tokens` of the message.
-        package var maxTokens: Int?
+        @inlinable
+        package var maxTokens: Int? {
+            get { fields.maxTokens }
+            _modify { own(); yield &fields.maxTokens }
+        }
         /// `stop` of the message.
-        package var stop: [String]
+        @inlinable
+        package var stop: [String] {
+            get { fields.stop }
+            _modify { own(); yield &fields.stop }
+        }
         /// `seed` of the message.
-        package var seed: Int?
+        @inlinable
+        package var seed: Int? {
+            get { fields.seed }
+            _modify { own(); yield &fields.seed }
+        }
         /// `choices` of the message.
-        package var choices: Int?
+        @inlinable
+        package var choices: Int? {
+            get { fields.choices }
+            _modify { own(); yield &fields.choices }
+        }
         /// `presence_penalty` of the message.
-        package var presencePenalty: Double?
+        @inlinable
+        package var presencePenalty: Double? {
+            get { fields.presencePenalty }
+            _modify { own(); yield &fields.presencePenalty }
+        }
         /// `frequency_penalty` of the message.
-        package var frequencyPenalty: Double?
+        @inlinable
+        package var frequencyPenalty: Double? {
+            get { fields.frequencyPenalty }
+            _modify { own(); yield &fields.frequencyPenalty }
+        }
         /// OpenAI's `response_format`, as JSON.
-        package var responseFormatJson: String?
+        @inlinable
+        package var responseFormatJson: String? {
+            get { fields.responseFormatJson }
+            _modify { own(); yield &fields.responseFormatJson }
+        }
         /// `logprobs` of the message.
-        package var logprobs: Bool?
+        @inlinable
+        package var logprobs: Bool? {
+            get { fields.logprobs }
+            _modify { own(); yield &fields.logprobs }
+        }
         /// `top_logprobs` of the message.
-        package var topLogprobs: Int?
+        @inlinable
+        package var topLogprobs: Int? {
+            get { fields.topLogprobs }
+            _modify { own(); yield &fields.topLogprobs }
+        }
         /// `reasoning_effort` of the message.
-        package var reasoningEffort: String?
+        @inlinable
+        package var reasoningEffort: String? {
+            get { fields.reasoningEffort }
+            _modify { own(); yield &fields.reasoningEffort }
+        }
         /// The end user the client names (`user`, `safety_identifier`, `metadata.user_id`).
-        package var endUser: String?
+        @inlinable
+        package var endUser: String? {
+            get { fields.endUser }
+            _modify { own(); yield &fields.endUser }
+        }
         /// The client wants the answer as a stream.
-        package var stream: Bool
+        @inlinable
+        package var stream: Bool {
+            get { fields.stream }
+            _modify { own(); yield &fields.stream }
+        }
         /// The dialect of the client, in which `extra_json`, raw parts and raw tools are written.
-        package var dialect: ChatAPI.Dialect
+        @inlinable
+        package var dialect: ChatAPI.Dialect {
+            get { fields.dialect }
+            _modify { own(); yield &fields.dialect }
+        }
         /// Members of the request the canonical form does not model, as a JSON object; forwarded to providers of the same dialect.
-        package var extraJson: String?
+        @inlinable
+        package var extraJson: String? {
+            get { fields.extraJson }
+            _modify { own(); yield &fields.extraJson }
+        }
         /// `anthropic-beta` of the client, for providers of that dialect.
-        package var anthropicBeta: String?
+        @inlinable
+        package var anthropicBeta: String? {
+            get { fields.anthropicBeta }
+            _modify { own(); yield &fields.anthropicBeta }
+        }
         /// Tokens the model may reason with (Anthropic's and Gemini's way of saying it); 0: it is not to reason.
-        package var reasoningBudget: Int?
+        @inlinable
+        package var reasoningBudget: Int? {
+            get { fields.reasoningBudget }
+            _modify { own(); yield &fields.reasoningBudget }
+        }
         /// The reasoning is to be shown: `auto`, `concise`, `detailed` (OpenAI Responses), or `full`.
-        package var reasoningSummary: String?
+        @inlinable
+        package var reasoningSummary: String? {
+            get { fields.reasoningSummary }
+            _modify { own(); yield &fields.reasoningSummary }
+        }
         /// `anthropic-version` of the client.
-        package var anthropicVersion: String?
+        @inlinable
+        package var anthropicVersion: String? {
+            get { fields.anthropicVersion }
+            _modify { own(); yield &fields.anthropicVersion }
+        }
 
         /// A message with the given fields, the others at their defaults.
         package init(model: String = "", messages: [ChatAPI.Message] = [], tools: [ChatAPI.Tool] = [], toolMode: ChatAPI.ToolMode = .unspecified, toolName: String? = nil, parallelToolCalls: Bool? = nil, temperature: Double? = nil, topP: Double? = nil, topK: Int? = nil, maxTokens: Int? = nil, stop: [String] = [], seed: Int? = nil, choices: Int? = nil, presencePenalty: Double? = nil, frequencyPenalty: Double? = nil, responseFormatJson: String? = nil, logprobs: Bool? = nil, topLogprobs: Int? = nil, reasoningEffort: String? = nil, endUser: String? = nil, stream: Bool = false, dialect: ChatAPI.Dialect = .unspecified, extraJson: String? = nil, anthropicBeta: String? = nil, reasoningBudget: Int? = nil, reasoningSummary: String? = nil, anthropicVersion: String? = nil) {
-            self.model = model
-            self.messages = messages
-            self.tools = tools
-            self.toolMode = toolMode
-            self.toolName = toolName
-            self.parallelToolCalls = parallelToolCalls
-            self.temperature = temperature
-            self.topP = topP
-            self.topK = topK
-            self.maxTokens = maxTokens
-            self.stop = stop
-            self.seed = seed
-            self.choices = choices
-            self.presencePenalty = presencePenalty
-            self.frequencyPenalty = frequencyPenalty
-            self.responseFormatJson = responseFormatJson
-            self.logprobs = logprobs
-            self.topLogprobs = topLogprobs
-            self.reasoningEffort = reasoningEffort
-            self.endUser = endUser
-            self.stream = stream
-            self.dialect = dialect
-            self.extraJson = extraJson
-            self.anthropicBeta = anthropicBeta
-            self.reasoningBudget = reasoningBudget
-            self.reasoningSummary = reasoningSummary
-            self.anthropicVersion = anthropicVersion
+            fields = Fields(model: model, messages: messages, tools: tools, toolMode: toolMode, toolName: toolName, parallelToolCalls: parallelToolCalls, temperature: temperature, topP: topP, topK: topK, maxTokens: maxTokens, stop: stop, seed: seed, choices: choices, presencePenalty: presencePenalty, frequencyPenalty: frequencyPenalty, responseFormatJson: responseFormatJson, logprobs: logprobs, topLogprobs: topLogprobs, reasoningEffort: reasoningEffort, endUser: endUser, stream: stream, dialect: dialect, extraJson: extraJson, anthropicBeta: anthropicBeta, reasoningBudget: reasoningBudget, reasoningSummary: reasoningSummary, anthropicVersion: anthropicVersion)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -573,33 +787,34 @@ package enum ChatAPI {
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Chat__ChatRequest>) throws {
-            model = wire.pointee.has_model != 0 ? try WireReader.string(wire.pointee.model) : ""
-            messages = try WireReader.messages(wire.pointee.messages, wire.pointee.n_messages)
-            tools = try WireReader.messages(wire.pointee.tools, wire.pointee.n_tools)
-            toolMode = wire.pointee.has_tool_mode != 0 ? ChatAPI.ToolMode(rawValue: Int32(truncatingIfNeeded: wire.pointee.tool_mode.rawValue)) ?? .unspecified : ChatAPI.ToolMode.unspecified
-            toolName = wire.pointee.has_tool_name != 0 ? try WireReader.string(wire.pointee.tool_name) : nil
-            parallelToolCalls = wire.pointee.has_parallel_tool_calls != 0 ? wire.pointee.parallel_tool_calls != 0 : nil
-            temperature = wire.pointee.has_temperature != 0 ? wire.pointee.temperature : nil
-            topP = wire.pointee.has_top_p != 0 ? wire.pointee.top_p : nil
-            topK = wire.pointee.has_top_k != 0 ? Int(wire.pointee.top_k) : nil
-            maxTokens = wire.pointee.has_max_tokens != 0 ? Int(wire.pointee.max_tokens) : nil
-            stop = try WireReader.strings(wire.pointee.stop, wire.pointee.n_stop)
-            seed = wire.pointee.has_seed != 0 ? Int(wire.pointee.seed) : nil
-            choices = wire.pointee.has_choices != 0 ? Int(wire.pointee.choices) : nil
-            presencePenalty = wire.pointee.has_presence_penalty != 0 ? wire.pointee.presence_penalty : nil
-            frequencyPenalty = wire.pointee.has_frequency_penalty != 0 ? wire.pointee.frequency_penalty : nil
-            responseFormatJson = wire.pointee.has_response_format_json != 0 ? try WireReader.string(wire.pointee.response_format_json) : nil
-            logprobs = wire.pointee.has_logprobs != 0 ? wire.pointee.logprobs != 0 : nil
-            topLogprobs = wire.pointee.has_top_logprobs != 0 ? Int(wire.pointee.top_logprobs) : nil
-            reasoningEffort = wire.pointee.has_reasoning_effort != 0 ? try WireReader.string(wire.pointee.reasoning_effort) : nil
-            endUser = wire.pointee.has_end_user != 0 ? try WireReader.string(wire.pointee.end_user) : nil
-            stream = wire.pointee.has_stream != 0 ? wire.pointee.stream != 0 : false
-            dialect = wire.pointee.has_dialect != 0 ? ChatAPI.Dialect(rawValue: Int32(truncatingIfNeeded: wire.pointee.dialect.rawValue)) ?? .unspecified : ChatAPI.Dialect.unspecified
-            extraJson = wire.pointee.has_extra_json != 0 ? try WireReader.string(wire.pointee.extra_json) : nil
-            anthropicBeta = wire.pointee.has_anthropic_beta != 0 ? try WireReader.string(wire.pointee.anthropic_beta) : nil
-            reasoningBudget = wire.pointee.has_reasoning_budget != 0 ? Int(wire.pointee.reasoning_budget) : nil
-            reasoningSummary = wire.pointee.has_reasoning_summary != 0 ? try WireReader.string(wire.pointee.reasoning_summary) : nil
-            anthropicVersion = wire.pointee.has_anthropic_version != 0 ? try WireReader.string(wire.pointee.anthropic_version) : nil
+            let model: String = wire.pointee.has_model != 0 ? try WireReader.string(wire.pointee.model) : ""
+            let messages: [ChatAPI.Message] = try WireReader.messages(wire.pointee.messages, wire.pointee.n_messages)
+            let tools: [ChatAPI.Tool] = try WireReader.messages(wire.pointee.tools, wire.pointee.n_tools)
+            let toolMode: ChatAPI.ToolMode = wire.pointee.has_tool_mode != 0 ? ChatAPI.ToolMode(rawValue: Int32(truncatingIfNeeded: wire.pointee.tool_mode.rawValue)) ?? .unspecified : ChatAPI.ToolMode.unspecified
+            let toolName: String? = wire.pointee.has_tool_name != 0 ? try WireReader.string(wire.pointee.tool_name) : nil
+            let parallelToolCalls: Bool? = wire.pointee.has_parallel_tool_calls != 0 ? wire.pointee.parallel_tool_calls != 0 : nil
+            let temperature: Double? = wire.pointee.has_temperature != 0 ? wire.pointee.temperature : nil
+            let topP: Double? = wire.pointee.has_top_p != 0 ? wire.pointee.top_p : nil
+            let topK: Int? = wire.pointee.has_top_k != 0 ? Int(wire.pointee.top_k) : nil
+            let maxTokens: Int? = wire.pointee.has_max_tokens != 0 ? Int(wire.pointee.max_tokens) : nil
+            let stop: [String] = try WireReader.strings(wire.pointee.stop, wire.pointee.n_stop)
+            let seed: Int? = wire.pointee.has_seed != 0 ? Int(wire.pointee.seed) : nil
+            let choices: Int? = wire.pointee.has_choices != 0 ? Int(wire.pointee.choices) : nil
+            let presencePenalty: Double? = wire.pointee.has_presence_penalty != 0 ? wire.pointee.presence_penalty : nil
+            let frequencyPenalty: Double? = wire.pointee.has_frequency_penalty != 0 ? wire.pointee.frequency_penalty : nil
+            let responseFormatJson: String? = wire.pointee.has_response_format_json != 0 ? try WireReader.string(wire.pointee.response_format_json) : nil
+            let logprobs: Bool? = wire.pointee.has_logprobs != 0 ? wire.pointee.logprobs != 0 : nil
+            let topLogprobs: Int? = wire.pointee.has_top_logprobs != 0 ? Int(wire.pointee.top_logprobs) : nil
+            let reasoningEffort: String? = wire.pointee.has_reasoning_effort != 0 ? try WireReader.string(wire.pointee.reasoning_effort) : nil
+            let endUser: String? = wire.pointee.has_end_user != 0 ? try WireReader.string(wire.pointee.end_user) : nil
+            let stream: Bool = wire.pointee.has_stream != 0 ? wire.pointee.stream != 0 : false
+            let dialect: ChatAPI.Dialect = wire.pointee.has_dialect != 0 ? ChatAPI.Dialect(rawValue: Int32(truncatingIfNeeded: wire.pointee.dialect.rawValue)) ?? .unspecified : ChatAPI.Dialect.unspecified
+            let extraJson: String? = wire.pointee.has_extra_json != 0 ? try WireReader.string(wire.pointee.extra_json) : nil
+            let anthropicBeta: String? = wire.pointee.has_anthropic_beta != 0 ? try WireReader.string(wire.pointee.anthropic_beta) : nil
+            let reasoningBudget: Int? = wire.pointee.has_reasoning_budget != 0 ? Int(wire.pointee.reasoning_budget) : nil
+            let reasoningSummary: String? = wire.pointee.has_reasoning_summary != 0 ? try WireReader.string(wire.pointee.reasoning_summary) : nil
+            let anthropicVersion: String? = wire.pointee.has_anthropic_version != 0 ? try WireReader.string(wire.pointee.anthropic_version) : nil
+            fields = Fields(model: model, messages: messages, tools: tools, toolMode: toolMode, toolName: toolName, parallelToolCalls: parallelToolCalls, temperature: temperature, topP: topP, topK: topK, maxTokens: maxTokens, stop: stop, seed: seed, choices: choices, presencePenalty: presencePenalty, frequencyPenalty: frequencyPenalty, responseFormatJson: responseFormatJson, logprobs: logprobs, topLogprobs: topLogprobs, reasoningEffort: reasoningEffort, endUser: endUser, stream: stream, dialect: dialect, extraJson: extraJson, anthropicBeta: anthropicBeta, reasoningBudget: reasoningBudget, reasoningSummary: reasoningSummary, anthropicVersion: anthropicVersion)
         }
     }
 
@@ -840,48 +1055,164 @@ package enum ChatAPI {
 
     /// ChatEvent of chat.proto.
     package struct ChatEvent: WireMessage, Equatable {
+        // Copies share them; they are written only while one copy alone refers to them.
+        @usableFromInline
+        final class Fields: @unchecked Sendable {
+            @usableFromInline var kind: ChatAPI.EventKind
+            @usableFromInline var choice: Int
+            @usableFromInline var text: String
+            @usableFromInline var toolIndex: Int
+            @usableFromInline var id: String?
+            @usableFromInline var name: String?
+            @usableFromInline var json: String?
+            @usableFromInline var signature: String?
+            @usableFromInline var finish: ChatAPI.FinishReason
+            @usableFromInline var rawFinish: String?
+            @usableFromInline var stopSequence: String?
+            @usableFromInline var usage: ChatAPI.Usage?
+            @usableFromInline var served: ChatAPI.Served?
+
+            init(kind: ChatAPI.EventKind, choice: Int, text: String, toolIndex: Int, id: String?, name: String?, json: String?, signature: String?, finish: ChatAPI.FinishReason, rawFinish: String?, stopSequence: String?, usage: ChatAPI.Usage?, served: ChatAPI.Served?) {
+                self.kind = kind
+                self.choice = choice
+                self.text = text
+                self.toolIndex = toolIndex
+                self.id = id
+                self.name = name
+                self.json = json
+                self.signature = signature
+                self.finish = finish
+                self.rawFinish = rawFinish
+                self.stopSequence = stopSequence
+                self.usage = usage
+                self.served = served
+            }
+
+            @usableFromInline
+            init(copy other: Fields) {
+                kind = other.kind
+                choice = other.choice
+                text = other.text
+                toolIndex = other.toolIndex
+                id = other.id
+                name = other.name
+                json = other.json
+                signature = other.signature
+                finish = other.finish
+                rawFinish = other.rawFinish
+                stopSequence = other.stopSequence
+                usage = other.usage
+                served = other.served
+            }
+        }
+
+        @usableFromInline
+        var fields: Fields
+
+        @usableFromInline
+        mutating func own() { if !isKnownUniquelyReferenced(&fields) { fields = Fields(copy: fields) } }
+
+        package static func == (left: Self, right: Self) -> Bool {
+            let (left, right) = (left.fields, right.fields)
+            if left === right { return true }
+            guard left.kind == right.kind else { return false }
+            guard left.choice == right.choice else { return false }
+            guard left.text == right.text else { return false }
+            guard left.toolIndex == right.toolIndex else { return false }
+            guard left.id == right.id else { return false }
+            guard left.name == right.name else { return false }
+            guard left.json == right.json else { return false }
+            guard left.signature == right.signature else { return false }
+            guard left.finish == right.finish else { return false }
+            guard left.rawFinish == right.rawFinish else { return false }
+            guard left.stopSequence == right.stopSequence else { return false }
+            guard left.usage == right.usage else { return false }
+            guard left.served == right.served else { return false }
+            return true
+        }
+
         /// `kind` of the message.
-        package var kind: ChatAPI.EventKind
+        @inlinable
+        package var kind: ChatAPI.EventKind {
+            get { fields.kind }
+            _modify { own(); yield &fields.kind }
+        }
         /// `choice` of the message.
-        package var choice: Int
+        @inlinable
+        package var choice: Int {
+            get { fields.choice }
+            _modify { own(); yield &fields.choice }
+        }
         /// `text` of the message.
-        package var text: String
+        @inlinable
+        package var text: String {
+            get { fields.text }
+            _modify { own(); yield &fields.text }
+        }
         /// `tool_index` of the message.
-        package var toolIndex: Int
+        @inlinable
+        package var toolIndex: Int {
+            get { fields.toolIndex }
+            _modify { own(); yield &fields.toolIndex }
+        }
         /// `id` of the message.
-        package var id: String?
+        @inlinable
+        package var id: String? {
+            get { fields.id }
+            _modify { own(); yield &fields.id }
+        }
         /// `name` of the message.
-        package var name: String?
+        @inlinable
+        package var name: String? {
+            get { fields.name }
+            _modify { own(); yield &fields.name }
+        }
         /// `json` of the message.
-        package var json: String?
+        @inlinable
+        package var json: String? {
+            get { fields.json }
+            _modify { own(); yield &fields.json }
+        }
         /// `signature` of the message.
-        package var signature: String?
+        @inlinable
+        package var signature: String? {
+            get { fields.signature }
+            _modify { own(); yield &fields.signature }
+        }
         /// `finish` of the message.
-        package var finish: ChatAPI.FinishReason
+        @inlinable
+        package var finish: ChatAPI.FinishReason {
+            get { fields.finish }
+            _modify { own(); yield &fields.finish }
+        }
         /// The provider's own word, e.g. `end_turn`.
-        package var rawFinish: String?
+        @inlinable
+        package var rawFinish: String? {
+            get { fields.rawFinish }
+            _modify { own(); yield &fields.rawFinish }
+        }
         /// The stop sequence that ended the answer, if the provider says.
-        package var stopSequence: String?
+        @inlinable
+        package var stopSequence: String? {
+            get { fields.stopSequence }
+            _modify { own(); yield &fields.stopSequence }
+        }
         /// `usage` of the message.
-        package var usage: ChatAPI.Usage?
+        @inlinable
+        package var usage: ChatAPI.Usage? {
+            get { fields.usage }
+            _modify { own(); yield &fields.usage }
+        }
         /// `served` of the message.
-        package var served: ChatAPI.Served?
+        @inlinable
+        package var served: ChatAPI.Served? {
+            get { fields.served }
+            _modify { own(); yield &fields.served }
+        }
 
         /// A message with the given fields, the others at their defaults.
         package init(kind: ChatAPI.EventKind = .unspecified, choice: Int = 0, text: String = "", toolIndex: Int = 0, id: String? = nil, name: String? = nil, json: String? = nil, signature: String? = nil, finish: ChatAPI.FinishReason = .unspecified, rawFinish: String? = nil, stopSequence: String? = nil, usage: ChatAPI.Usage? = nil, served: ChatAPI.Served? = nil) {
-            self.kind = kind
-            self.choice = choice
-            self.text = text
-            self.toolIndex = toolIndex
-            self.id = id
-            self.name = name
-            self.json = json
-            self.signature = signature
-            self.finish = finish
-            self.rawFinish = rawFinish
-            self.stopSequence = stopSequence
-            self.usage = usage
-            self.served = served
+            fields = Fields(kind: kind, choice: choice, text: text, toolIndex: toolIndex, id: id, name: name, json: json, signature: signature, finish: finish, rawFinish: rawFinish, stopSequence: stopSequence, usage: usage, served: served)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -943,19 +1274,20 @@ package enum ChatAPI {
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Chat__ChatEvent>) throws {
-            kind = wire.pointee.has_kind != 0 ? ChatAPI.EventKind(rawValue: Int32(truncatingIfNeeded: wire.pointee.kind.rawValue)) ?? .unspecified : ChatAPI.EventKind.unspecified
-            choice = wire.pointee.has_choice != 0 ? Int(wire.pointee.choice) : 0
-            text = wire.pointee.has_text != 0 ? try WireReader.string(wire.pointee.text) : ""
-            toolIndex = wire.pointee.has_tool_index != 0 ? Int(wire.pointee.tool_index) : 0
-            id = wire.pointee.has_id != 0 ? try WireReader.string(wire.pointee.id) : nil
-            name = wire.pointee.has_name != 0 ? try WireReader.string(wire.pointee.name) : nil
-            json = wire.pointee.has_json != 0 ? try WireReader.string(wire.pointee.json) : nil
-            signature = wire.pointee.has_signature != 0 ? try WireReader.string(wire.pointee.signature) : nil
-            finish = wire.pointee.has_finish != 0 ? ChatAPI.FinishReason(rawValue: Int32(truncatingIfNeeded: wire.pointee.finish.rawValue)) ?? .unspecified : ChatAPI.FinishReason.unspecified
-            rawFinish = wire.pointee.has_raw_finish != 0 ? try WireReader.string(wire.pointee.raw_finish) : nil
-            stopSequence = wire.pointee.has_stop_sequence != 0 ? try WireReader.string(wire.pointee.stop_sequence) : nil
-            usage = try wire.pointee.usage.map { try .init(loading: $0) }
-            served = try wire.pointee.served.map { try .init(loading: $0) }
+            let kind: ChatAPI.EventKind = wire.pointee.has_kind != 0 ? ChatAPI.EventKind(rawValue: Int32(truncatingIfNeeded: wire.pointee.kind.rawValue)) ?? .unspecified : ChatAPI.EventKind.unspecified
+            let choice: Int = wire.pointee.has_choice != 0 ? Int(wire.pointee.choice) : 0
+            let text: String = wire.pointee.has_text != 0 ? try WireReader.string(wire.pointee.text) : ""
+            let toolIndex: Int = wire.pointee.has_tool_index != 0 ? Int(wire.pointee.tool_index) : 0
+            let id: String? = wire.pointee.has_id != 0 ? try WireReader.string(wire.pointee.id) : nil
+            let name: String? = wire.pointee.has_name != 0 ? try WireReader.string(wire.pointee.name) : nil
+            let json: String? = wire.pointee.has_json != 0 ? try WireReader.string(wire.pointee.json) : nil
+            let signature: String? = wire.pointee.has_signature != 0 ? try WireReader.string(wire.pointee.signature) : nil
+            let finish: ChatAPI.FinishReason = wire.pointee.has_finish != 0 ? ChatAPI.FinishReason(rawValue: Int32(truncatingIfNeeded: wire.pointee.finish.rawValue)) ?? .unspecified : ChatAPI.FinishReason.unspecified
+            let rawFinish: String? = wire.pointee.has_raw_finish != 0 ? try WireReader.string(wire.pointee.raw_finish) : nil
+            let stopSequence: String? = wire.pointee.has_stop_sequence != 0 ? try WireReader.string(wire.pointee.stop_sequence) : nil
+            let usage: ChatAPI.Usage? = try wire.pointee.usage.map { try .init(loading: $0) }
+            let served: ChatAPI.Served? = try wire.pointee.served.map { try .init(loading: $0) }
+            fields = Fields(kind: kind, choice: choice, text: text, toolIndex: toolIndex, id: id, name: name, json: json, signature: signature, finish: finish, rawFinish: rawFinish, stopSequence: stopSequence, usage: usage, served: served)
         }
     }
 

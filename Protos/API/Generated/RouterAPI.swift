@@ -68,27 +68,94 @@ package enum RouterAPI {
 
     /// What the router says about a failed call besides its status: the `detail` of the failure.
     package struct FailureDetail: WireMessage, Equatable {
+        // Copies share them; they are written only while one copy alone refers to them.
+        @usableFromInline
+        final class Fields: @unchecked Sendable {
+            @usableFromInline var providerCode: String?
+            @usableFromInline var final: Bool
+            @usableFromInline var provider: String?
+            @usableFromInline var model: String?
+            @usableFromInline var attempts: Int
+            @usableFromInline var usage: ChatAPI.Usage?
+
+            init(providerCode: String?, final: Bool, provider: String?, model: String?, attempts: Int, usage: ChatAPI.Usage?) {
+                self.providerCode = providerCode
+                self.final = final
+                self.provider = provider
+                self.model = model
+                self.attempts = attempts
+                self.usage = usage
+            }
+
+            @usableFromInline
+            init(copy other: Fields) {
+                providerCode = other.providerCode
+                final = other.final
+                provider = other.provider
+                model = other.model
+                attempts = other.attempts
+                usage = other.usage
+            }
+        }
+
+        @usableFromInline
+        var fields: Fields
+
+        @usableFromInline
+        mutating func own() { if !isKnownUniquelyReferenced(&fields) { fields = Fields(copy: fields) } }
+
+        package static func == (left: Self, right: Self) -> Bool {
+            let (left, right) = (left.fields, right.fields)
+            if left === right { return true }
+            guard left.providerCode == right.providerCode else { return false }
+            guard left.final == right.final else { return false }
+            guard left.provider == right.provider else { return false }
+            guard left.model == right.model else { return false }
+            guard left.attempts == right.attempts else { return false }
+            guard left.usage == right.usage else { return false }
+            return true
+        }
+
         /// The provider's own word for the error, e.g. `invalid_value`.
-        package var providerCode: String?
+        @inlinable
+        package var providerCode: String? {
+            get { fields.providerCode }
+            _modify { own(); yield &fields.providerCode }
+        }
         /// Every try the request may cost was made: a client that repeats it would only multiply them.
-        package var final: Bool
+        @inlinable
+        package var final: Bool {
+            get { fields.final }
+            _modify { own(); yield &fields.final }
+        }
         /// Who failed last.
-        package var provider: String?
+        @inlinable
+        package var provider: String? {
+            get { fields.provider }
+            _modify { own(); yield &fields.provider }
+        }
         /// `model` of the message.
-        package var model: String?
+        @inlinable
+        package var model: String? {
+            get { fields.model }
+            _modify { own(); yield &fields.model }
+        }
         /// Upstream tries over all targets.
-        package var attempts: Int
+        @inlinable
+        package var attempts: Int {
+            get { fields.attempts }
+            _modify { own(); yield &fields.attempts }
+        }
         /// What was seen of answers that broke off, and its cost.
-        package var usage: ChatAPI.Usage?
+        @inlinable
+        package var usage: ChatAPI.Usage? {
+            get { fields.usage }
+            _modify { own(); yield &fields.usage }
+        }
 
         /// A message with the given fields, the others at their defaults.
         package init(providerCode: String? = nil, final: Bool = false, provider: String? = nil, model: String? = nil, attempts: Int = 0, usage: ChatAPI.Usage? = nil) {
-            self.providerCode = providerCode
-            self.final = final
-            self.provider = provider
-            self.model = model
-            self.attempts = attempts
-            self.usage = usage
+            fields = Fields(providerCode: providerCode, final: final, provider: provider, model: model, attempts: attempts, usage: usage)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -123,12 +190,13 @@ package enum RouterAPI {
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Router__FailureDetail>) throws {
-            providerCode = wire.pointee.has_provider_code != 0 ? try WireReader.string(wire.pointee.provider_code) : nil
-            final = wire.pointee.has_final != 0 ? wire.pointee.final != 0 : false
-            provider = wire.pointee.has_provider != 0 ? try WireReader.string(wire.pointee.provider) : nil
-            model = wire.pointee.has_model != 0 ? try WireReader.string(wire.pointee.model) : nil
-            attempts = wire.pointee.has_attempts != 0 ? Int(wire.pointee.attempts) : 0
-            usage = try wire.pointee.usage.map { try .init(loading: $0) }
+            let providerCode: String? = wire.pointee.has_provider_code != 0 ? try WireReader.string(wire.pointee.provider_code) : nil
+            let final: Bool = wire.pointee.has_final != 0 ? wire.pointee.final != 0 : false
+            let provider: String? = wire.pointee.has_provider != 0 ? try WireReader.string(wire.pointee.provider) : nil
+            let model: String? = wire.pointee.has_model != 0 ? try WireReader.string(wire.pointee.model) : nil
+            let attempts: Int = wire.pointee.has_attempts != 0 ? Int(wire.pointee.attempts) : 0
+            let usage: ChatAPI.Usage? = try wire.pointee.usage.map { try .init(loading: $0) }
+            fields = Fields(providerCode: providerCode, final: final, provider: provider, model: model, attempts: attempts, usage: usage)
         }
     }
 
@@ -185,15 +253,54 @@ package enum RouterAPI {
 
     /// Empty when nothing is known of the call: no provider was reached, or it is too long ago.
     package struct TakeUsageReply: WireMessage, Equatable {
+        // Copies share them; they are written only while one copy alone refers to them.
+        @usableFromInline
+        final class Fields: @unchecked Sendable {
+            @usableFromInline var usage: ChatAPI.Usage?
+            @usableFromInline var served: ChatAPI.Served?
+
+            init(usage: ChatAPI.Usage?, served: ChatAPI.Served?) {
+                self.usage = usage
+                self.served = served
+            }
+
+            @usableFromInline
+            init(copy other: Fields) {
+                usage = other.usage
+                served = other.served
+            }
+        }
+
+        @usableFromInline
+        var fields: Fields
+
+        @usableFromInline
+        mutating func own() { if !isKnownUniquelyReferenced(&fields) { fields = Fields(copy: fields) } }
+
+        package static func == (left: Self, right: Self) -> Bool {
+            let (left, right) = (left.fields, right.fields)
+            if left === right { return true }
+            guard left.usage == right.usage else { return false }
+            guard left.served == right.served else { return false }
+            return true
+        }
+
         /// `usage` of the message.
-        package var usage: ChatAPI.Usage?
+        @inlinable
+        package var usage: ChatAPI.Usage? {
+            get { fields.usage }
+            _modify { own(); yield &fields.usage }
+        }
         /// `served` of the message.
-        package var served: ChatAPI.Served?
+        @inlinable
+        package var served: ChatAPI.Served? {
+            get { fields.served }
+            _modify { own(); yield &fields.served }
+        }
 
         /// A message with the given fields, the others at their defaults.
         package init(usage: ChatAPI.Usage? = nil, served: ChatAPI.Served? = nil) {
-            self.usage = usage
-            self.served = served
+            fields = Fields(usage: usage, served: served)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -211,8 +318,9 @@ package enum RouterAPI {
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Router__TakeUsageReply>) throws {
-            usage = try wire.pointee.usage.map { try .init(loading: $0) }
-            served = try wire.pointee.served.map { try .init(loading: $0) }
+            let usage: ChatAPI.Usage? = try wire.pointee.usage.map { try .init(loading: $0) }
+            let served: ChatAPI.Served? = try wire.pointee.served.map { try .init(loading: $0) }
+            fields = Fields(usage: usage, served: served)
         }
     }
 

@@ -214,39 +214,134 @@ package enum SessionAPI {
 
     /// AdmitReply of session.proto.
     package struct AdmitReply: WireMessage, Equatable {
+        // Copies share them; they are written only while one copy alone refers to them.
+        @usableFromInline
+        final class Fields: @unchecked Sendable {
+            @usableFromInline var verdict: SessionAPI.Verdict
+            @usableFromInline var admissionID: String
+            @usableFromInline var keyID: String
+            @usableFromInline var tenant: String
+            @usableFromInline var user: String
+            @usableFromInline var admin: Bool
+            @usableFromInline var models: [String]
+            @usableFromInline var requests: SessionAPI.RateLimit?
+            @usableFromInline var stored: SessionAPI.StoredAnswer?
+            @usableFromInline var reason: String
+
+            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String) {
+                self.verdict = verdict
+                self.admissionID = admissionID
+                self.keyID = keyID
+                self.tenant = tenant
+                self.user = user
+                self.admin = admin
+                self.models = models
+                self.requests = requests
+                self.stored = stored
+                self.reason = reason
+            }
+
+            @usableFromInline
+            init(copy other: Fields) {
+                verdict = other.verdict
+                admissionID = other.admissionID
+                keyID = other.keyID
+                tenant = other.tenant
+                user = other.user
+                admin = other.admin
+                models = other.models
+                requests = other.requests
+                stored = other.stored
+                reason = other.reason
+            }
+        }
+
+        @usableFromInline
+        var fields: Fields
+
+        @usableFromInline
+        mutating func own() { if !isKnownUniquelyReferenced(&fields) { fields = Fields(copy: fields) } }
+
+        package static func == (left: Self, right: Self) -> Bool {
+            let (left, right) = (left.fields, right.fields)
+            if left === right { return true }
+            guard left.verdict == right.verdict else { return false }
+            guard left.admissionID == right.admissionID else { return false }
+            guard left.keyID == right.keyID else { return false }
+            guard left.tenant == right.tenant else { return false }
+            guard left.user == right.user else { return false }
+            guard left.admin == right.admin else { return false }
+            guard left.models == right.models else { return false }
+            guard left.requests == right.requests else { return false }
+            guard left.stored == right.stored else { return false }
+            guard left.reason == right.reason else { return false }
+            return true
+        }
+
         /// `verdict` of the message.
-        package var verdict: SessionAPI.Verdict
+        @inlinable
+        package var verdict: SessionAPI.Verdict {
+            get { fields.verdict }
+            _modify { own(); yield &fields.verdict }
+        }
         /// Names the admission in Settle.
-        package var admissionID: String
+        @inlinable
+        package var admissionID: String {
+            get { fields.admissionID }
+            _modify { own(); yield &fields.admissionID }
+        }
         /// `key_id` of the message.
-        package var keyID: String
+        @inlinable
+        package var keyID: String {
+            get { fields.keyID }
+            _modify { own(); yield &fields.keyID }
+        }
         /// `tenant` of the message.
-        package var tenant: String
+        @inlinable
+        package var tenant: String {
+            get { fields.tenant }
+            _modify { own(); yield &fields.tenant }
+        }
         /// The user the key belongs to or was allowed to assert; empty: the key itself is the user.
-        package var user: String
+        @inlinable
+        package var user: String {
+            get { fields.user }
+            _modify { own(); yield &fields.user }
+        }
         /// `admin` of the message.
-        package var admin: Bool
+        @inlinable
+        package var admin: Bool {
+            get { fields.admin }
+            _modify { own(); yield &fields.admin }
+        }
         /// Models the key may use; empty: all.
-        package var models: [String]
+        @inlinable
+        package var models: [String] {
+            get { fields.models }
+            _modify { own(); yield &fields.models }
+        }
         /// `requests` of the message.
-        package var requests: SessionAPI.RateLimit?
+        @inlinable
+        package var requests: SessionAPI.RateLimit? {
+            get { fields.requests }
+            _modify { own(); yield &fields.requests }
+        }
         /// `stored` of the message.
-        package var stored: SessionAPI.StoredAnswer?
+        @inlinable
+        package var stored: SessionAPI.StoredAnswer? {
+            get { fields.stored }
+            _modify { own(); yield &fields.stored }
+        }
         /// Why, for people.
-        package var reason: String
+        @inlinable
+        package var reason: String {
+            get { fields.reason }
+            _modify { own(); yield &fields.reason }
+        }
 
         /// A message with the given fields, the others at their defaults.
         package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "") {
-            self.verdict = verdict
-            self.admissionID = admissionID
-            self.keyID = keyID
-            self.tenant = tenant
-            self.user = user
-            self.admin = admin
-            self.models = models
-            self.requests = requests
-            self.stored = stored
-            self.reason = reason
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -293,16 +388,17 @@ package enum SessionAPI {
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitReply>) throws {
-            verdict = wire.pointee.has_verdict != 0 ? SessionAPI.Verdict(rawValue: Int32(truncatingIfNeeded: wire.pointee.verdict.rawValue)) ?? .unspecified : SessionAPI.Verdict.unspecified
-            admissionID = wire.pointee.has_admission_id != 0 ? try WireReader.string(wire.pointee.admission_id) : ""
-            keyID = wire.pointee.has_key_id != 0 ? try WireReader.string(wire.pointee.key_id) : ""
-            tenant = wire.pointee.has_tenant != 0 ? try WireReader.string(wire.pointee.tenant) : ""
-            user = wire.pointee.has_user != 0 ? try WireReader.string(wire.pointee.user) : ""
-            admin = wire.pointee.has_admin != 0 ? wire.pointee.admin != 0 : false
-            models = try WireReader.strings(wire.pointee.models, wire.pointee.n_models)
-            requests = try wire.pointee.requests.map { try .init(loading: $0) }
-            stored = try wire.pointee.stored.map { try .init(loading: $0) }
-            reason = wire.pointee.has_reason != 0 ? try WireReader.string(wire.pointee.reason) : ""
+            let verdict: SessionAPI.Verdict = wire.pointee.has_verdict != 0 ? SessionAPI.Verdict(rawValue: Int32(truncatingIfNeeded: wire.pointee.verdict.rawValue)) ?? .unspecified : SessionAPI.Verdict.unspecified
+            let admissionID: String = wire.pointee.has_admission_id != 0 ? try WireReader.string(wire.pointee.admission_id) : ""
+            let keyID: String = wire.pointee.has_key_id != 0 ? try WireReader.string(wire.pointee.key_id) : ""
+            let tenant: String = wire.pointee.has_tenant != 0 ? try WireReader.string(wire.pointee.tenant) : ""
+            let user: String = wire.pointee.has_user != 0 ? try WireReader.string(wire.pointee.user) : ""
+            let admin: Bool = wire.pointee.has_admin != 0 ? wire.pointee.admin != 0 : false
+            let models: [String] = try WireReader.strings(wire.pointee.models, wire.pointee.n_models)
+            let requests: SessionAPI.RateLimit? = try wire.pointee.requests.map { try .init(loading: $0) }
+            let stored: SessionAPI.StoredAnswer? = try wire.pointee.stored.map { try .init(loading: $0) }
+            let reason: String = wire.pointee.has_reason != 0 ? try WireReader.string(wire.pointee.reason) : ""
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason)
         }
     }
 

@@ -11,75 +11,254 @@ import CProtobufC
 package enum TelemetryAPI {
     /// One wide event for one request.
     package struct RequestEvent: WireMessage, Equatable {
+        // Copies share them; they are written only while one copy alone refers to them.
+        @usableFromInline
+        final class Fields: @unchecked Sendable {
+            @usableFromInline var startedUnixNS: Int
+            @usableFromInline var durationUS: Int
+            @usableFromInline var firstTokenUS: Int?
+            @usableFromInline var overheadUS: Int?
+            @usableFromInline var requestID: String
+            @usableFromInline var traceID: String
+            @usableFromInline var tenant: String
+            @usableFromInline var user: String
+            @usableFromInline var keyID: String
+            @usableFromInline var route: String
+            @usableFromInline var alias: String
+            @usableFromInline var provider: String
+            @usableFromInline var model: String
+            @usableFromInline var status: Int
+            @usableFromInline var errorCode: String
+            @usableFromInline var cache: String
+            @usableFromInline var streamed: Bool
+            @usableFromInline var attempts: Int
+            @usableFromInline var inputTokens: Int
+            @usableFromInline var outputTokens: Int
+            @usableFromInline var costNanousd: Int?
+            @usableFromInline var degraded: [String]
+
+            init(startedUnixNS: Int, durationUS: Int, firstTokenUS: Int?, overheadUS: Int?, requestID: String, traceID: String, tenant: String, user: String, keyID: String, route: String, alias: String, provider: String, model: String, status: Int, errorCode: String, cache: String, streamed: Bool, attempts: Int, inputTokens: Int, outputTokens: Int, costNanousd: Int?, degraded: [String]) {
+                self.startedUnixNS = startedUnixNS
+                self.durationUS = durationUS
+                self.firstTokenUS = firstTokenUS
+                self.overheadUS = overheadUS
+                self.requestID = requestID
+                self.traceID = traceID
+                self.tenant = tenant
+                self.user = user
+                self.keyID = keyID
+                self.route = route
+                self.alias = alias
+                self.provider = provider
+                self.model = model
+                self.status = status
+                self.errorCode = errorCode
+                self.cache = cache
+                self.streamed = streamed
+                self.attempts = attempts
+                self.inputTokens = inputTokens
+                self.outputTokens = outputTokens
+                self.costNanousd = costNanousd
+                self.degraded = degraded
+            }
+
+            @usableFromInline
+            init(copy other: Fields) {
+                startedUnixNS = other.startedUnixNS
+                durationUS = other.durationUS
+                firstTokenUS = other.firstTokenUS
+                overheadUS = other.overheadUS
+                requestID = other.requestID
+                traceID = other.traceID
+                tenant = other.tenant
+                user = other.user
+                keyID = other.keyID
+                route = other.route
+                alias = other.alias
+                provider = other.provider
+                model = other.model
+                status = other.status
+                errorCode = other.errorCode
+                cache = other.cache
+                streamed = other.streamed
+                attempts = other.attempts
+                inputTokens = other.inputTokens
+                outputTokens = other.outputTokens
+                costNanousd = other.costNanousd
+                degraded = other.degraded
+            }
+        }
+
+        @usableFromInline
+        var fields: Fields
+
+        @usableFromInline
+        mutating func own() { if !isKnownUniquelyReferenced(&fields) { fields = Fields(copy: fields) } }
+
+        package static func == (left: Self, right: Self) -> Bool {
+            let (left, right) = (left.fields, right.fields)
+            if left === right { return true }
+            guard left.startedUnixNS == right.startedUnixNS else { return false }
+            guard left.durationUS == right.durationUS else { return false }
+            guard left.firstTokenUS == right.firstTokenUS else { return false }
+            guard left.overheadUS == right.overheadUS else { return false }
+            guard left.requestID == right.requestID else { return false }
+            guard left.traceID == right.traceID else { return false }
+            guard left.tenant == right.tenant else { return false }
+            guard left.user == right.user else { return false }
+            guard left.keyID == right.keyID else { return false }
+            guard left.route == right.route else { return false }
+            guard left.alias == right.alias else { return false }
+            guard left.provider == right.provider else { return false }
+            guard left.model == right.model else { return false }
+            guard left.status == right.status else { return false }
+            guard left.errorCode == right.errorCode else { return false }
+            guard left.cache == right.cache else { return false }
+            guard left.streamed == right.streamed else { return false }
+            guard left.attempts == right.attempts else { return false }
+            guard left.inputTokens == right.inputTokens else { return false }
+            guard left.outputTokens == right.outputTokens else { return false }
+            guard left.costNanousd == right.costNanousd else { return false }
+            guard left.degraded == right.degraded else { return false }
+            return true
+        }
+
         /// Wall clock at the start of the request, nanoseconds since 1970.
-        package var startedUnixNS: Int
+        @inlinable
+        package var startedUnixNS: Int {
+            get { fields.startedUnixNS }
+            _modify { own(); yield &fields.startedUnixNS }
+        }
         /// `duration_us` of the message.
-        package var durationUS: Int
+        @inlinable
+        package var durationUS: Int {
+            get { fields.durationUS }
+            _modify { own(); yield &fields.durationUS }
+        }
         /// Until the first token left the edge; absent when there was none.
-        package var firstTokenUS: Int?
+        @inlinable
+        package var firstTokenUS: Int? {
+            get { fields.firstTokenUS }
+            _modify { own(); yield &fields.firstTokenUS }
+        }
         /// `overhead_us` of the message.
-        package var overheadUS: Int?
+        @inlinable
+        package var overheadUS: Int? {
+            get { fields.overheadUS }
+            _modify { own(); yield &fields.overheadUS }
+        }
         /// `request_id` of the message.
-        package var requestID: String
+        @inlinable
+        package var requestID: String {
+            get { fields.requestID }
+            _modify { own(); yield &fields.requestID }
+        }
         /// `trace_id` of the message.
-        package var traceID: String
+        @inlinable
+        package var traceID: String {
+            get { fields.traceID }
+            _modify { own(); yield &fields.traceID }
+        }
         /// `tenant` of the message.
-        package var tenant: String
+        @inlinable
+        package var tenant: String {
+            get { fields.tenant }
+            _modify { own(); yield &fields.tenant }
+        }
         /// `user` of the message.
-        package var user: String
+        @inlinable
+        package var user: String {
+            get { fields.user }
+            _modify { own(); yield &fields.user }
+        }
         /// `key_id` of the message.
-        package var keyID: String
+        @inlinable
+        package var keyID: String {
+            get { fields.keyID }
+            _modify { own(); yield &fields.keyID }
+        }
         /// `route` of the message.
-        package var route: String
+        @inlinable
+        package var route: String {
+            get { fields.route }
+            _modify { own(); yield &fields.route }
+        }
         /// The model the client asked for.
-        package var alias: String
+        @inlinable
+        package var alias: String {
+            get { fields.alias }
+            _modify { own(); yield &fields.alias }
+        }
         /// `provider` of the message.
-        package var provider: String
+        @inlinable
+        package var provider: String {
+            get { fields.provider }
+            _modify { own(); yield &fields.provider }
+        }
         /// `model` of the message.
-        package var model: String
+        @inlinable
+        package var model: String {
+            get { fields.model }
+            _modify { own(); yield &fields.model }
+        }
         /// HTTP status; 499 when the caller left.
-        package var status: Int
+        @inlinable
+        package var status: Int {
+            get { fields.status }
+            _modify { own(); yield &fields.status }
+        }
         /// Stable error code; empty when there was no error.
-        package var errorCode: String
+        @inlinable
+        package var errorCode: String {
+            get { fields.errorCode }
+            _modify { own(); yield &fields.errorCode }
+        }
         /// miss | exact | … as in x-bulkhead-cache.
-        package var cache: String
+        @inlinable
+        package var cache: String {
+            get { fields.cache }
+            _modify { own(); yield &fields.cache }
+        }
         /// `streamed` of the message.
-        package var streamed: Bool
+        @inlinable
+        package var streamed: Bool {
+            get { fields.streamed }
+            _modify { own(); yield &fields.streamed }
+        }
         /// `attempts` of the message.
-        package var attempts: Int
+        @inlinable
+        package var attempts: Int {
+            get { fields.attempts }
+            _modify { own(); yield &fields.attempts }
+        }
         /// `input_tokens` of the message.
-        package var inputTokens: Int
+        @inlinable
+        package var inputTokens: Int {
+            get { fields.inputTokens }
+            _modify { own(); yield &fields.inputTokens }
+        }
         /// `output_tokens` of the message.
-        package var outputTokens: Int
+        @inlinable
+        package var outputTokens: Int {
+            get { fields.outputTokens }
+            _modify { own(); yield &fields.outputTokens }
+        }
         /// Absent when the price is not known.
-        package var costNanousd: Int?
+        @inlinable
+        package var costNanousd: Int? {
+            get { fields.costNanousd }
+            _modify { own(); yield &fields.costNanousd }
+        }
         /// `degraded` of the message.
-        package var degraded: [String]
+        @inlinable
+        package var degraded: [String] {
+            get { fields.degraded }
+            _modify { own(); yield &fields.degraded }
+        }
 
         /// A message with the given fields, the others at their defaults.
         package init(startedUnixNS: Int = 0, durationUS: Int = 0, firstTokenUS: Int? = nil, overheadUS: Int? = nil, requestID: String = "", traceID: String = "", tenant: String = "", user: String = "", keyID: String = "", route: String = "", alias: String = "", provider: String = "", model: String = "", status: Int = 0, errorCode: String = "", cache: String = "", streamed: Bool = false, attempts: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int? = nil, degraded: [String] = []) {
-            self.startedUnixNS = startedUnixNS
-            self.durationUS = durationUS
-            self.firstTokenUS = firstTokenUS
-            self.overheadUS = overheadUS
-            self.requestID = requestID
-            self.traceID = traceID
-            self.tenant = tenant
-            self.user = user
-            self.keyID = keyID
-            self.route = route
-            self.alias = alias
-            self.provider = provider
-            self.model = model
-            self.status = status
-            self.errorCode = errorCode
-            self.cache = cache
-            self.streamed = streamed
-            self.attempts = attempts
-            self.inputTokens = inputTokens
-            self.outputTokens = outputTokens
-            self.costNanousd = costNanousd
-            self.degraded = degraded
+            fields = Fields(startedUnixNS: startedUnixNS, durationUS: durationUS, firstTokenUS: firstTokenUS, overheadUS: overheadUS, requestID: requestID, traceID: traceID, tenant: tenant, user: user, keyID: keyID, route: route, alias: alias, provider: provider, model: model, status: status, errorCode: errorCode, cache: cache, streamed: streamed, attempts: attempts, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, degraded: degraded)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -176,28 +355,29 @@ package enum TelemetryAPI {
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Telemetry__RequestEvent>) throws {
-            startedUnixNS = wire.pointee.has_started_unix_ns != 0 ? Int(wire.pointee.started_unix_ns) : 0
-            durationUS = wire.pointee.has_duration_us != 0 ? Int(wire.pointee.duration_us) : 0
-            firstTokenUS = wire.pointee.has_first_token_us != 0 ? Int(wire.pointee.first_token_us) : nil
-            overheadUS = wire.pointee.has_overhead_us != 0 ? Int(wire.pointee.overhead_us) : nil
-            requestID = wire.pointee.has_request_id != 0 ? try WireReader.string(wire.pointee.request_id) : ""
-            traceID = wire.pointee.has_trace_id != 0 ? try WireReader.string(wire.pointee.trace_id) : ""
-            tenant = wire.pointee.has_tenant != 0 ? try WireReader.string(wire.pointee.tenant) : ""
-            user = wire.pointee.has_user != 0 ? try WireReader.string(wire.pointee.user) : ""
-            keyID = wire.pointee.has_key_id != 0 ? try WireReader.string(wire.pointee.key_id) : ""
-            route = wire.pointee.has_route != 0 ? try WireReader.string(wire.pointee.route) : ""
-            alias = wire.pointee.has_alias != 0 ? try WireReader.string(wire.pointee.alias) : ""
-            provider = wire.pointee.has_provider != 0 ? try WireReader.string(wire.pointee.provider) : ""
-            model = wire.pointee.has_model != 0 ? try WireReader.string(wire.pointee.model) : ""
-            status = wire.pointee.has_status != 0 ? Int(wire.pointee.status) : 0
-            errorCode = wire.pointee.has_error_code != 0 ? try WireReader.string(wire.pointee.error_code) : ""
-            cache = wire.pointee.has_cache != 0 ? try WireReader.string(wire.pointee.cache) : ""
-            streamed = wire.pointee.has_streamed != 0 ? wire.pointee.streamed != 0 : false
-            attempts = wire.pointee.has_attempts != 0 ? Int(wire.pointee.attempts) : 0
-            inputTokens = wire.pointee.has_input_tokens != 0 ? Int(wire.pointee.input_tokens) : 0
-            outputTokens = wire.pointee.has_output_tokens != 0 ? Int(wire.pointee.output_tokens) : 0
-            costNanousd = wire.pointee.has_cost_nanousd != 0 ? Int(wire.pointee.cost_nanousd) : nil
-            degraded = try WireReader.strings(wire.pointee.degraded, wire.pointee.n_degraded)
+            let startedUnixNS: Int = wire.pointee.has_started_unix_ns != 0 ? Int(wire.pointee.started_unix_ns) : 0
+            let durationUS: Int = wire.pointee.has_duration_us != 0 ? Int(wire.pointee.duration_us) : 0
+            let firstTokenUS: Int? = wire.pointee.has_first_token_us != 0 ? Int(wire.pointee.first_token_us) : nil
+            let overheadUS: Int? = wire.pointee.has_overhead_us != 0 ? Int(wire.pointee.overhead_us) : nil
+            let requestID: String = wire.pointee.has_request_id != 0 ? try WireReader.string(wire.pointee.request_id) : ""
+            let traceID: String = wire.pointee.has_trace_id != 0 ? try WireReader.string(wire.pointee.trace_id) : ""
+            let tenant: String = wire.pointee.has_tenant != 0 ? try WireReader.string(wire.pointee.tenant) : ""
+            let user: String = wire.pointee.has_user != 0 ? try WireReader.string(wire.pointee.user) : ""
+            let keyID: String = wire.pointee.has_key_id != 0 ? try WireReader.string(wire.pointee.key_id) : ""
+            let route: String = wire.pointee.has_route != 0 ? try WireReader.string(wire.pointee.route) : ""
+            let alias: String = wire.pointee.has_alias != 0 ? try WireReader.string(wire.pointee.alias) : ""
+            let provider: String = wire.pointee.has_provider != 0 ? try WireReader.string(wire.pointee.provider) : ""
+            let model: String = wire.pointee.has_model != 0 ? try WireReader.string(wire.pointee.model) : ""
+            let status: Int = wire.pointee.has_status != 0 ? Int(wire.pointee.status) : 0
+            let errorCode: String = wire.pointee.has_error_code != 0 ? try WireReader.string(wire.pointee.error_code) : ""
+            let cache: String = wire.pointee.has_cache != 0 ? try WireReader.string(wire.pointee.cache) : ""
+            let streamed: Bool = wire.pointee.has_streamed != 0 ? wire.pointee.streamed != 0 : false
+            let attempts: Int = wire.pointee.has_attempts != 0 ? Int(wire.pointee.attempts) : 0
+            let inputTokens: Int = wire.pointee.has_input_tokens != 0 ? Int(wire.pointee.input_tokens) : 0
+            let outputTokens: Int = wire.pointee.has_output_tokens != 0 ? Int(wire.pointee.output_tokens) : 0
+            let costNanousd: Int? = wire.pointee.has_cost_nanousd != 0 ? Int(wire.pointee.cost_nanousd) : nil
+            let degraded: [String] = try WireReader.strings(wire.pointee.degraded, wire.pointee.n_degraded)
+            fields = Fields(startedUnixNS: startedUnixNS, durationUS: durationUS, firstTokenUS: firstTokenUS, overheadUS: overheadUS, requestID: requestID, traceID: traceID, tenant: tenant, user: user, keyID: keyID, route: route, alias: alias, provider: provider, model: model, status: status, errorCode: errorCode, cache: cache, streamed: streamed, attempts: attempts, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, degraded: degraded)
         }
     }
 
