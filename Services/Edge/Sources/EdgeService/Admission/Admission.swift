@@ -208,10 +208,11 @@ final class Admission: Sendable {
     static func key(_ headers: RequestHeaders) -> String? {
         if let key = headers[.apiKey], !key.isEmpty { return key }
         guard let authorization = headers[.authorization] else { return nil }
-        let parts = authorization.split(separator: " ", maxSplits: 1)
-        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
-        let key = parts[1].drop { $0 == " " }
-        return key.isEmpty ? nil : String(key)
+        var rest = authorization.utf8.drop { $0 == UInt8(ascii: " ") }
+        for letter in "bearer".utf8 where rest.popFirst().map({ $0 | 0x20 }) != letter { return nil }
+        guard rest.first == UInt8(ascii: " ") else { return nil }
+        rest = rest.drop { $0 == UInt8(ascii: " ") }
+        return rest.isEmpty ? nil : String(Substring(rest))
     }
 }
 

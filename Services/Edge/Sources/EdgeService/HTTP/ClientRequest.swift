@@ -24,17 +24,25 @@ struct ClientRequest {
 /// The fields of a request, looked up by name where they are used: most of them never are.
 struct RequestHeaders {
     private let fields: HTTPHeaders
+    /// The lengths of the names, a bit each: most of the names that are looked for are of none of them.
+    private let lengths: UInt64
 
-    init(_ fields: HTTPHeaders = HTTPHeaders()) { self.fields = fields }
+    init(_ fields: HTTPHeaders = HTTPHeaders()) {
+        self.fields = fields
+        lengths = fields.reduce(0) { $0 | Self.bit($1.name) }
+    }
 
     /// The value of a field; several of one name are one list (RFC 9110 §5.3). nil when there is none.
     subscript(name: HTTPField.Name) -> String? {
+        guard lengths & Self.bit(name.canonicalName) != 0 else { return nil }
         var found: String?
         for (other, value) in fields where Self.isSame(other, name.canonicalName) {
             found = found.map { "\($0), \(value)" } ?? value
         }
         return found
     }
+
+    private static func bit(_ name: String) -> UInt64 { 1 << UInt64(min(name.utf8.count, 63)) }
 
     /// - Parameter canonical: in lower case.
     private static func isSame(_ name: String, _ canonical: String) -> Bool {

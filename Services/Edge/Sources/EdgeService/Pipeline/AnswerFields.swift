@@ -6,14 +6,16 @@ enum AnswerFields {
     /// What is known of an answer before its first token.
     static func served(_ facts: AnswerFacts) -> HTTPFields {
         var fields = HTTPFields()
+        fields.reserveCapacity(12)
+        // Appended, not set: nothing is there yet that would have to be looked for and replaced.
         // Nobody has served yet when the head goes out as a sign of life: the end of the stream says who did.
         if !facts.served.provider.isEmpty {
-            fields[.bulkheadCache] = facts.served.cache.header
-            fields[.bulkheadProvider] = facts.served.provider
-            fields[.bulkheadModel] = facts.served.model
-            fields[.bulkheadAttempts] = String(facts.served.attempts)
+            fields.append(HTTPField(name: .bulkheadCache, value: facts.served.cache.header))
+            fields.append(HTTPField(name: .bulkheadProvider, value: facts.served.provider))
+            fields.append(HTTPField(name: .bulkheadModel, value: facts.served.model))
+            fields.append(HTTPField(name: .bulkheadAttempts, value: String(facts.served.attempts)))
         }
-        fields[.bulkheadOverhead] = AnswerFacts.rounded(facts.overheadMilliseconds)
+        fields.append(HTTPField(name: .bulkheadOverhead, value: AnswerFacts.rounded(facts.overheadMilliseconds)))
         addDegraded(facts.degraded, to: &fields)
         return fields
     }

@@ -82,7 +82,9 @@ package enum Routes {
     }
 
     /// The path of a request's target, without its query.
-    package static func path(of target: String) -> Substring { target.prefix { $0 != "?" && $0 != "#" } }
+    package static func path(of target: String) -> Substring {
+        Substring(target.utf8.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
+    }
 
     /// The parameters of a request's target, decoded; of several with one name the last.
     package static func query(of target: String) -> [String: String] {
@@ -97,15 +99,17 @@ package enum Routes {
     /// The shape in which errors on this path are told.
     package static func errorShape(_ path: Substring, isAnthropicClient: Bool) -> ErrorShape {
         let path = full(path)
-        if path == Endpoint.messages.rawValue || path.hasPrefix("/v1/messages/") { return .anthropic }
-        if path.hasPrefix(Endpoint.models.rawValue), isAnthropicClient { return .anthropic }
-        return path == root || path.hasPrefix("\(root)/") ? .openAI : .problem
+        let bytes = path.utf8
+        guard bytes.starts(with: root.utf8) else { return .problem }
+        if path == Endpoint.messages.rawValue || bytes.starts(with: "/v1/messages/".utf8) { return .anthropic }
+        if isAnthropicClient, bytes.starts(with: Endpoint.models.rawValue.utf8) { return .anthropic }
+        return bytes.count == root.utf8.count || bytes.dropFirst(root.utf8.count).first == UInt8(ascii: "/") ? .openAI : .problem
     }
 
     /// With the root of the model routes, and without a trailing slash.
     private static func full(_ path: Substring) -> Substring {
-        let path = path.last == "/" && path != "/" ? path.dropLast() : path
-        if path.hasPrefix("\(root)/") { return path }
+        let path = path.utf8.last == UInt8(ascii: "/") && path.utf8.count > 1 ? path.dropLast() : path
+        if path.utf8.starts(with: "/v1/".utf8) { return path }
         return surfaces.contains(surface(path)) ? "\(root)\(path)" : path
     }
 
