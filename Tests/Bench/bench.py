@@ -25,7 +25,8 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     options = arguments()
     import report
-    from measures import ALL, Length
+    from figures import Length
+    from measures import ALL
     from stand import Stand
 
     load = os.getloadavg()[0]
@@ -33,7 +34,7 @@ def main() -> int:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cpus])
     if load > 1:
         print(f"bench: the load average is {load:.1f}; figures are worth little while others work on this machine", file=sys.stderr)
-    length = Length(rounds=2, seconds=3) if options.quick else Length(rounds=5, seconds=10)
+    length = Length(rounds=2, seconds=3) if options.quick else Length(rounds=3, seconds=8)
     figures, failed = [], []
     stand = Stand()
     try:
@@ -51,7 +52,7 @@ def main() -> int:
             print(f"{'':26} ({time.monotonic() - began:.0f} s)", flush=True)
         folder = options.out or (None if options.quick or options.only else report.HERE)
         if folder:
-            report.write(report.document(figures, load, stand.settings()), figures, folder)
+            report.write(report.document(figures, load, stand.settings()), figures, stand.chat_table, folder)
             print(f"bench: wrote results.json and RESULTS.md with {len(figures)} figures")
     finally:
         stand.close()

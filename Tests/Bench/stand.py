@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, Iterator
 
+import psutil
 import yaml
 
 HERE = Path(__file__).resolve().parent
@@ -24,7 +26,7 @@ from suite import BIN, SERVICES, Provider, Suite, environment, free_port, start,
 
 from load import Failed  # noqa: E402
 
-__all__ = ["SERVICES", "Provider", "Stand", "Suite", "config_hash", "nginx", "start", "until", "wrk"]
+__all__ = ["SERVICES", "Provider", "Stand", "Suite", "config_hash", "free_port", "nginx", "start", "until", "wrk"]
 
 PACED, INSTANT, EMBEDDER = "paced", "assistant", "embedder"
 LATENCY = "20ms"
@@ -50,22 +52,25 @@ def wide(document: dict[str, Any], paced: str, instant: str) -> None:
     ] + [{"name": "builtin", "dialect": "builtin"}]
     document["router"]["models"] = [
         {"name": PACED, "targets": [{"provider": "paced", "model": "demo-chat"}]} | route,
-        {"name": "stream", "targets": [{"provider": "instant", "model": STREAMING}]} | route,
+        {"name": "long", "targets": [{"provider": "instant", "model": LONG}]} | route,
+        {"name": "silent", "targets": [{"provider": "instant", "model": IDLE}], "timeouts": {"between_tokens": "5m"}} | route,
         {"name": INSTANT, "targets": [{"provider": "instant", "model": "demo-chat"}]} | route,
         {"name": EMBEDDER, "targets": [{"provider": "builtin", "model": "all-MiniLM-L6-v2"}]},
     ]
     document["credentials"]["destinations"] = {
         name: {
             "base_url": url, "private_network": True, "allow_plain_http": True, "secret": f"{name.upper()}_KEY", "preset": "bearer",
+            "limits": {"concurrency": 8192},
         }
         for name, url in (("paced", paced), ("instant", instant))
     }
-    most = {"rpm": 1000000, "tpm": 1000000000, "concurrency": 1000}
+    most = {"rpm": 1000000, "tpm": 1000000000, "concurrency": 10000}
     document["session"]["limits"] = {"per_user": most, "per_tenant": most}
     document["session"]["runaway"] = {"identical_calls": 100000, "window": "1m"}
 
 
-STREAMING = "demo-tokens-50-tps-50"  # a stream of one second
+LONG = "demo-tokens-250-tps-50"  # a stream of five seconds
+IDLE = "demo-tokens-50-stall-1"  # a stream that falls silent
 
 
 def placed(document: dict[str, Any], suite_document: dict[str, Any]) -> None:
@@ -96,16 +101,22 @@ class Stand:
         self.paced = Provider("--latency", LATENCY)
         self.instant = Provider("--loops", "2")
         self._suite: Suite | None = None
+        # What the measurement of chat leaves for the page.
+        self.chat_table: list[dict[str, Any]] = []
 
     @property
     def suite(self) -> Suite:
         if self._suite is None:
-            document = initial()
-            wide(document, self.paced.url, self.instant.url)
-            suite = Suite(self.instant, lambda made: placed(document, made))
-            suite.secrets = {"PACED_KEY": "bench-secret-one", "INSTANT_KEY": "bench-secret-two"}
-            self._suite = suite.begin()
+            self._suite = self.fresh()
         return self._suite
+
+    def fresh(self) -> Suite:
+        """Another suite of the same settings, started; to be closed by who asked for it."""
+        document = initial()
+        wide(document, self.paced.url, self.instant.url)
+        suite = Suite(self.instant, lambda made: placed(document, made))
+        suite.secrets = {"PACED_KEY": "bench-secret-one", "INSTANT_KEY": "bench-secret-two"}
+        return suite.begin()
 
     def first_look(self) -> Suite:
         """A suite that is not started, on the very settings of `bulkhead init`."""
@@ -149,9 +160,18 @@ http {{
 """
 
 
+@dataclasses.dataclass
+class Proxy:
+    port: int
+    process: subprocess.Popen[Any]
+
+    def pids(self) -> list[int]:
+        return [self.process.pid, *(child.pid for child in psutil.Process(self.process.pid).children(recursive=True))]
+
+
 @contextlib.contextmanager
-def nginx(upstream: int, workers: int = 2) -> Iterator[int]:
-    """nginx as a reverse proxy with keep-alive on both sides; gives its port."""
+def nginx(upstream: int, workers: int = 2) -> Iterator[Proxy]:
+    """nginx as a reverse proxy with keep-alive on both sides."""
     program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not program:
         raise Failed("nginx is missing: deploy/setup/install.sh bench")
@@ -161,7 +181,8 @@ def nginx(upstream: int, workers: int = 2) -> Iterator[int]:
         path.write_text(NGINX.format(folder=folder, port=port, upstream=upstream, workers=workers))
         process = start([program, "-p", folder, "-c", path, "-e", "stderr"], stderr=subprocess.DEVNULL)
         try:
-            yield until(lambda: _accepts(port) and port, 10, "nginx to listen")
+            until(lambda: _accepts(port), 10, "nginx to listen")
+            yield Proxy(port, process)
         finally:
             process.terminate()
             process.wait(10)
