@@ -74,7 +74,7 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
         let exchange = UpstreamExchange(client: CredentialsClient(link: context.link(to: .credentials)))
         let failover = Failover(
             breakers: breakerBook, cooldowns: cooldowns, metrics: metrics, eventLoop: context.eventLoop,
-            switches: switches)
+            switches: switches, journal: FailureJournal(logger: context.logger))
         left = LeftAnswers(eventLoop: context.eventLoop)
         let order = TargetOrder(scores: TargetScores(), affinity: ProviderAffinity())
         chats = ChatExecution(

@@ -10,6 +10,9 @@ package struct AnswerWays {
     package let failover: Failover
     package let metrics: RouterMetrics
     package let attempt: ChatAttempt
+    /// An answer whose time in the cache is over; nil when there is none.
+    package typealias Stale = () async -> [ChatAPI.ChatEvent]?
+    package let stale: Stale
 
     private var relay: AnswerRelay { attempt.relay }
 
@@ -25,7 +28,9 @@ package struct AnswerWays {
                 switch fallback {
                 case .target:
                     if try await failover.run(plan, targets[asked.endIndex...], &progress, attempt.run) != nil { return true }
-                case .staleCache: break
+                case .staleCache:
+                    guard try await tellStale(progress.allFailed, replies) else { break }
+                    return false
                 case .answer:
                     guard !relay.isShown, let events = FallbackAnswer.events(route, progress.allFailed) else { break }
                     metrics.fallbackAnswers.add()
@@ -37,6 +42,18 @@ package struct AnswerWays {
             throw detailed(error, progress.allFailed, isFinal: false)
         }
         throw failed(progress.allFailed)
+    }
+
+    /// Gives an answer again whose time is over, and says so. - Returns: false when there is none.
+    private func tellStale(_ all: AllFailed, _ replies: TypedWriter<RouterAPI.CompleteReply>) async throws -> Bool {
+        guard !relay.isShown, !all.failure.isCallers, var events = await stale() else { return false }
+        if var served = events.first?.served {
+            served.degraded += all.missing.filter { !served.degraded.contains($0) }
+            served.attempts = all.tries
+            events[0].served = served
+        }
+        for batch in CachedAnswer.batches(events) { try await replies.write(batch) }
+        return true
     }
 
     /// What the caller is told when every way has failed.

@@ -42,14 +42,20 @@ package struct ChatExecution: Sendable {
             order: order, eventLoop: failover.eventLoop, cache: wish.outcome, degraded: wish.degraded)
         let plan = Failover.Plan(
             route, deadline: RequestDeadline(caller: call.deadline, total: route.timeouts.total, now: .now()),
-            clientRetries: request.clientRetries, catalog: accounting.catalog)
+            clientRetries: request.clientRetries, catalog: accounting.catalog,
+            requestID: call.metadata.requestID)
         let visit = left.begin(call.metadata)
         let quiet = chat.stream ? KeepAlive(replies, on: failover.eventLoop) : nil
         defer {
             quiet?.stop()
             left.end(visit, relay.isOver ? nil : relay.spent.wasted, relay.served)
         }
-        let ways = AnswerWays(route: route, plan: plan, failover: failover, metrics: metrics, attempt: attempt)
+        let stale: AnswerWays.Stale = {
+            guard let key = wish.key else { return nil }
+            return await cached.cache.lookupStale(key, streaming: chat.stream)
+        }
+        let ways = AnswerWays(
+            route: route, plan: plan, failover: failover, metrics: metrics, attempt: attempt, stale: stale)
         guard try await ways.run(try order.targets(route, for: chat, accounting.catalog), replies) else { return nil }
         return relay.kept
     }

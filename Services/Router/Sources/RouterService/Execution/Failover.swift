@@ -119,16 +119,19 @@ package struct Failover: Sendable {
     package let eventLoop: any EventLoop
     /// What the operator switched off.
     package let switches: TargetSwitches
+    /// Where failed tries are written down; nil: nowhere.
+    package let journal: FailureJournal?
 
     package init(
         breakers: TargetBreakers, cooldowns: CredentialCooldowns = CredentialCooldowns(), metrics: RouterMetrics,
-        eventLoop: any EventLoop, switches: TargetSwitches = TargetSwitches()
+        eventLoop: any EventLoop, switches: TargetSwitches = TargetSwitches(), journal: FailureJournal? = nil
     ) {
         self.breakers = breakers
         self.cooldowns = cooldowns
         self.metrics = metrics
         self.eventLoop = eventLoop
         self.switches = switches
+        self.journal = journal
     }
 
     /// Longest Retry-After while breakers are open.
@@ -140,11 +143,17 @@ package struct Failover: Sendable {
         package let deadline: RequestDeadline
         package let policy: RetryPolicy
         package let catalog: ModelCatalog
+        /// For the log.
+        package let requestID: String
 
         /// - Parameter clientRetries: how often the client's SDK has tried before.
-        package init(_ route: Route, deadline: RequestDeadline, clientRetries: Int, catalog: ModelCatalog = .builtin) {
+        package init(
+            _ route: Route, deadline: RequestDeadline, clientRetries: Int, catalog: ModelCatalog = .builtin,
+            requestID: String = ""
+        ) {
             self.route = route
             self.catalog = catalog
+            self.requestID = requestID
             self.deadline = deadline
             policy = RetryPolicy(route.retry, targets: route.targets.count, clientRetries: clientRetries)
         }
@@ -228,6 +237,11 @@ package struct Failover: Sendable {
                 return value
             case .brokenOff(let error, let verdict):
                 breakers.record(target, permit, verdict, now: now)
+                progress.failed = target
+                if verdict == .failure {
+                    let broken = TargetFailure(.broken, error)
+                    journal?.note(broken, target, requestID: plan.requestID, number: one.number, now: now)
+                }
                 cooldowns.record(target.destination, account, .unused, now: now)
                 throw error
             case .failed(let failure):
@@ -235,6 +249,7 @@ package struct Failover: Sendable {
                 cooldowns.record(target.destination, account, failure, now: now)
                 if failure.kind == .credentials || failure.kind == .unsupported { progress.tries -= 1 }
                 progress.note(failure, target)
+                journal?.note(failure, target, requestID: plan.requestID, number: one.number, now: now)
                 guard let wait = next(after: failure, target, triesOfTarget, plan, &progress, now: now) else { return nil }
                 metrics.retries.add()
                 try await eventLoop.sleep(wait)
