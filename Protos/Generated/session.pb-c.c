@@ -279,7 +279,9 @@ void   bulkhead__session__settle_reply__free_unpacked
 }
 static const int64_t bulkhead__session__admit_request__estimated_tokens__default_value = 0ll;
 static const protobuf_c_boolean bulkhead__session__admit_request__count__default_value = 1;
-static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_descriptors[8] =
+static const int64_t bulkhead__session__admit_request__edge_run__default_value = 0ll;
+static const int64_t bulkhead__session__admit_request__lease_ms__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_descriptors[11] =
 {
   {
     "key_digest",
@@ -377,21 +379,60 @@ static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "edge_run",
+    9,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__AdmitRequest, has_edge_run),
+    offsetof(Bulkhead__Session__AdmitRequest, edge_run),
+    NULL,
+    &bulkhead__session__admit_request__edge_run__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lease_ms",
+    10,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__AdmitRequest, has_lease_ms),
+    offsetof(Bulkhead__Session__AdmitRequest, lease_ms),
+    NULL,
+    &bulkhead__session__admit_request__lease_ms__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "proposed_id",
+    11,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__AdmitRequest, has_proposed_id),
+    offsetof(Bulkhead__Session__AdmitRequest, proposed_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__admit_request__field_indices_by_name[] = {
   6,   /* field[6] = asserted_user */
   7,   /* field[7] = count */
+  8,   /* field[8] = edge_run */
   3,   /* field[3] = estimated_tokens */
   4,   /* field[4] = idempotency_key */
   0,   /* field[0] = key_digest */
+  9,   /* field[9] = lease_ms */
   2,   /* field[2] = model */
+  10,   /* field[10] = proposed_id */
   5,   /* field[5] = request_digest */
   1,   /* field[1] = route */
 };
 static const ProtobufCIntRange bulkhead__session__admit_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor =
 {
@@ -401,7 +442,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor =
   "Bulkhead__Session__AdmitRequest",
   "bulkhead.session",
   sizeof(Bulkhead__Session__AdmitRequest),
-  8,
+  11,
   bulkhead__session__admit_request__field_descriptors,
   bulkhead__session__admit_request__field_indices_by_name,
   1,  bulkhead__session__admit_request__number_ranges,
@@ -569,7 +610,8 @@ const ProtobufCMessageDescriptor bulkhead__session__rate_limit__descriptor =
 };
 static const Bulkhead__Session__Verdict bulkhead__session__admit_reply__verdict__default_value = BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED;
 static const protobuf_c_boolean bulkhead__session__admit_reply__admin__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[10] =
+static const protobuf_c_boolean bulkhead__session__admit_reply__reserved__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[13] =
 {
   {
     "verdict",
@@ -691,23 +733,62 @@ static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tokens",
+    11,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Session__AdmitReply, tokens),
+    &bulkhead__session__rate_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "concurrency",
+    12,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Session__AdmitReply, concurrency),
+    &bulkhead__session__rate_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reserved",
+    13,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__AdmitReply, has_reserved),
+    offsetof(Bulkhead__Session__AdmitReply, reserved),
+    NULL,
+    &bulkhead__session__admit_reply__reserved__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = {
   5,   /* field[5] = admin */
   1,   /* field[1] = admission_id */
+  11,   /* field[11] = concurrency */
   2,   /* field[2] = key_id */
   6,   /* field[6] = models */
   9,   /* field[9] = reason */
   7,   /* field[7] = requests */
+  12,   /* field[12] = reserved */
   8,   /* field[8] = stored */
   3,   /* field[3] = tenant */
+  10,   /* field[10] = tokens */
   4,   /* field[4] = user */
   0,   /* field[0] = verdict */
 };
 static const ProtobufCIntRange bulkhead__session__admit_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
 {
@@ -717,7 +798,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
   "Bulkhead__Session__AdmitReply",
   "bulkhead.session",
   sizeof(Bulkhead__Session__AdmitReply),
-  10,
+  13,
   bulkhead__session__admit_reply__field_descriptors,
   bulkhead__session__admit_reply__field_indices_by_name,
   1,  bulkhead__session__admit_reply__number_ranges,
@@ -727,7 +808,8 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
 static const int32_t bulkhead__session__settle_request__status__default_value = 0;
 static const int64_t bulkhead__session__settle_request__input_tokens__default_value = 0ll;
 static const int64_t bulkhead__session__settle_request__output_tokens__default_value = 0ll;
-static const ProtobufCFieldDescriptor bulkhead__session__settle_request__field_descriptors[7] =
+static const protobuf_c_boolean bulkhead__session__settle_request__unused__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__settle_request__field_descriptors[8] =
 {
   {
     "admission_id",
@@ -813,6 +895,18 @@ static const ProtobufCFieldDescriptor bulkhead__session__settle_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "unused",
+    8,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__SettleRequest, has_unused),
+    offsetof(Bulkhead__Session__SettleRequest, unused),
+    NULL,
+    &bulkhead__session__settle_request__unused__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__settle_request__field_indices_by_name[] = {
   0,   /* field[0] = admission_id */
@@ -822,11 +916,12 @@ static const unsigned bulkhead__session__settle_request__field_indices_by_name[]
   1,   /* field[1] = key_id */
   4,   /* field[4] = output_tokens */
   2,   /* field[2] = status */
+  7,   /* field[7] = unused */
 };
 static const ProtobufCIntRange bulkhead__session__settle_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__settle_request__descriptor =
 {
@@ -836,7 +931,7 @@ const ProtobufCMessageDescriptor bulkhead__session__settle_request__descriptor =
   "Bulkhead__Session__SettleRequest",
   "bulkhead.session",
   sizeof(Bulkhead__Session__SettleRequest),
-  7,
+  8,
   bulkhead__session__settle_request__field_descriptors,
   bulkhead__session__settle_request__field_indices_by_name,
   1,  bulkhead__session__settle_request__number_ranges,

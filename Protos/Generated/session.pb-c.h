@@ -91,10 +91,26 @@ struct  Bulkhead__Session__AdmitRequest
    */
   protobuf_c_boolean has_count;
   protobuf_c_boolean count;
+  /*
+   * The run of edge that asks, a random number: what an earlier run left reserved is free. 0: not told.
+   */
+  protobuf_c_boolean has_edge_run;
+  int64_t edge_run;
+  /*
+   * How long the request may run: what is reserved for it is free after that, if its end is never reported. 0: 15 minutes.
+   */
+  protobuf_c_boolean has_lease_ms;
+  int64_t lease_ms;
+  /*
+   * A random name, from which the admission's is made: `r` before it, or `i` with an Idempotency-Key. So that an admission can
+   * be settled whose reply was lost. Empty: session makes one.
+   */
+  protobuf_c_boolean has_proposed_id;
+  ProtobufCBinaryData proposed_id;
 };
 #define BULKHEAD__SESSION__ADMIT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__admit_request__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 1 }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 1, 0, 0ll, 0, 0ll, 0, {0,NULL} }
 
 
 /*
@@ -124,7 +140,7 @@ struct  Bulkhead__Session__RateLimit
 {
   ProtobufCMessage base;
   /*
-   * Requests per minute; 0: unlimited.
+   * Requests or tokens per minute, or requests at once; 0: unlimited.
    */
   protobuf_c_boolean has_limit;
   int64_t limit;
@@ -179,10 +195,23 @@ struct  Bulkhead__Session__AdmitReply
    */
   protobuf_c_boolean has_reason;
   ProtobufCBinaryData reason;
+  /*
+   * Tokens per minute; absent when no such limit holds. Of several refusals the one with retry_after_ms above 0 counts.
+   */
+  Bulkhead__Session__RateLimit *tokens;
+  /*
+   * Requests at once; absent when no such limit holds.
+   */
+  Bulkhead__Session__RateLimit *concurrency;
+  /*
+   * Tokens or a place are reserved: Settle is awaited whatever becomes of the request.
+   */
+  protobuf_c_boolean has_reserved;
+  protobuf_c_boolean reserved;
 };
 #define BULKHEAD__SESSION__ADMIT_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__admit_reply__descriptor) \
-    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL} }
+    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0 }
 
 
 struct  Bulkhead__Session__SettleRequest
@@ -207,10 +236,15 @@ struct  Bulkhead__Session__SettleRequest
    * The answer to keep for this Idempotency-Key; absent: forget the key, so that a retry runs.
    */
   Bulkhead__Session__StoredAnswer *answer;
+  /*
+   * Nothing was used: what was reserved is free, and the request is not counted as spend.
+   */
+  protobuf_c_boolean has_unused;
+  protobuf_c_boolean unused;
 };
 #define BULKHEAD__SESSION__SETTLE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__settle_request__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0ll, 0, 0ll, 0, 0, NULL }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0ll, 0, 0ll, 0, 0, NULL, 0, 0 }
 
 
 struct  Bulkhead__Session__SettleReply

@@ -29,6 +29,7 @@ package struct ForeignYAML: Sendable {
 
     /// Where it begins, from 1.
     package var line: Int { node.position.line }
+    /// No value: absent behind its colon, `~` or `null`.
     package var isNull: Bool { node.isNull }
     /// A single value as written; nil for null, mappings and lists.
     package var text: String? { node.isNull ? nil : node.scalar?.text }
@@ -45,6 +46,7 @@ package struct ForeignYAML: Sendable {
         node.mapping?.duplicates.map { ($0.key, $0.position.line) } ?? []
     }
 
+    /// The value at a key of a mapping; nil when there is none.
     package subscript(key: String) -> ForeignYAML? { node.mapping?[key].map { ForeignYAML(node: $0.value) } }
 
     /// Whether a text looks like a secret rather than the name of one. - Parameter key: the name it stands at.

@@ -36,6 +36,12 @@ package struct TokenBucket: Sendable, Equatable {
         fullAt = max(now, fullAt + .nanoseconds(-Int64(interval * tokens)))
     }
 
+    /// Takes tokens that were used already, whatever is there: the bucket may come to owe some.
+    package mutating func charge(_ tokens: Double, now: MonotonicTime) {
+        // A year of debt is as good as more, and cannot overflow.
+        fullAt = max(fullAt, now) + .nanoseconds(Int64(min(interval * max(0, tokens), 3.2e16)))
+    }
+
     /// Tokens that could be taken now.
     package func available(now: MonotonicTime) -> Double {
         (tolerance - Double((max(fullAt, now) - now).nanosecondsClamped)) / interval

@@ -48,9 +48,16 @@ package enum SessionAPI {
         package var assertedUser: String?
         /// Only look at the key: count nothing against its limits (GET routes, /metrics).
         package var count: Bool
+        /// The run of edge that asks, a random number: what an earlier run left reserved is free. 0: not told.
+        package var edgeRun: Int
+        /// How long the request may run: what is reserved for it is free after that, if its end is never reported. 0: 15 minutes.
+        package var leaseMS: Int
+        /// A random name, from which the admission's is made: `r` before it, or `i` with an Idempotency-Key. So that an admission can
+        /// be settled whose reply was lost. Empty: session makes one.
+        package var proposedID: String
 
         /// A message with the given fields, the others at their defaults.
-        package init(keyDigest: ByteBuffer? = nil, route: String = "", model: String = "", estimatedTokens: Int = 0, idempotencyKey: String? = nil, requestDigest: ByteBuffer? = nil, assertedUser: String? = nil, count: Bool = true) {
+        package init(keyDigest: ByteBuffer? = nil, route: String = "", model: String = "", estimatedTokens: Int = 0, idempotencyKey: String? = nil, requestDigest: ByteBuffer? = nil, assertedUser: String? = nil, count: Bool = true, edgeRun: Int = 0, leaseMS: Int = 0, proposedID: String = "") {
             self.keyDigest = keyDigest
             self.route = route
             self.model = model
@@ -59,6 +66,9 @@ package enum SessionAPI {
             self.requestDigest = requestDigest
             self.assertedUser = assertedUser
             self.count = count
+            self.edgeRun = edgeRun
+            self.leaseMS = leaseMS
+            self.proposedID = proposedID
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -99,6 +109,18 @@ package enum SessionAPI {
                 wire.pointee.has_count = 1
                 wire.pointee.count = count ? 1 : 0
             }
+            if edgeRun != 0 {
+                wire.pointee.has_edge_run = 1
+                wire.pointee.edge_run = Int64(edgeRun)
+            }
+            if leaseMS != 0 {
+                wire.pointee.has_lease_ms = 1
+                wire.pointee.lease_ms = Int64(leaseMS)
+            }
+            if !proposedID.isEmpty {
+                wire.pointee.has_proposed_id = 1
+                wire.pointee.proposed_id = try arena.string(proposedID)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitRequest>) throws {
@@ -110,6 +132,9 @@ package enum SessionAPI {
             requestDigest = wire.pointee.has_request_digest != 0 ? WireReader.bytes(wire.pointee.request_digest) : nil
             assertedUser = wire.pointee.has_asserted_user != 0 ? try WireReader.string(wire.pointee.asserted_user) : nil
             count = wire.pointee.has_count != 0 ? wire.pointee.count != 0 : true
+            edgeRun = wire.pointee.has_edge_run != 0 ? Int(wire.pointee.edge_run) : 0
+            leaseMS = wire.pointee.has_lease_ms != 0 ? Int(wire.pointee.lease_ms) : 0
+            proposedID = wire.pointee.has_proposed_id != 0 ? try WireReader.string(wire.pointee.proposed_id) : ""
         }
     }
 
@@ -163,7 +188,7 @@ package enum SessionAPI {
 
     /// RateLimit of session.proto.
     package struct RateLimit: WireMessage, Equatable {
-        /// Requests per minute; 0: unlimited.
+        /// Requests or tokens per minute, or requests at once; 0: unlimited.
         package var limit: Int
         /// `remaining` of the message.
         package var remaining: Int
@@ -227,8 +252,11 @@ package enum SessionAPI {
             @usableFromInline var requests: SessionAPI.RateLimit?
             @usableFromInline var stored: SessionAPI.StoredAnswer?
             @usableFromInline var reason: String
+            @usableFromInline var tokens: SessionAPI.RateLimit?
+            @usableFromInline var concurrency: SessionAPI.RateLimit?
+            @usableFromInline var reserved: Bool
 
-            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String) {
+            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool) {
                 self.verdict = verdict
                 self.admissionID = admissionID
                 self.keyID = keyID
@@ -239,6 +267,9 @@ package enum SessionAPI {
                 self.requests = requests
                 self.stored = stored
                 self.reason = reason
+                self.tokens = tokens
+                self.concurrency = concurrency
+                self.reserved = reserved
             }
 
             @usableFromInline
@@ -253,6 +284,9 @@ package enum SessionAPI {
                 requests = other.requests
                 stored = other.stored
                 reason = other.reason
+                tokens = other.tokens
+                concurrency = other.concurrency
+                reserved = other.reserved
             }
         }
 
@@ -275,6 +309,9 @@ package enum SessionAPI {
             guard left.requests == right.requests else { return false }
             guard left.stored == right.stored else { return false }
             guard left.reason == right.reason else { return false }
+            guard left.tokens == right.tokens else { return false }
+            guard left.concurrency == right.concurrency else { return false }
+            guard left.reserved == right.reserved else { return false }
             return true
         }
 
@@ -338,10 +375,28 @@ package enum SessionAPI {
             get { fields.reason }
             _modify { own(); yield &fields.reason }
         }
+        /// Tokens per minute; absent when no such limit holds. Of several refusals the one with retry_after_ms above 0 counts.
+        @inlinable
+        package var tokens: SessionAPI.RateLimit? {
+            get { fields.tokens }
+            _modify { own(); yield &fields.tokens }
+        }
+        /// Requests at once; absent when no such limit holds.
+        @inlinable
+        package var concurrency: SessionAPI.RateLimit? {
+            get { fields.concurrency }
+            _modify { own(); yield &fields.concurrency }
+        }
+        /// Tokens or a place are reserved: Settle is awaited whatever becomes of the request.
+        @inlinable
+        package var reserved: Bool {
+            get { fields.reserved }
+            _modify { own(); yield &fields.reserved }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "") {
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason)
+        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false) {
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -385,6 +440,16 @@ package enum SessionAPI {
                 wire.pointee.has_reason = 1
                 wire.pointee.reason = try arena.string(reason)
             }
+            if let tokens {
+                wire.pointee.tokens = try arena.message(tokens)
+            }
+            if let concurrency {
+                wire.pointee.concurrency = try arena.message(concurrency)
+            }
+            if reserved {
+                wire.pointee.has_reserved = 1
+                wire.pointee.reserved = reserved ? 1 : 0
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitReply>) throws {
@@ -398,7 +463,10 @@ package enum SessionAPI {
             let requests: SessionAPI.RateLimit? = try wire.pointee.requests.map { try .init(loading: $0) }
             let stored: SessionAPI.StoredAnswer? = try wire.pointee.stored.map { try .init(loading: $0) }
             let reason: String = wire.pointee.has_reason != 0 ? try WireReader.string(wire.pointee.reason) : ""
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason)
+            let tokens: SessionAPI.RateLimit? = try wire.pointee.tokens.map { try .init(loading: $0) }
+            let concurrency: SessionAPI.RateLimit? = try wire.pointee.concurrency.map { try .init(loading: $0) }
+            let reserved: Bool = wire.pointee.has_reserved != 0 ? wire.pointee.reserved != 0 : false
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved)
         }
     }
 
@@ -418,9 +486,11 @@ package enum SessionAPI {
         package var costNanousd: Int?
         /// The answer to keep for this Idempotency-Key; absent: forget the key, so that a retry runs.
         package var answer: SessionAPI.StoredAnswer?
+        /// Nothing was used: what was reserved is free, and the request is not counted as spend.
+        package var unused: Bool
 
         /// A message with the given fields, the others at their defaults.
-        package init(admissionID: String = "", keyID: String = "", status: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int? = nil, answer: SessionAPI.StoredAnswer? = nil) {
+        package init(admissionID: String = "", keyID: String = "", status: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int? = nil, answer: SessionAPI.StoredAnswer? = nil, unused: Bool = false) {
             self.admissionID = admissionID
             self.keyID = keyID
             self.status = status
@@ -428,6 +498,7 @@ package enum SessionAPI {
             self.outputTokens = outputTokens
             self.costNanousd = costNanousd
             self.answer = answer
+            self.unused = unused
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -463,6 +534,10 @@ package enum SessionAPI {
             if let answer {
                 wire.pointee.answer = try arena.message(answer)
             }
+            if unused {
+                wire.pointee.has_unused = 1
+                wire.pointee.unused = unused ? 1 : 0
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__SettleRequest>) throws {
@@ -473,6 +548,7 @@ package enum SessionAPI {
             outputTokens = wire.pointee.has_output_tokens != 0 ? Int(wire.pointee.output_tokens) : 0
             costNanousd = wire.pointee.has_cost_nanousd != 0 ? Int(wire.pointee.cost_nanousd) : nil
             answer = try wire.pointee.answer.map { try .init(loading: $0) }
+            unused = wire.pointee.has_unused != 0 ? wire.pointee.unused != 0 : false
         }
     }
 
@@ -502,15 +578,15 @@ package enum SessionAPI {
 package enum SessionMethods {
     /// `Session.Admit`.
     package static let admit = MethodDescriptor(
-        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x5d423322b7e398f6,
-        responseHash: 0x7ac56f32f74a653d)
+        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x07340063abad60e6,
+        responseHash: 0xda272cb181b128b8)
     /// `Session.Settle`.
     package static let settle = MethodDescriptor(
-        name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0x813239ce3d8b03d8,
+        name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0xbb867a22465b96eb,
         responseHash: 0x44136fa355b3678a)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Session", fingerprint: "28290c50204c103c05e497cab8a8f2b5", methods: [admit, settle],
+        name: "Session", fingerprint: "be1b8aff3d5e6ee5a3e3adba49c747da", methods: [admit, settle],
         forms: [
             MessageForm("AdmitRequest", [
                 MessageForm.Field(1, "key_digest", 12),
@@ -521,6 +597,9 @@ package enum SessionMethods {
                 MessageForm.Field(6, "request_digest", 12),
                 MessageForm.Field(7, "asserted_user", 9),
                 MessageForm.Field(8, "count", 8),
+                MessageForm.Field(9, "edge_run", 3),
+                MessageForm.Field(10, "lease_ms", 3),
+                MessageForm.Field(11, "proposed_id", 9),
             ]),
             MessageForm("AdmitReply", [
                 MessageForm.Field(1, "verdict", 14),
@@ -533,6 +612,9 @@ package enum SessionMethods {
                 MessageForm.Field(8, "requests", 11, message: 2),
                 MessageForm.Field(9, "stored", 11, message: 3),
                 MessageForm.Field(10, "reason", 9),
+                MessageForm.Field(11, "tokens", 11, message: 2),
+                MessageForm.Field(12, "concurrency", 11, message: 2),
+                MessageForm.Field(13, "reserved", 8),
             ]),
             MessageForm("RateLimit", [
                 MessageForm.Field(1, "limit", 3),
@@ -554,6 +636,7 @@ package enum SessionMethods {
                 MessageForm.Field(5, "output_tokens", 3),
                 MessageForm.Field(6, "cost_nanousd", 3),
                 MessageForm.Field(7, "answer", 11, message: 3),
+                MessageForm.Field(8, "unused", 8),
             ]),
             MessageForm("SettleReply", [
             ]),

@@ -11,6 +11,7 @@ final class SessionBench {
     let commits: CommitQueue
     let spend = SpendLedger()
     let limits = RequestLimits()
+    let reservations = Reservations()
     let admission: Admission
     var now = SessionBench.start
 
@@ -25,7 +26,7 @@ final class SessionBench {
         commits = CommitQueue(store: try SessionStore.open(path: self.folder.store))
         keys = KeyIndex(try await commits.commit { try KeyTable.all($0) })
         admission = Admission(
-            keys: keys, limits: limits, spend: spend, commits: commits,
+            keys: keys, limits: limits, reservations: reservations, spend: spend, commits: commits,
             metrics: SessionMetrics(),
             settings: AdmissionSettings(policy: policy, idempotencyRetention: retention))
     }

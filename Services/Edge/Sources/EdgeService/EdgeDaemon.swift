@@ -32,11 +32,14 @@ package final class EdgeDaemon: BulkheadService {
         settings = EdgeSettings(configuration)
         let metrics = EdgeMetrics(context.metrics)
         let peers = EdgePeers(context: context)
-        let admission = Admission(mode: configuration.auth, requiredOn: configuration.idempotencyRequiredOn, peers: peers) {
-            metrics.servedOnMemory.add()
-        }
         let settlement = Settlement(
             peers: peers, telemetry: context.telemetry, logger: context.logger, metrics: context.metrics)
+        let admission = Admission(
+            mode: configuration.auth, requiredOn: configuration.idempotencyRequiredOn, peers: peers, settlement: settlement,
+            settings: settings
+        ) {
+            metrics.servedOnMemory.add()
+        }
         let services = EdgeServices(peers: peers, admission: admission, settlement: settlement, settings: settings)
         let operations = Operations(context: context, services: services)
         let pipeline = EdgePipeline(services: services, operations: operations, metrics: metrics, context: context)

@@ -93,11 +93,11 @@ final class EdgePipeline: Sendable {
             finish(exchange)
             throw failure
         }
-        var limit: SessionAPI.RateLimit?
+        var limits = CallerLimits()
         let told: EdgeError
         switch failure {
         case let failure as EdgeError: told = failure
-        case let failure as RefusedAtLimit: (told, limit) = (failure.error, failure.requests)
+        case let failure as RefusedAtLimit: (told, limits) = (failure.error, failure.limits)
         default:
             context.logger.error(
                 "a request failed unexpectedly", metadata: ["request": "\(exchange.scope.id)", "error": "\(error)"])
@@ -105,7 +105,7 @@ final class EdgePipeline: Sendable {
         }
         exchange.event.errorCode = told.code
         var reply = told.reply(exchange.shape, requestID: exchange.scope.id)
-        AnswerFields.addLimit(limit, exchange.shape, to: &reply.fields)
+        AnswerFields.addLimits(limits, exchange.shape, to: &reply.fields)
         try await exchange.reply.send(reply)
     }
 

@@ -19,6 +19,7 @@ package final class SessionDaemon: BulkheadService {
     private let commits: CommitQueue
     private let keys: KeyIndex
     private let limits = RequestLimits()
+    private let reservations = Reservations()
     private let spend = SpendLedger()
     private let metrics: SessionMetrics
     private let admission: Admission
@@ -44,7 +45,7 @@ package final class SessionDaemon: BulkheadService {
         self.context = context
         self.metrics = metrics
         admission = Admission(
-            keys: keys, limits: limits, spend: spend, commits: commits, metrics: metrics,
+            keys: keys, limits: limits, reservations: reservations, spend: spend, commits: commits, metrics: metrics,
             settings: AdmissionSettings(configuration))
     }
 
@@ -77,7 +78,7 @@ package final class SessionDaemon: BulkheadService {
 
     package func drain(grace: Duration) async { await flushOnce() }
 
-    package func collectMetrics() { metrics.collect(keys: keys.count, subjects: limits.count) }
+    package func collectMetrics() { metrics.collect(keys: keys.count, subjects: limits.count, reservations: reservations.count) }
 
     private func flushSpend() async throws {
         // The last flush follows the last call: background work is cancelled after the drain.

@@ -7,6 +7,7 @@ package struct SessionMetrics: Sendable {
     enum Settlement: String, CaseIterable {
         case counted
         case repeated
+        case unused
         case unknown
     }
 
@@ -18,6 +19,7 @@ package struct SessionMetrics: Sendable {
     private let commitTime: Timing
     private let keys: Gauge
     private let subjects: Gauge
+    private let reservations: Gauge
 
     /// Instruments that nobody reads.
     package init() { self.init(MetricsRegistry(service: "session")) }
@@ -40,6 +42,7 @@ package struct SessionMetrics: Sendable {
         commitTime = registry.timing("session_store_commit", help: "Time from begin to durable.")
         keys = registry.gauge("session_keys", help: "API keys, revoked and expired ones included.")
         subjects = registry.gauge("session_limit_subjects", help: "Keys, users and tenants whose rate is held in memory.")
+        reservations = registry.gauge("session_reservations", help: "Admitted requests whose end was not reported yet.")
     }
 
     func admitted(_ verdict: SessionAPI.Verdict) { verdicts[verdict]?.add() }
@@ -53,8 +56,9 @@ package struct SessionMetrics: Sendable {
         operations.add(outcome.operations)
     }
 
-    func collect(keys count: Int, subjects held: Int) {
+    func collect(keys count: Int, subjects known: Int, reservations held: Int) {
         keys.set(count)
-        subjects.set(held)
+        subjects.set(known)
+        reservations.set(held)
     }
 }

@@ -14,11 +14,13 @@ struct Caller: Sendable {
     var isAdmin = false
     /// Names the admission at session; empty when session was not asked.
     var admissionID = ""
-    var requests: SessionAPI.RateLimit?
+    var limits = CallerLimits()
     /// Services that were missing.
     var degraded: [String] = []
     /// Whether the answer is to be kept under an Idempotency-Key.
     var isIdempotent = false
+    /// Session holds tokens or a place for the request: its end is reported in any case.
+    var isReserved = false
 }
 
 /// What a request asks to be admitted with.
@@ -43,20 +45,31 @@ final class Admission: Sendable {
 
     /// Longest Idempotency-Key in bytes.
     private static let longestIdempotencyKey = 255
+    /// Milliseconds a request may take beyond its limit until its end is reported.
+    private static let leaseMargin = 30_000
 
     private let mode: AuthMode
     private let requiredOn: Set<String>
     private let peers: EdgePeers
     private let degraded: @Sendable () -> Void
+    private let settlement: Settlement
+    private let settings: EdgeSettings
     private let memory = Mutex(KeyMemory())
+    /// Tells session's reservations of this process from those of an earlier one.
+    private let run = Int.random(in: 1 ... .max)
 
     /// - Parameters:
     ///   - requiredOn: routes that need an Idempotency-Key.
     ///   - degraded: told of each request that is served on memory.
-    init(mode: AuthMode, requiredOn: [String], peers: EdgePeers, degraded: @escaping @Sendable () -> Void) {
+    init(
+        mode: AuthMode, requiredOn: [String], peers: EdgePeers, settlement: Settlement, settings: EdgeSettings,
+        degraded: @escaping @Sendable () -> Void
+    ) {
         self.mode = mode
         self.requiredOn = Set(requiredOn)
         self.peers = peers
+        self.settlement = settlement
+        self.settings = settings
         self.degraded = degraded
     }
 
@@ -84,20 +97,30 @@ final class Admission: Sendable {
         let digest = KeyDigest(key: key)
         var question = SessionAPI.AdmitRequest(
             keyDigest: digest.bytes, route: request.route, model: request.model, estimatedTokens: request.estimatedTokens,
-            assertedUser: headers[.assertedUser], count: request.counts)
+            assertedUser: headers[.assertedUser], count: request.counts, edgeRun: run)
+        if request.counts {
+            question.leaseMS = Int(settings.current.requestTimeout.milliseconds) + Self.leaseMargin
+            question.proposedID = String(QuickRandom.next(), radix: 36) + String(QuickRandom.next() | 1 << 40, radix: 36)
+        }
         if let idempotencyKey {
             question.idempotencyKey = idempotencyKey
             question.requestDigest = KeyDigest(method: request.method, route: request.route, body: request.body).bytes
         }
         let isKnown = memory.withLock { $0.knows(digest, now: .now()) }
+        let metadata = CallMetadata(requestID: scope.id, trace: scope.trace)
+        let reply: SessionAPI.AdmitReply
         do {
-            let options = peers.sessionOptions(CallMetadata(requestID: scope.id, trace: scope.trace), waits: !isKnown)
-            let reply = try await peers.session.admit(question, options)
-            return try judge(reply, digest, assertedUser: question.assertedUser, isIdempotent: idempotencyKey != nil)
-        } catch let error as CallError {
+            reply = try await peers.session.admit(question, peers.sessionOptions(metadata, waits: !isKnown))
+        } catch {
+            // Session may have admitted the request and its word was lost: nothing is to stay reserved for it.
+            if request.counts, (error as? CallError)?.notProcessed != true {
+                settlement.release((idempotencyKey == nil ? "r" : "i") + question.proposedID, metadata)
+            }
+            guard let error = error as? CallError else { throw error }
             return try await withoutSession(
                 error, digest, request, assertedUser: question.assertedUser, isIdempotent: idempotencyKey != nil)
         }
+        return try judge(reply, digest, assertedUser: question.assertedUser, isIdempotent: idempotencyKey != nil)
     }
 
     private func judge(
@@ -117,7 +140,8 @@ final class Admission: Sendable {
                 message: "The API key is not valid: it does not exist, has expired or was revoked. Use another key.")
         case .rateLimited:
             memory.withLock { $0.remember(digest, reply, assertedUser: assertedUser, now: .now()) }
-            throw RefusedAtLimit(Self.tooMany(reply.requests), requests: reply.requests)
+            let limits = CallerLimits(reply)
+            throw RefusedAtLimit(limits.refusal, limits: limits)
         case .modelRefused:
             throw EdgeError(.forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
         case .idempotencyMismatch:
@@ -147,7 +171,7 @@ final class Admission: Sendable {
         }
         switch memory.withLock({ $0.admit(digest, counts: request.counts, now: .now()) }) {
         case .unknown: throw Self.sessionAway("so the API key cannot be checked", error)
-        case .limited(let wait): throw Self.tooMany(nil, retryAfter: wait)
+        case .limited(let wait): throw CallerLimits().refusal(retryAfter: wait)
         case .admitted(let verdict, let assertsUsers):
             degraded()
             if !verdict.models.isEmpty, !request.model.isEmpty, !verdict.models.contains(request.model) {
@@ -157,7 +181,7 @@ final class Admission: Sendable {
             var caller = Self.caller(verdict, isIdempotent: false)
             if assertsUsers { caller.user = assertedUser ?? "" }
             caller.degraded = [ServiceName.session.rawValue]
-            caller.requests = nil
+            caller.limits = CallerLimits()
             return .run(caller)
         }
     }
@@ -165,7 +189,7 @@ final class Admission: Sendable {
     private static func caller(_ reply: SessionAPI.AdmitReply, isIdempotent: Bool) -> Caller {
         Caller(
             keyID: reply.keyID, tenant: reply.tenant, user: reply.user, isAdmin: reply.admin, admissionID: reply.admissionID,
-            requests: reply.requests, isIdempotent: isIdempotent)
+            limits: CallerLimits(reply), isIdempotent: isIdempotent, isReserved: reply.reserved)
     }
 
     private static func sessionAway(_ consequence: String, _ error: CallError) -> EdgeError {
@@ -173,16 +197,6 @@ final class Admission: Sendable {
             .unavailable, code: "session_unavailable",
             message: "The service session is not available at the moment, \(consequence). Try again shortly.",
             retryAfter: error.retryAfter)
-    }
-
-    private static func tooMany(_ limit: SessionAPI.RateLimit?, retryAfter: Duration? = nil) -> EdgeError {
-        let wait = retryAfter ?? .milliseconds(max(1, limit?.retryAfterMS ?? 1000))
-        let allowed = limit.map { " of \($0.limit) requests per minute" } ?? ""
-        return EdgeError(
-            .rateLimited,
-            message:
-                "The rate limit\(allowed) of this API key is reached. Try again in \(Int(wait.milliseconds.rounded(.up))) ms.",
-            retryAfter: wait)
     }
 
     private func idempotencyKey(_ request: AdmissionRequest, _ headers: RequestHeaders) throws -> String? {
@@ -213,16 +227,5 @@ final class Admission: Sendable {
         guard rest.first == UInt8(ascii: " ") else { return nil }
         rest = rest.drop { $0 == UInt8(ascii: " ") }
         return rest.isEmpty ? nil : String(Substring(rest))
-    }
-}
-
-/// A refusal together with the limit that was reached, for the headers.
-struct RefusedAtLimit: Error {
-    let error: EdgeError
-    let requests: SessionAPI.RateLimit?
-
-    init(_ error: EdgeError, requests: SessionAPI.RateLimit?) {
-        self.error = error
-        self.requests = requests
     }
 }

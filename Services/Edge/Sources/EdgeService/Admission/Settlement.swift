@@ -105,6 +105,12 @@ extension Settlement {
         enqueue(Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent, left: event))
     }
 
+    /// Reports that an admission edge may not know of was not used.
+    func release(_ admissionID: String, _ metadata: CallMetadata) {
+        let request = SessionAPI.SettleRequest(admissionID: admissionID, unused: true)
+        enqueue(Job(request: request, metadata: metadata, mustArrive: false))
+    }
+
     private func completed(_ job: Job) async -> Job {
         guard var event = job.left else { return job }
         let options = peers.routerOptions(job.metadata, deadline: .now() + Self.usageLimit)
@@ -136,19 +142,22 @@ extension Settlement {
 
     /// Reports the end of `caller`'s request if there is anything to report: usage, or an Idempotency-Key to keep or free.
     ///
-    /// Waits only for an answer that is kept for its Idempotency-Key: once the client has it, a repetition must find it.
+    /// Waits for an answer that is kept for its Idempotency-Key: once the client has it, a repetition must find it; and for
+    /// the last place of a limit to be free.
     /// When session does not take it within the link's deadline the client is not kept waiting, and the report goes on trying.
     /// - Parameters:
     ///   - status: HTTP status; 0 when the client left before one was sent.
     ///   - answer: what to replay; nil frees the key.
     func settle(_ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage?, answer: WholeReply?) async {
-        guard !caller.admissionID.isEmpty, caller.isIdempotent || usage != nil else { return }
+        guard !caller.admissionID.isEmpty, caller.isIdempotent || caller.isReserved || usage != nil else { return }
         var request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: status, inputTokens: usage?.inputTokens ?? 0,
-            outputTokens: usage?.outputTokens ?? 0, costNanousd: usage?.costNanousd)
+            outputTokens: usage?.outputTokens ?? 0, costNanousd: usage?.costNanousd,
+            unused: usage == nil && !caller.isIdempotent)
         if caller.isIdempotent, let answer { request.answer = Self.stored(answer) }
         let job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent)
-        if request.answer != nil, await report(job) { return }
+        // Who has the last place may come again as soon as it has its answer: the place must be free then.
+        if request.answer != nil || caller.limits.isLastPlace, await report(job) { return }
         enqueue(job)
     }
 

@@ -30,11 +30,26 @@ package struct ChatCall: Sendable, Equatable {
         chat.anthropicBeta = headers[.anthropicBeta]
     }
 
-    /// Input and output tokens this may cost: a fourth of the body's bytes and what the client allows for the answer.
+    /// Input and output tokens this may cost: a fourth of the body's bytes, pictures and sounds by number instead, and what the
+    /// client allows for each answer.
     func estimatedTokens(bodyBytes: Int) -> Int {
-        let (sum, overflow) = (bodyBytes / 4).addingReportingOverflow(max(0, chat.maxTokens ?? 1024))
-        return overflow ? .max : sum
+        var media = 0
+        var mediaBytes = 0
+        for part in chat.messages.lazy.flatMap(\.parts) where [.image, .audio, .document].contains(part.kind) {
+            media += 1
+            mediaBytes += part.text.utf8.count + (part.url?.utf8.count ?? 0)
+        }
+        let input = max(0, bodyBytes - mediaBytes) / 4 + media * Self.tokensPerMedium
+        let (output, isTooMuch) = max(0, chat.maxTokens ?? Self.usualOutput)
+            .multipliedReportingOverflow(by: max(1, chat.choices ?? 1))
+        let (sum, overflow) = input.addingReportingOverflow(output)
+        return isTooMuch || overflow ? .max : sum
     }
+
+    /// What a picture or a page costs, about.
+    private static let tokensPerMedium = 1000
+    /// What an answer is taken to be when the client sets no limit.
+    private static let usualOutput = 1024
 }
 
 /// The member `bulkhead` of a request: for edge, never forwarded.

@@ -129,7 +129,7 @@ struct ChatRun {
 
     private func reply(_ answer: CollectedAnswer, _ facts: AnswerFacts) -> WholeReply {
         var fields = AnswerFields.whole(facts)
-        AnswerFields.addLimit(caller.requests, exchange.shape, to: &fields)
+        AnswerFields.addLimits(caller.limits, exchange.shape, to: &fields)
         return WholeReply(
             status: 200, fields: fields, body: dialect.encode(answer, to: call, facts, requestID: exchange.scope.id))
     }
@@ -164,7 +164,7 @@ struct ChatRun {
 
     private func begin(_ facts: AnswerFacts, first: ByteBuffer) async throws {
         var fields = AnswerFields.served(facts)
-        AnswerFields.addLimit(caller.requests, exchange.shape, to: &fields)
+        AnswerFields.addLimits(caller.limits, exchange.shape, to: &fields)
         // Proxies such as nginx hold a stream back without this.
         fields[.accelBuffering] = "no"
         try await exchange.reply.begin(200, contentType: "text/event-stream; charset=utf-8", fields: fields, first: first)

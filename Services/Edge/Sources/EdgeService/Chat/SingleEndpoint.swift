@@ -66,7 +66,7 @@ struct SingleEndpoint: Sendable {
         facts.usage = answer.usage
         facts.overheadMilliseconds += (MonotonicTime.now() - answer.arrived).milliseconds
         var fields = AnswerFields.whole(facts)
-        AnswerFields.addLimit(caller.requests, exchange.shape, to: &fields)
+        AnswerFields.addLimits(caller.limits, exchange.shape, to: &fields)
         let reply = WholeReply(status: 200, fields: fields, body: answer.body)
         exchange.note(facts)
         if exchange.settlesNow() {

@@ -31,18 +31,40 @@ enum AnswerFields {
         if !names.isEmpty { fields[.bulkheadDegraded] = names.joined(separator: ",") }
     }
 
-    /// The caller's request limit in the words of the dialect; nothing without a limit.
-    static func addLimit(_ limit: SessionAPI.RateLimit?, _ shape: ErrorShape, to fields: inout HTTPFields) {
-        guard let limit, limit.limit > 0 else { return }
-        let remaining = String(max(0, limit.remaining))
-        if shape == .anthropic {
-            fields[.anthropicLimitRequests] = String(limit.limit)
-            fields[.anthropicRemainingRequests] = remaining
-            fields[.anthropicResetRequests] = WallClock.timestamp(WallClock.unixSeconds() + (limit.resetMS + 999) / 1000)
-        } else {
-            fields[.limitRequests] = String(limit.limit)
-            fields[.remainingRequests] = remaining
-            fields[.resetRequests] = "\(max(0, limit.resetMS))ms"
+    /// The caller's limits in the words of the dialect; nothing without a limit.
+    static func addLimits(_ limits: CallerLimits, _ shape: ErrorShape, to fields: inout HTTPFields) {
+        if let requests = limits.requests, requests.limit > 0 {
+            add(requests, shape == .anthropic ? .anthropicRequests : .requests, to: &fields)
+        }
+        if let tokens = limits.tokens, tokens.limit > 0 {
+            add(tokens, shape == .anthropic ? .anthropicTokens : .tokens, to: &fields)
         }
     }
+
+    private static func add(_ limit: SessionAPI.RateLimit, _ names: LimitFieldNames, to fields: inout HTTPFields) {
+        fields[names.limit] = String(limit.limit)
+        fields[names.remaining] = String(max(0, limit.remaining))
+        fields[names.reset] =
+            names.resetIsMoment
+            ? WallClock.timestamp(WallClock.unixSeconds() + (limit.resetMS + 999) / 1000) : "\(max(0, limit.resetMS))ms"
+    }
+}
+
+/// What a dialect calls the headers of one limit.
+private struct LimitFieldNames {
+    let limit: HTTPField.Name
+    let remaining: HTTPField.Name
+    let reset: HTTPField.Name
+    /// The reset is a point in time, else a duration.
+    let resetIsMoment: Bool
+
+    static let requests = LimitFieldNames(
+        limit: .limitRequests, remaining: .remainingRequests, reset: .resetRequests, resetIsMoment: false)
+    static let tokens = LimitFieldNames(
+        limit: .limitTokens, remaining: .remainingTokens, reset: .resetTokens, resetIsMoment: false)
+    static let anthropicRequests = LimitFieldNames(
+        limit: .anthropicLimitRequests, remaining: .anthropicRemainingRequests, reset: .anthropicResetRequests,
+        resetIsMoment: true)
+    static let anthropicTokens = LimitFieldNames(
+        limit: .anthropicLimitTokens, remaining: .anthropicRemainingTokens, reset: .anthropicResetTokens, resetIsMoment: true)
 }

@@ -111,7 +111,7 @@ extension Exchange {
             fields[name] = parts[1].drop { $0 == " " }.description
         }
         fields[.idempotentReplayed] = "true"
-        AnswerFields.addLimit(caller.requests, shape, to: &fields)
+        AnswerFields.addLimits(caller.limits, shape, to: &fields)
         try await reply.send(
             WholeReply(
                 status: stored.status, contentType: stored.contentType.isEmpty ? "application/json" : stored.contentType,

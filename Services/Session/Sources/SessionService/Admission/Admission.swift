@@ -9,6 +9,7 @@ import Synchronization
 package final class Admission: Sendable {
     private let keys: KeyIndex
     private let limits: RequestLimits
+    private let reservations: Reservations
     private let spend: SpendLedger
     private let commits: CommitQueue
     private let metrics: SessionMetrics
@@ -16,11 +17,12 @@ package final class Admission: Sendable {
 
     /// An admission desk over the given parts.
     package init(
-        keys: KeyIndex, limits: RequestLimits, spend: SpendLedger, commits: CommitQueue, metrics: SessionMetrics,
-        settings: AdmissionSettings
+        keys: KeyIndex, limits: RequestLimits, reservations: Reservations, spend: SpendLedger, commits: CommitQueue,
+        metrics: SessionMetrics, settings: AdmissionSettings
     ) {
         self.keys = keys
         self.limits = limits
+        self.reservations = reservations
         self.spend = spend
         self.commits = commits
         self.metrics = metrics
@@ -52,24 +54,63 @@ package final class Admission: Sendable {
             reply.reason = "the key may not use the model \(request.model); it may use: \(key.models.joined(separator: ", "))"
             return reply
         }
-        let held = settings.withLock { $0 }
-        let decision = limits.admit(held.policy.limits(of: key, user: user), count: request.count, now: now.monotonic)
-        reply.requests = Self.rateLimit(decision)
-        guard decision.isAdmitted else {
-            reply.verdict = .rateLimited
-            reply.reason = "the limit of \(decision.limit) requests per minute is reached"
-            return reply
+        let admission = AdmissionID.of(request.proposedID, keyed: request.count && request.idempotencyKey != nil)
+        guard limited(request, key, user, admission, &reply, now) else { return reply }
+        do {
+            let claimed = try await claim(request, key, user, admission, reply, now)
+            // The caller left meanwhile: it will never settle an admission it does not know of.
+            if claimed.verdict != .admitted || Task.isCancelled { reservations.settle(admission, used: 0, now: now.monotonic) }
+            return claimed
+        } catch {
+            reservations.settle(admission, used: 0, now: now.monotonic)
+            throw error
         }
-        return try await claim(request, key, user, reply, now)
+    }
+
+    /// Tokens and places first: they can be given back when the requests per minute refuse.
+    private func limited(
+        _ request: SessionAPI.AdmitRequest, _ key: KeyRecord, _ user: String, _ admission: String,
+        _ reply: inout SessionAPI.AdmitReply, _ now: Moment
+    ) -> Bool {
+        let policy = settings.withLock { $0.policy }
+        var reserved = Reservations.Decision()
+        if request.count {
+            let lease = request.leaseMS > 0 ? Duration.milliseconds(request.leaseMS) : Reservations.longestLease
+            reserved = reservations.reserve(
+                .init(admission: admission, tokens: max(0, request.estimatedTokens), run: Int64(request.edgeRun), lease: lease),
+                tokens: policy.tokenLimits(of: key, user: user), places: policy.concurrencyLimits(of: key, user: user),
+                now: now.monotonic)
+        }
+        reply.tokens = reserved.tokens.map(Self.rateLimit)
+        reply.concurrency = reserved.concurrency.map(Self.rateLimit)
+        let counts = request.count && reserved.isAdmitted
+        let decision = limits.admit(policy.limits(of: key, user: user), count: counts, now: now.monotonic)
+        reply.requests = Self.rateLimit(decision)
+        if reserved.isAdmitted, decision.isAdmitted {
+            reply.reserved = reserved.tokens != nil || reserved.concurrency != nil
+            return true
+        }
+        if reserved.isAdmitted { reservations.settle(admission, used: 0, now: now.monotonic) }
+        reply.verdict = .rateLimited
+        reply.reason = Self.reason(reserved, decision)
+        return false
+    }
+
+    private static func reason(_ reserved: Reservations.Decision, _ requests: LimitDecision) -> String {
+        if let places = reserved.concurrency, !places.isAdmitted {
+            return "\(places.limit) requests run at once, the most there may"
+        }
+        if let tokens = reserved.tokens, !tokens.isAdmitted { return "the limit of \(tokens.limit) tokens per minute is reached" }
+        return "the limit of \(requests.limit) requests per minute is reached"
     }
 
     /// The last step: the Idempotency-Key, if there is one.
     private func claim(
-        _ request: SessionAPI.AdmitRequest, _ key: KeyRecord, _ user: String, _ identified: SessionAPI.AdmitReply, _ now: Moment
+        _ request: SessionAPI.AdmitRequest, _ key: KeyRecord, _ user: String, _ admission: String,
+        _ identified: SessionAPI.AdmitReply, _ now: Moment
     ) async throws -> SessionAPI.AdmitReply {
         var reply = identified
         let keyed = request.count ? request.idempotencyKey : nil
-        let admission = AdmissionID.random(keyed: keyed != nil)
         reply.verdict = .admitted
         reply.admissionID = admission
         guard let keyed else { return reply }
@@ -100,13 +141,17 @@ package final class Admission: Sendable {
                 status: kept.status, contentType: kept.contentType, body: ByteBuffer(bytes: kept.body), headers: kept.headers)
         }
         reply.admissionID = ""
+        reply.reserved = false
         return reply
     }
 
     /// Takes in how an admitted request ended.
     /// - Throws: what `CommitQueue.commit` throws, for an admission with an Idempotency-Key; reporting it again does no harm.
     package func settle(_ request: SessionAPI.SettleRequest, now: Moment) async throws {
+        let (used, isTooMuch) = max(0, request.inputTokens).addingReportingOverflow(max(0, request.outputTokens))
+        reservations.settle(request.admissionID, used: isTooMuch ? .max : used, now: now.monotonic)
         if AdmissionID.holdsKey(request.admissionID) { try await settleKeyed(request, now) }
+        guard !request.unused else { return metrics.settled(.unused) }
         guard let key = keys.find(id: request.keyID), !request.admissionID.isEmpty else {
             metrics.settled(.unknown)
             return

@@ -1,30 +1,47 @@
 /// Which limits a request is held against.
 package struct LimitPolicy: Sendable, Equatable {
-    /// Requests per minute of a user; nil: unlimited.
-    package var perUser: Int?
-    /// Requests per minute of a tenant; nil: unlimited.
-    package var perTenant: Int?
+    /// What one user may ask for.
+    package var user: IdentityLimits
+    /// What all users of a tenant may ask for together.
+    package var tenant: IdentityLimits
 
-    /// A policy; both limits are requests per minute.
+    /// A policy of requests per minute; nil: unlimited.
     package init(perUser: Int?, perTenant: Int?) {
-        self.perUser = perUser
-        self.perTenant = perTenant
+        self.init(user: IdentityLimits(requestsPerMinute: perUser), tenant: IdentityLimits(requestsPerMinute: perTenant))
     }
 
-    init(_ configuration: SessionConfiguration) {
-        perUser = configuration.perUser.requestsPerMinute
-        perTenant = configuration.perTenant.requestsPerMinute
+    package init(user: IdentityLimits, tenant: IdentityLimits) {
+        self.user = user
+        self.tenant = tenant
     }
 
-    /// The key's own limit replaces that of its user; the tenant's always holds.
+    init(_ configuration: SessionConfiguration) { self.init(user: configuration.perUser, tenant: configuration.perTenant) }
+
+    /// Requests per minute. The key's own limit replaces that of its user; the tenant's always holds.
     package func limits(of key: KeyRecord, user: String) -> [(subject: LimitSubject, perMinute: Int)] {
-        var limits: [(subject: LimitSubject, perMinute: Int)] = []
-        if let own = key.requestsPerMinute {
+        limits(\.requestsPerMinute, own: key.requestsPerMinute, key, user).map { ($0.subject, $0.most) }
+    }
+
+    /// Tokens per minute, by the same rule.
+    package func tokenLimits(of key: KeyRecord, user: String) -> [Reservations.Limit] {
+        limits(\.tokensPerMinute, own: key.tokensPerMinute, key, user)
+    }
+
+    /// Requests at once, by the same rule.
+    package func concurrencyLimits(of key: KeyRecord, user: String) -> [Reservations.Limit] {
+        limits(\.concurrency, own: key.concurrency, key, user)
+    }
+
+    private func limits(
+        _ kind: KeyPath<IdentityLimits, Int?>, own: Int?, _ key: KeyRecord, _ name: String
+    ) -> [Reservations.Limit] {
+        var limits: [Reservations.Limit] = []
+        if let own {
             limits.append((.key(key.id), own))
-        } else if let perUser {
-            limits.append((user.isEmpty ? .key(key.id) : .user(tenant: key.tenant, user: user), perUser))
+        } else if let most = user[keyPath: kind] {
+            limits.append((name.isEmpty ? .key(key.id) : .user(tenant: key.tenant, user: name), most))
         }
-        if let perTenant { limits.append((.tenant(key.tenant), perTenant)) }
+        if let most = tenant[keyPath: kind] { limits.append((.tenant(key.tenant), most)) }
         return limits
     }
 }

@@ -33,12 +33,7 @@ package final class RequestLimits: Sendable {
     /// holds them together.
     static let capacity = 200_000
 
-    private struct Entry: Sendable {
-        var perMinute: Int
-        var bucket: TokenBucket
-    }
-
-    private let entries = Mutex(RecentMap<LimitSubject, Entry>(capacity: RequestLimits.capacity))
+    private let entries = Mutex(RecentMap<LimitSubject, RateWindow>(capacity: RequestLimits.capacity))
 
     /// No request has been seen.
     package init() {}
@@ -50,46 +45,24 @@ package final class RequestLimits: Sendable {
             return LimitDecision(isAdmitted: true, limit: 0, remaining: 0, reset: .zero, retryAfter: .zero)
         }
         return entries.withLock { entries in
-            var taken: [Entry] = []
+            var taken: [RateWindow] = []
             var wait: Duration?
             for (subject, perMinute) in limits {
-                var entry = Self.entry(entries[subject], perMinute, now)
+                var entry = RateWindow(entries[subject], perMinute, now)
                 if count, let refused = entry.bucket.take(now: now) { wait = max(wait ?? .zero, refused) }
                 taken.append(entry)
             }
             if let wait {
-                let untouched = limits.map { Self.entry(entries[$0.subject], $0.perMinute, now) }
-                return Self.decision(untouched, retryAfter: wait, now)
+                let untouched = limits.map { RateWindow(entries[$0.subject], $0.perMinute, now) }
+                return RateWindow.decision(untouched, retryAfter: wait, now)
             }
             if count {
                 for (limit, entry) in zip(limits, taken) { entries[limit.subject] = entry }
             }
-            return Self.decision(taken, retryAfter: nil, now)
+            return RateWindow.decision(taken, retryAfter: nil, now)
         }
     }
 
     /// Subjects held in memory.
     package var count: Int { entries.withLock { $0.count } }
-
-    /// The entry as it is; a new one when there is none, or when the limit was changed.
-    private static func entry(_ known: Entry?, _ perMinute: Int, _ now: MonotonicTime) -> Entry {
-        if let known, known.perMinute == perMinute { return known }
-        return Entry(
-            perMinute: perMinute, bucket: TokenBucket(rate: Double(perMinute) / 60, burst: Double(perMinute), now: now))
-    }
-
-    /// Shows the limit that has the fewest requests left.
-    private static func decision(_ entries: [Entry], retryAfter: Duration?, _ now: MonotonicTime) -> LimitDecision {
-        let left = entries.map { (entry: $0, available: $0.bucket.available(now: now)) }
-        guard let tightest = left.min(by: { $0.available < $1.available }) else {
-            preconditionFailure("bug: a decision without limits")
-        }
-        let perMinute = tightest.entry.perMinute
-        let missing = max(0, Double(perMinute) - tightest.available)
-        return LimitDecision(
-            isAdmitted: retryAfter == nil, limit: perMinute,
-            // A millionth of a request forgives the rounding of whole nanoseconds.
-            remaining: max(0, Int(tightest.available + 0.000_001)),
-            reset: .nanoseconds(Int64(missing * 60e9 / Double(perMinute))), retryAfter: retryAfter ?? .zero)
-    }
 }

@@ -1,0 +1,246 @@
+import BulkheadAPI
+import BulkheadCore
+import SessionService
+import Testing
+
+@Suite("Tokens per minute and requests at once")
+struct ReservationTests {
+    private static let start = MonotonicTime(nanoseconds: 5_000_000_000_000)
+    private let book = Reservations()
+    private let key = LimitSubject.key("k")
+
+    /// Reserves `tokens` under a limit of `limit` tokens per minute.
+    private func reserve(
+        _ name: String, _ tokens: Int, of limit: Int = 1000, at seconds: Double = 0, run: Int64 = 0, places: Int? = nil
+    ) -> Reservations.Decision {
+        book.reserve(
+            .init(admission: name, tokens: tokens, run: run), tokens: limit > 0 ? [(key, limit)] : [],
+            places: places.map { [(key, $0)] } ?? [], now: Self.start + .milliseconds(Int(seconds * 1000)))
+    }
+
+    private func settle(_ name: String, _ used: Int, at seconds: Double = 0) {
+        book.settle(name, used: used, now: Self.start + .milliseconds(Int(seconds * 1000)))
+    }
+
+    @Test("parallel requests are admitted only on what is left of the limit")
+    func parallel() {
+        let admitted = (0 ..< 20).filter { reserve("r\($0)", 300).isAdmitted }
+        #expect(admitted.count == 3)
+    }
+
+    @Test("what was not used comes back at once, what was used stays charged")
+    func refund() throws {
+        #expect(reserve("a", 900).isAdmitted)
+        #expect(!reserve("b", 900).isAdmitted)
+        settle("a", 100)
+        let next = reserve("c", 900)
+        #expect(next.isAdmitted && next.tokens?.remaining == 0)
+        settle("c", 0)
+        #expect(reserve("d", 1).tokens?.remaining == 899)
+    }
+
+    @Test("a request that cost more than it reserved is charged in full, and later ones wait for it")
+    func debt() throws {
+        #expect(reserve("a", 500).isAdmitted)
+        settle("a", 2000)
+        let refused = reserve("b", 100)
+        let wait = try #require(refused.tokens).retryAfter
+        #expect(!refused.isAdmitted && wait > .seconds(60) && refused.tokens?.remaining == 0)
+        let later = (Double(wait.milliseconds) / 1000).rounded(.up)
+        #expect(!reserve("c", 100, at: later - 2).isAdmitted)
+        #expect(reserve("d", 100, at: later).isAdmitted)
+    }
+
+    @Test("a limit below the estimate admits one such request when nothing is spent, and small ones otherwise")
+    func smallLimit() {
+        let large = reserve("a", 5000, of: 100)
+        #expect(large.isAdmitted && large.tokens?.remaining == 0)
+        #expect(!reserve("b", 5000, of: 100).isAdmitted)
+        settle("a", 60)
+        #expect(!reserve("c", 5000, of: 100).isAdmitted)
+        #expect(reserve("d", 20, of: 100).isAdmitted)
+        settle("d", 0)
+        #expect(reserve("e", 5000, of: 100, at: 60).isAdmitted)
+    }
+
+    @Test("whatever is reported, the settled tokens never exceed the limit by more than one request", arguments: 0 ..< 20)
+    func neverMore(seed: Int) {
+        var random = Xorshift(state: UInt64(seed) &* 0x9e37_79b9_7f4a_7c15 | 1)
+        let limit = 2000
+        var largest = 0
+        var used = 0
+        var running: [(name: String, cost: Int)] = []
+        for number in 0 ..< 400 {
+            if random.next() % 3 > 0 || running.isEmpty {
+                let estimate = Int(random.next() % 300) + 1
+                // An estimate is an upper bound where the client limits the answer.
+                let cost = Int(random.next() % UInt64(estimate + 1))
+                if reserve("r\(number)", estimate, of: limit).isAdmitted {
+                    running.append(("r\(number)", cost))
+                    largest = max(largest, estimate)
+                }
+            } else {
+                let one = running.remove(at: Int(random.next() % UInt64(running.count)))
+                settle(one.name, one.cost)
+                used += one.cost
+            }
+        }
+        for one in running { used += one.cost }
+        #expect(used <= limit + largest)
+    }
+
+    @Test("after a request that exceeded its estimate later ones reserve more, and less again in time")
+    func learning() {
+        #expect(reserve("a", 100, of: 10_000).isAdmitted)
+        settle("a", 400)
+        let before = reserve("b", 0, of: 10_000).tokens?.remaining ?? 0
+        let after = reserve("c", 100, of: 10_000).tokens?.remaining ?? 0
+        #expect(before - after == 400)
+        settle("c", 100)
+        for number in 0 ..< 60 {
+            #expect(reserve("d\(number)", 10, of: 10_000).isAdmitted)
+            settle("d\(number)", 10)
+        }
+        let calm = reserve("e", 0, of: 10_000).tokens?.remaining ?? 0
+        #expect(calm - (reserve("f", 100, of: 10_000).tokens?.remaining ?? 0) <= 102)
+    }
+
+    @Test("a settlement that is repeated, late or unknown changes nothing")
+    func idempotent() {
+        #expect(reserve("a", 600).isAdmitted)
+        settle("a", 600)
+        for _ in 0 ..< 5 { settle("a", 0) }
+        settle("nobody", 10_000)
+        #expect(reserve("b", 400).tokens?.remaining == 0)
+    }
+
+    @Test("a request refused by one limit costs nothing at the others")
+    func atomic() {
+        let tenant = LimitSubject.tenant("t")
+        func ask(_ name: String, _ tokens: Int) -> Bool {
+            book.reserve(
+                .init(admission: name, tokens: tokens), tokens: [(key, 1000), (tenant, 100)], places: [(key, 5)], now: Self.start
+            ).isAdmitted
+        }
+        #expect(ask("a", 100))
+        for number in 0 ..< 10 { #expect(!ask("b\(number)", 50)) }
+        #expect(reserve("c", 0).tokens?.remaining == 900)
+        #expect(book.running(key) == 1 + 0 && book.count == 2)
+    }
+
+    @Test("places are held until they are settled")
+    func places() throws {
+        #expect(reserve("a", 0, of: 0, places: 2).concurrency?.remaining == 1)
+        #expect(reserve("b", 0, of: 0, places: 2).concurrency?.remaining == 0)
+        let refused = try #require(reserve("c", 0, of: 0, places: 2).concurrency)
+        #expect(!refused.isAdmitted && refused.limit == 2 && refused.retryAfter > .zero)
+        settle("a", 0)
+        #expect(reserve("d", 0, of: 0, places: 2).isAdmitted && book.running(key) == 2)
+    }
+
+    @Test("what is never settled is free after its lease")
+    func lease() {
+        #expect(reserve("a", 100, places: 1).isAdmitted)
+        #expect(!reserve("b", 100, at: 899, places: 1).isAdmitted)
+        #expect(reserve("c", 100, at: 906, places: 1).isAdmitted)
+        settle("a", 100_000, at: 906)
+        #expect(reserve("d", 100, at: 907, places: 2).isAdmitted)
+    }
+
+    @Test("what an earlier run of edge left is free at the first word of the next")
+    func newRun() {
+        for number in 0 ..< 3 { #expect(reserve("a\(number)", 10, run: 7, places: 3).isAdmitted) }
+        #expect(!reserve("b", 10, run: 7, places: 3).isAdmitted)
+        #expect(reserve("c", 10, run: 8, places: 3).isAdmitted)
+        #expect(book.running(key) == 1 && book.count == 1)
+    }
+
+    @Test("nothing is held for who has no limits")
+    func unlimited() {
+        #expect(reserve("a", 1_000_000, of: 0).isAdmitted && book.count == 0)
+    }
+}
+
+@Suite("Reservations at admission")
+struct ReservedAdmissionTests {
+    private func ask(_ bench: SessionBench, _ key: String, tokens: Int, idempotency: String? = nil) async throws
+        -> SessionAPI.AdmitReply
+    {
+        var request = bench.request(key, idempotency: idempotency)
+        request.estimatedTokens = tokens
+        return try await bench.admission.admit(request, now: bench.now)
+    }
+
+    private func settle(_ bench: SessionBench, _ admitted: SessionAPI.AdmitReply, tokens: Int, unused: Bool = false) async throws
+    {
+        try await bench.admission.settle(
+            SessionAPI.SettleRequest(
+                admissionID: admitted.admissionID, keyID: admitted.keyID, inputTokens: tokens, unused: unused),
+            now: bench.now)
+    }
+
+    @Test("A key's tokens per minute are held, and a refusal says which limit and when")
+    func tokens() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey { $0.tpm = 1000 }
+        let first = try await ask(bench, made.key, tokens: 700)
+        #expect(first.verdict == .admitted && first.reserved && first.tokens?.limit == 1000 && first.tokens?.remaining == 300)
+        let refused = try await ask(bench, made.key, tokens: 700)
+        #expect(refused.verdict == .rateLimited && refused.reason.contains("1000 tokens per minute"))
+        #expect(refused.tokens.map { $0.retryAfterMS > 0 && $0.retryAfterMS <= 60_000 } == true)
+        try await settle(bench, first, tokens: 200)
+        #expect(try await ask(bench, made.key, tokens: 700).verdict == .admitted)
+    }
+
+    @Test("A request refused for its tokens does not count against the requests per minute, nor the other way round")
+    func separate() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey {
+            $0.tpm = 100
+            $0.rpm = 2
+        }
+        #expect(try await ask(bench, made.key, tokens: 100).requests?.remaining == 1)
+        for _ in 0 ..< 5 { #expect(try await ask(bench, made.key, tokens: 50).requests?.remaining == 1) }
+        let other = try await bench.makeKey {
+            $0.tpm = 100
+            $0.rpm = 1
+        }
+        #expect(try await ask(bench, other.key, tokens: 10).verdict == .admitted)
+        for _ in 0 ..< 5 { #expect(try await ask(bench, other.key, tokens: 10).verdict == .rateLimited) }
+        #expect(bench.reservations.count == 2)
+    }
+
+    @Test("An unused admission gives everything back and is no spend; a repeated key reserves nothing")
+    func released() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey {
+            $0.tpm = 1000
+            $0.concurrency = 1
+        }
+        let first = try await ask(bench, made.key, tokens: 1000)
+        #expect(first.concurrency?.limit == 1)
+        #expect(try await ask(bench, made.key, tokens: 1).reason.contains("at once"))
+        try await settle(bench, first, tokens: 0, unused: true)
+        let second = try await ask(bench, made.key, tokens: 1000, idempotency: "once")
+        #expect(second.verdict == .admitted)
+        try await settle(bench, second, tokens: 0)
+        let again = try await ask(bench, made.key, tokens: 1000, idempotency: "twice")
+        let running = try await ask(bench, made.key, tokens: 1000, idempotency: "twice")
+        #expect(again.verdict == .admitted && running.verdict == .rateLimited && bench.reservations.count == 1)
+    }
+
+    @Test("Looking reserves nothing, and a proposed name can be settled by who did not get the reply")
+    func proposed() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey { $0.concurrency = 1 }
+        var look = bench.request(made.key)
+        look.count = false
+        for _ in 0 ..< 3 { #expect(try await bench.admission.admit(look, now: bench.now).verdict == .admitted) }
+        #expect(bench.reservations.count == 0)
+        var request = bench.request(made.key)
+        request.proposedID = "0123456789abc"
+        #expect(try await bench.admission.admit(request, now: bench.now).admissionID == "r0123456789abc")
+        try await bench.admission.settle(.init(admissionID: "r0123456789abc", unused: true), now: bench.now)
+        #expect(try await bench.admission.admit(request, now: bench.now).verdict == .admitted)
+    }
+}
