@@ -213,7 +213,7 @@ def test_headers_and_members_of_anthropic_reach_its_provider(stage: Stage) -> No
     stage.stub.says(BLOCKS, scripted.message({"type": "text", "text": "Hi"}))
     stage.anthropic.messages.create(
         model="say", max_tokens=9, system=[{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}], messages=ask(), metadata={"user_id": "u"},
-        extra_headers={"anthropic-beta": "one-2025-01-01,two-2025-01-01"}, extra_body={"container": "c-1"})
+        extra_headers={"anthropic-version": "2023-06-01", "anthropic-beta": "one-2025-01-01,two-2025-01-01"}, extra_body={"container": "c-1"})
     sent = stage.stub.last
     assert sent.headers["anthropic-version"] == "2023-06-01" and sent.headers["anthropic-beta"] == "one-2025-01-01,two-2025-01-01"
     assert sent.body["system"][0]["cache_control"] == {"type": "ephemeral"} and sent.body["container"] == "c-1" and sent.body["metadata"] == {"user_id": "u"}
