@@ -31,6 +31,7 @@ extension Target.Dependency {
     static let asyncHTTPClient: Self = .product(name: "AsyncHTTPClient", package: "async-http-client")
     static let grdb: Self = .product(name: "GRDB", package: "GRDB.swift")
     static let deque: Self = .product(name: "DequeModule", package: "swift-collections")
+    static let heap: Self = .product(name: "HeapModule", package: "swift-collections")
 }
 
 func shared(_ name: String, _ folder: String, _ dependencies: Dependencies = []) -> [Target] {
@@ -81,6 +82,7 @@ let sharedTargets: [[Target]] = [
     shared("BulkheadResilience", "Resilience", ["BulkheadCore"]),
     shared("BulkheadConfig", "Config", ["BulkheadCore", .yams]),
     shared("BulkheadJSON", "JSON", ["CBulkheadJSON", .nio]),
+    shared("BulkheadTokens", "Tokens", [.crypto, .heap]),
     shared("BulkheadHTTP", "HTTP", ["BulkheadCore", "BulkheadJSON", .nio]),
     shared("BulkheadWire", "Wire", ["CBulkheadWire", "CProtobufC", .nio]),
     shared(
@@ -123,7 +125,7 @@ let sharedTargets: [[Target]] = [
 
 let serviceTargets: [[Target]] = [
     service("Edge", ["BulkheadHTTP", "BulkheadJSON", .hummingbird, .httpTypes, .nioHTTP1, .crypto]),
-    service("Router", ["BulkheadHTTP", "BulkheadJSON", "BulkheadRedis", .crypto]),
+    service("Router", ["BulkheadHTTP", "BulkheadJSON", "BulkheadRedis", "BulkheadTokens", .crypto]),
     service("Retrieval", ["COpenBLAS"]),
     service("Session", [.grdb, .crypto]),
     service("Credentials", ["BulkheadHTTP", .asyncHTTPClient, .nioHTTP1, .nioSSL, .crypto, .cryptoExtras]),
@@ -144,6 +146,9 @@ let serviceTargets: [[Target]] = [
             name: "bulkhead-ipc-peer",
             dependencies: ["BulkheadCore", "BulkheadIPC", "BulkheadAPI", "BulkheadServiceKit", .nio, .nioPosix, .arguments],
             path: "Tests/Support/bulkhead-ipc-peer", swiftSettings: strict),
+        .executableTarget(
+            name: "bulkhead-token-peer", dependencies: ["BulkheadTokens", .arguments],
+            path: "Tests/Support/bulkhead-token-peer", swiftSettings: strict),
     ],
 ]
 
@@ -152,6 +157,7 @@ let testTargets: [[Target]] = [
     test("ResilienceTests", "Unit/ResilienceTests", ["BulkheadCore", "BulkheadResilience"]),
     test("ConfigTests", "Unit/ConfigTests", ["BulkheadCore", "BulkheadConfig"]),
     test("JSONTests", "Unit/JSONTests", ["BulkheadJSON", "BulkheadHTTP", .nio]),
+    test("TokensTests", "Unit/TokensTests", ["BulkheadTokens"]),
     test("WireTests", "Unit/WireTests", ["BulkheadWire", "BulkheadAPI", "BulkheadIPC", .nio]),
     test(
         "IPCTests", "Unit/IPCTests",
@@ -169,7 +175,7 @@ let testTargets: [[Target]] = [
         "RouterTests", "Unit/RouterTests",
         [
             "RouterService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadResilience",
-            "BulkheadObservability", .nio, .nioPosix, .log,
+            "BulkheadObservability", "BulkheadTokens", .nio, .nioPosix, .log,
         ]),
     test("RedisTests", "Unit/RedisTests", ["BulkheadRedis", "BulkheadCore", "BulkheadConfig", .nio, .nioPosix, .log]),
     test(

@@ -10,6 +10,7 @@ import Testing
         "Shared/Resilience": ["BulkheadCore"],
         "Shared/Config": ["BulkheadCore"],
         "Shared/JSON": ["CBulkheadJSON"],
+        "Shared/Tokens": [],
         "Shared/HTTP": ["BulkheadCore", "BulkheadJSON"],
         "Shared/Wire": ["CBulkheadWire", "CProtobufC"],
         "Shared/IPC": ["BulkheadCore", "BulkheadResilience", "BulkheadWire", "BulkheadProtosC", "CProtobufC", "CBulkheadSystem"],
