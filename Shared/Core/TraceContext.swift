@@ -56,8 +56,14 @@ package struct TraceContext: Sendable, Hashable {
         return value
     }
 
-    private static func digits(_ value: UInt64, _ width: Int) -> String {
-        let text = String(value, radix: 16)
-        return String(repeating: "0", count: width - text.count) + text
+    /// The last `width` hexadecimal digits of a number, with leading zeros, in lower case.
+    package static func digits(_ value: UInt64, _ width: Int) -> String {
+        String(unsafeUninitializedCapacity: width) { space in
+            for place in 0 ..< width {
+                let digit = UInt8(truncatingIfNeeded: value >> UInt64(4 * (width - 1 - place))) & 15
+                space.initializeElement(at: place, to: digit < 10 ? 48 + digit : 87 + digit)
+            }
+            return width
+        }
     }
 }

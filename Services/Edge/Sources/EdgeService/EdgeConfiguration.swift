@@ -16,8 +16,8 @@ package enum GuardrailMode: String, CaseIterable, Sendable {
     case off, monitor, enforce, redact
 }
 
-/// The section `edge`.
-package struct EdgeConfiguration: ServiceConfiguration {
+/// The section `edge`. A class, because requests hold on to it while they wait: a reference each, not a copy.
+package final class EdgeConfiguration: ServiceConfiguration {
     package static let sectionName = "edge"
     /// The guardrails by their configuration name, with their defaults.
     package static let guardrailDefaults: [(name: String, mode: GuardrailMode)] = [
@@ -26,29 +26,29 @@ package struct EdgeConfiguration: ServiceConfiguration {
     ]
 
     /// Where clients connect.
-    package var listen: HostPort
+    package let listen: HostPort
     /// Where operators connect; nil: on `listen`.
-    package var opsListen: HostPort?
+    package let opsListen: HostPort?
     /// CIDRs whose X-Forwarded-For counts.
-    package var trustedProxies: [String]
+    package let trustedProxies: [String]
     /// Certificate and key files; nil: plain HTTP.
-    package var tls: (certificate: String, key: String)?
-    package var auth: AuthMode
+    package let tls: (certificate: String, key: String)?
+    package let auth: AuthMode
     /// Largest JSON body in bytes.
-    package var maxJSON: Int
+    package let maxJSON: Int
     /// Largest upload in bytes.
-    package var maxUpload: Int
+    package let maxUpload: Int
     /// The longest any request may take.
-    package var requestTimeout: Duration
+    package let requestTimeout: Duration
     /// Requests that run at once; more wait.
-    package var maxConcurrentRequests: Int
+    package let maxConcurrentRequests: Int
     /// Requests that wait at once; more are refused.
-    package var queueDepth: Int
+    package let queueDepth: Int
     /// How long a request waits before it is refused.
-    package var queueMaxWait: Duration
+    package let queueMaxWait: Duration
     /// Routes that refuse to run without an Idempotency-Key.
-    package var idempotencyRequiredOn: [String]
-    package var guardrails: [String: GuardrailMode]
+    package let idempotencyRequiredOn: [String]
+    package let guardrails: [String: GuardrailMode]
 
     /// Reads the section; problems are reported into it.
     package init(section: ConfigSection, suite: SuiteConfiguration) {

@@ -61,25 +61,32 @@ final class EdgePipeline: Sendable {
         try await gate.enter()
         defer { gate.leave() }
         // 5. Body within its limit, JSON, key and limits, router, answer, settlement: by endpoint.
-        try await dispatch(match, exchange)
+        guard let dialect = Self.dialect(of: match.endpoint) else { return try await dispatch(match, exchange) }
+        try await ChatEndpoint(route: match.endpoint.rawValue, dialect: dialect, services: services).serve(exchange)
     }
 
+    /// The dialect of a route for chat; nil for others. Chat is not dispatched below: its tasks can wait long, and would keep
+    /// what the other endpoints need.
+    private static func dialect(of endpoint: Endpoint) -> (any ChatDialect)? {
+        switch endpoint {
+        case .chat: OpenAIChat()
+        case .responses: ResponsesChat()
+        case .messages: AnthropicChat()
+        default: nil
+        }
+    }
+
+    @inline(never)
     private func dispatch(_ match: RouteMatch, _ exchange: Exchange) async throws {
         switch match.endpoint {
-        case .chat: try await chat(match.endpoint, OpenAIChat()).serve(exchange)
-        case .responses: try await chat(match.endpoint, ResponsesChat()).serve(exchange)
-        case .messages: try await chat(match.endpoint, AnthropicChat()).serve(exchange)
         case .countTokens: try await single(match.endpoint).serve(exchange, AnthropicTokenCount.init)
         case .embeddings: try await single(match.endpoint).serve(exchange, OpenAIEmbeddings.init)
         case .moderations: try await single(match.endpoint).serve(exchange, OpenAIModerations.init)
         case .models: try await ModelsEndpoint(services: services).serve(exchange, name: nil)
         case .model: try await ModelsEndpoint(services: services).serve(exchange, name: match.argument)
-        case .health, .ready, .metrics: preconditionFailure("bug: operations did not answer \(match.endpoint.rawValue)")
+        case .chat, .responses, .messages, .health, .ready, .metrics:
+            preconditionFailure("bug: \(match.endpoint.rawValue) was answered elsewhere")
         }
-    }
-
-    private func chat(_ endpoint: Endpoint, _ dialect: any ChatDialect) -> ChatEndpoint {
-        ChatEndpoint(route: endpoint.rawValue, dialect: dialect, services: services)
     }
 
     private func single(_ endpoint: Endpoint) -> SingleEndpoint { SingleEndpoint(route: endpoint.rawValue, services: services) }

@@ -9,7 +9,9 @@ import Logging
 import Synchronization
 
 /// What a configuration comes to while it is in force.
-package struct RouterSettings: Sendable {
+///
+/// A class, because every call holds on to it until its end: a reference, not a copy of some kilobytes.
+package final class RouterSettings: Sendable {
     package let configuration: RouterConfiguration
     package let table: RoutingTable
     /// What answers took and cost.
@@ -28,7 +30,7 @@ package struct RouterSettings: Sendable {
 
 extension RouterSettings {
     /// Settings whose unpriced answers nobody is told of.
-    package init(_ configuration: RouterConfiguration) {
+    package convenience init(_ configuration: RouterConfiguration) {
         let silent = Logger(label: "router") { _ in SwiftLogNoOpLogHandler() }
         self.init(
             configuration, counter: TokenCounter(),

@@ -25,6 +25,15 @@ struct ChatEndpoint: Sendable {
     let services: EdgeServices
 
     func serve(_ exchange: Exchange) async throws {
+        guard let run = try await admitted(exchange) else { return }
+        if run.call.chat.stream { try await run.stream(keepAlive: Self.keepAlive) } else { try await run.whole() }
+    }
+
+    /// Reads the request and has it admitted. - Returns: nil when the answer of an earlier request was given again.
+    ///
+    /// Not inlined: what it needs on the way would stay with the task for as long as a stream lasts.
+    @inline(never)
+    private func admitted(_ exchange: Exchange) async throws -> ChatRun? {
         // Nobody without a key makes edge read and parse a body.
         try services.admission.requireKey(exchange.request.headers)
         let body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
@@ -40,22 +49,29 @@ struct ChatEndpoint: Sendable {
         case .replay(let stored, let caller):
             exchange.identify(caller, endUser: call.chat.endUser)
             try await exchange.replay(stored, caller)
+            return nil
         case .run(let caller):
             exchange.identify(caller, endUser: call.chat.endUser)
             let deadline = exchange.deadline(limit: services.settings.current.requestTimeout, asked: call.options.timeout)
             exchange.connection.close(after: deadline - .now() + Self.lastWords)
-            let run = ChatRun(endpoint: self, exchange: exchange, call: call, caller: caller)
-            if call.chat.stream { try await run.stream(keepAlive: Self.keepAlive) } else { try await run.whole() }
+            return ChatRun(endpoint: self, exchange: exchange, call: call, caller: caller)
         }
     }
 }
 
 /// One admitted chat. Confined to the task of its connection.
-struct ChatRun {
+final class ChatRun {
     let endpoint: ChatEndpoint
     let exchange: Exchange
     let call: ChatCall
     let caller: Caller
+
+    init(endpoint: ChatEndpoint, exchange: Exchange, call: ChatCall, caller: Caller) {
+        self.endpoint = endpoint
+        self.exchange = exchange
+        self.call = call
+        self.caller = caller
+    }
 
     private var services: EdgeServices { endpoint.services }
     private var dialect: any ChatDialect { endpoint.dialect }

@@ -37,6 +37,9 @@ final class Operations: Sendable {
     }
 
     /// - Returns: false when the endpoint is not one of operations.
+    ///
+    /// Not inlined: every request comes by here, and its task would keep what only these answers need.
+    @inline(never)
     func answer(_ endpoint: Endpoint, _ exchange: Exchange) async throws -> Bool {
         switch endpoint {
         case .health: try await exchange.reply.send(WholeReply(status: 200, body: ByteBuffer(string: "{\"status\":\"ok\"}")))

@@ -29,7 +29,6 @@ package struct RequestScope: Sendable {
     }
 
     private static func newID() -> String {
-        let digits = String(QuickRandom.next(), radix: 16) + String(QuickRandom.next(), radix: 16)
-        return "req_" + digits.suffix(24)
+        "req_" + TraceContext.digits(QuickRandom.next(), 16) + TraceContext.digits(QuickRandom.next(), 8)
     }
 }
