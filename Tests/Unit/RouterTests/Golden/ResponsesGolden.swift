@@ -162,7 +162,9 @@ enum ResponsesGolden {
 
                 """#),
             expected: #"""
-                block {"id":"ws","type":"web_search_call","status":"completed"}
+                block {"id":"ws","type":"web_search_call","status":"in_progress"}
+                delta {"type":"response.web_search_call.searching","output_index":0,"item_id":"ws"}
+                delta {"type":"response.output_item.done","output_index":0,"item":{"id":"ws","type":"web_search_call","status":"completed"}}
                 finish stop completed
                 usage in=10 out=8 cached=4 reasoning=5
                 over, complete | resp_1 | 7 | auto

@@ -15,6 +15,7 @@ enum AnthropicMessages: Dialect {
         ask.maxTokens = limit
         ask.streams = body["stream"]?.bool ?? false
         ask.tool = tool(of: body)
+        ask.schema = (body["output_config"]?["format"] ?? body["output_format"])?["schema"]
         return ask
     }
 

@@ -34,7 +34,9 @@ enum ErrorClass {
             switch error.status {
             case 402: .quota
             case 401: .secret
-            case 403: Self.isPolicy(codes, words) ? .policy : Self.isQuota(codes, words) ? .quota : Self.isSecret(codes, words) ? .secret : .forbidden
+            case 403:
+                Self.isPolicy(codes, words)
+                    ? .policy : Self.isQuota(codes, words) ? .quota : Self.isSecret(codes, words) ? .secret : .forbidden
             case 404: Self.isModel(codes, words) ? .unknownModel : .notFound
             case 408, 504: .timeout
             // Gemini tells in a quota's id only that it is the day's.

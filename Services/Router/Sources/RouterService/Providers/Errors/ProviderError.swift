@@ -81,7 +81,8 @@ extension ProviderError {
     private func failure(_ kind: ErrorClass, _ target: Target) -> TargetFailure {
         let name = "The provider '\(target.provider)'"
         switch kind {
-        case .tooLong: return mistake(.invalidArgument, "context_length_exceeded", "\(name) finds the request too long.", .tooLong)
+        case .tooLong:
+            return mistake(.invalidArgument, "context_length_exceeded", "\(name) finds the request too long.", .tooLong)
         case .policy: return mistake(.invalidArgument, "content_policy_violation", "\(name) refused the content of the request.")
         case .tooLarge:
             return mistake(.resourceExhausted, "payload_too_large", "The request is too large for \(name.lowercasedFirst).")
