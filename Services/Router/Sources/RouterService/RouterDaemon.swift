@@ -4,6 +4,7 @@ import BulkheadIPC
 import BulkheadObservability
 import BulkheadResilience
 import BulkheadServiceKit
+import BulkheadTokens
 import Glibc
 import Logging
 import Synchronization
@@ -55,16 +56,19 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
     private let health: RouterHealth
     private let metrics: RouterMetrics
     private let counter: TokenCounter
+    private let shelf: VocabularyShelf
     private let unpriced: UnknownPrices
     private let chats: ChatExecution
     private let embeddings: EmbedExecution
     private let moderations: ModerationExecution
+    private let counting: TokenCounting
     /// Seconds since 1970.
     private let started = time(nil)
 
     package init(configuration: RouterConfiguration, context: ServiceContext) async throws {
         unpriced = UnknownPrices(registry: context.metrics, logger: context.logger)
-        counter = TokenCounter()
+        shelf = Self.shelf(context)
+        counter = TokenCounter(shelf)
         settings = Mutex(RouterSettings(configuration, counter: counter, unpriced: unpriced))
         breakerBook = TargetBreakers(configuration.breaker)
         let path = "\(context.stateDirectory)/targets.json"
@@ -85,6 +89,9 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
         embeddings = EmbedExecution(
             exchange: exchange, retrieval: RetrievalClient(link: context.link(to: .retrieval)), failover: failover, order: order)
         moderations = ModerationExecution(exchange: exchange, failover: failover)
+        counting = TokenCounting(
+            exchange: exchange, breakers: breakerBook, switches: switches, counter: counter, eventLoop: context.eventLoop,
+            logger: context.logger, offload: { try await context.blocking($0) })
     }
 
     package var methods: [ServerMethod] { RouterMethods.serve(self) }
@@ -102,6 +109,9 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
 
     package func start() async throws {
         cache.start()
+        context.background("vocabularies") { [shelf, context] in
+            try await shelf.run { try await context.blocking($0) }
+        }
         if let problem = switches.problem {
             context.logger.error(
                 "switched-off targets are on again", metadata: ["reason": "\(problem)", "next": "bulkhead-router target disable"])
@@ -111,6 +121,20 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
         if !disabled.isEmpty {
             context.logger.notice("targets are switched off", metadata: ["targets": "\(disabled.joined(separator: ", "))"])
         }
+    }
+
+    /// Vocabularies lie beside the embedding model.
+    private static func shelf(_ context: ServiceContext) -> VocabularyShelf {
+        VocabularyShelf(
+            find: { VocabularyFolder.find($0, executable: VocabularyFolder.executable) }, now: { time(nil) },
+            changed: { vocabulary, problem in
+                guard let problem else {
+                    return context.logger.debug("vocabulary open", metadata: ["vocabulary": "\(vocabulary.rawValue)"])
+                }
+                context.logger.warning(
+                    "tokens are counted roughly, four bytes each: run deploy/models/fetch.sh",
+                    metadata: ["reason": "\(problem)"])
+            })
     }
 
     private static let switchesLost =
@@ -156,7 +180,7 @@ extension RouterDaemon {
     package func countTokens(_ request: RouterAPI.CountTokensRequest, _ call: ServerCall) async throws
         -> RouterAPI.CountTokensReply
     {
-        throw CallError(.unimplemented, reason: "unsupported", message: "Tokens cannot be counted yet.")
+        try await counting.run(request, current, call)
     }
 
     package func moderate(_ request: RouterAPI.ModerateRequest, _ call: ServerCall) async throws -> RouterAPI.ModerateReply {

@@ -1,4 +1,5 @@
 import BulkheadAPI
+import BulkheadTokens
 import Glibc
 
 /// What answers took and what they cost.
@@ -51,5 +52,17 @@ package struct Accounting: Sendable {
         let cost = catalog.price(model, at: now)?.cost(usage)
         if cost == nil, usage.inputTokens > 0 || usage.outputTokens > 0 { unpriced.note(model, now: now) }
         return cost
+    }
+
+    /// `reply` with its cost; texts are counted here when the provider did not.
+    package func charged(_ reply: RouterAPI.EmbedReply, for request: RouterAPI.EmbedRequest, target: Target)
+        -> RouterAPI.EmbedReply
+    {
+        var charged = reply
+        if reply.inputTokens <= 0 {
+            charged.inputTokens = counter.estimate(request.inputs, TokenVocabulary.of(target.model))
+        }
+        charged.costNanousd = cost(ChatAPI.Usage(inputTokens: charged.inputTokens), model: target.model)
+        return charged
     }
 }

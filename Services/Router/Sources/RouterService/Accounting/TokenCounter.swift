@@ -1,10 +1,7 @@
 import BulkheadAPI
+import BulkheadTokens
 
-/// Which vocabulary a model counts with.
-package enum TokenVocabulary: String, CaseIterable, Sendable {
-    case o200k = "o200k_base"
-    case cl100k = "cl100k_base"
-
+extension TokenVocabulary {
     private static let olderModels = ["gpt-4", "gpt-3.5", "text-embedding-"]
     private static let newerModels = ["gpt-4o", "gpt-4.1", "gpt-4.5"]
 
@@ -17,22 +14,53 @@ package enum TokenVocabulary: String, CaseIterable, Sendable {
 }
 
 /// Counts tokens of what providers do not count.
-package final class TokenCounter: Sendable {
-    /// About four bytes of English are a token.
+package struct TokenCounter: Sendable {
+    private let shelf: VocabularyShelf
+
+    /// About four bytes of English are a token: what is counted with when there is no vocabulary.
     private static let bytesPerToken = 4
+    /// Bytes that are counted on the event loop, in 1 to 5 ms; the rest is taken to be like them.
+    private static let sampled = 32 << 10
 
-    package init() {}
+    /// - Parameter shelf: without vocabularies, four bytes are a token.
+    package init(_ shelf: VocabularyShelf = .empty) { self.shelf = shelf }
 
-    /// Input tokens of `chat`.
+    /// Input tokens of `chat`, about. Counts at most a sample.
     package func estimate(_ chat: ChatAPI.ChatRequest, _ vocabulary: TokenVocabulary) -> Int {
-        let bytes = chat.messages.reduce(0) { sum, message in
-            sum + message.parts.reduce(0) { $0 + $1.text.utf8.count + ($1.json?.utf8.count ?? 0) }
-        }
-        return (bytes + Self.bytesPerToken - 1) / Self.bytesPerToken
+        let tokens = ChatTokens(chat)
+        return tokens.fixed + estimate(tokens.texts, vocabulary)
     }
 
-    /// Output tokens of `answer`.
+    /// Tokens of `texts`, about. Counts at most a sample.
+    package func estimate(_ texts: [String], _ vocabulary: TokenVocabulary) -> Int {
+        var room = Self.sampled
+        var counted = 0
+        if let tokenizer = shelf.ready(vocabulary) {
+            for text in texts where room > 0 {
+                let sample = text.utf8.count <= room ? text : String(decoding: text.utf8.prefix(room), as: UTF8.self)
+                counted += tokenizer.estimate(sample)
+                room -= min(room, text.utf8.count)
+            }
+        }
+        return Self.scaled(counted, of: Self.sampled - room, to: texts.reduce(0) { $0 + $1.utf8.count })
+    }
+
+    /// Output tokens of `answer`, about.
     package func estimate(_ answer: AnswerText, _ vocabulary: TokenVocabulary) -> Int {
-        (answer.bytes + Self.bytesPerToken - 1) / Self.bytesPerToken
+        let counted = shelf.ready(vocabulary)?.estimate(answer.sample)
+        return Self.scaled(counted ?? 0, of: counted == nil ? 0 : answer.sample.utf8.count, to: answer.bytes)
+    }
+
+    /// Input tokens of `chat` with the model's vocabulary, all of them counted. Blocks, for seconds when the chat is large.
+    package func count(_ chat: ChatAPI.ChatRequest, _ vocabulary: TokenVocabulary) -> Int {
+        let tokens = ChatTokens(chat)
+        guard let tokenizer = shelf.open(vocabulary) else { return tokens.fixed + estimate(tokens.texts, vocabulary) }
+        return tokens.texts.reduce(tokens.fixed) { $0 + tokenizer.count($1) }
+    }
+
+    /// Tokens of `bytes`, when `sample` bytes of them have `counted`.
+    private static func scaled(_ counted: Int, of sample: Int, to bytes: Int) -> Int {
+        guard sample > 0 else { return (bytes + bytesPerToken - 1) / bytesPerToken }
+        return sample >= bytes ? counted : Int((Double(counted) * Double(bytes) / Double(sample)).rounded(.up))
     }
 }

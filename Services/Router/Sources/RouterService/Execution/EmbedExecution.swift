@@ -32,7 +32,8 @@ package struct EmbedExecution: Sendable {
             return try await failover.run(route, deadline: deadline, clientRetries: 0) { one in
                 let watchdog = Watchdog(eventLoop: failover.eventLoop, limit: one.route.timeouts.firstToken)
                 let outcome = await attempt(request, one, call.metadata, watchdog)
-                return outcome.charged(settings.accounting, one.target)
+                guard case .answered(let reply) = outcome else { return outcome }
+                return .answered(settings.accounting.charged(reply, for: request, target: one.target))
             }
         } catch let all as AllFailed {
             throw all.failure.error
@@ -119,14 +120,5 @@ package struct EmbedExecution: Sendable {
                 .invalidArgument, reason: "invalid_request",
                 message: "The provider '\(target.provider)' (dialect anthropic) makes no embeddings: name a model of another one."
             ))
-    }
-}
-
-extension TryOutcome<RouterAPI.EmbedReply> {
-    /// With the cost of the reply, if there is one.
-    fileprivate func charged(_ accounting: Accounting, _ target: Target) -> Self {
-        guard case .answered(var reply) = self else { return self }
-        reply.costNanousd = accounting.cost(ChatAPI.Usage(inputTokens: reply.inputTokens), model: target.model)
-        return .answered(reply)
     }
 }

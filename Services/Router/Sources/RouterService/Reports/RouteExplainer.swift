@@ -1,5 +1,6 @@
 import BulkheadAPI
 import BulkheadCore
+import BulkheadTokens
 import Glibc
 
 /// Tells what the router would do. Asks nobody and changes nothing.
