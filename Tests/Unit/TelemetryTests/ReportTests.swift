@@ -37,7 +37,8 @@ struct ReportTests {
         #expect(usage.unpriced == meant.count { $0.costNanousd == nil })
         #expect(usage.inputTokens == meant.reduce(0) { $0 + $1.inputTokens })
         #expect(usage.outputTokens == meant.reduce(0) { $0 + $1.outputTokens })
-        #expect(usage.costUSD == Double(meant.reduce(0) { $0 + ($1.costNanousd ?? 0) }) / 1e9)
+        let cost = meant.reduce(0) { $0 + ($1.costNanousd ?? 0) }
+        #expect(usage.costUSD == (cost == 0 && usage.unpriced > 0 ? nil : Double(cost) / 1e9))
         let durations = meant.map(\.durationUS).sorted()
         for (share, found) in [(0.5, usage.latencyMilliseconds.p50), (0.99, usage.latencyMilliseconds.p99)] where !meant.isEmpty {
             let exact = Double(durations[Int((Double(durations.count) * share).rounded(.up)) - 1]) / 1000
@@ -102,6 +103,9 @@ struct ReportTests {
         #expect(prices.map(\.model) == ["free", "paid"])
         #expect(prices.map(\.unpriced) == [1, 0])
         #expect(prices[0].usdPerMillionTokens == nil)
+        let costs = try await bench.reports().costs(ReportQuery())
+        #expect(costs.models.map(\.costUSD) == [1000e-9, nil], "unknown is not 0")
+        #expect(costs.total.unpriced == 1 && costs.total.costUSD == 1000e-9)
         #expect(abs((prices[1].usdPerMillionTokens ?? 0) - 1000e-9 / 30 * 1e6) < 1e-9)
     }
 }

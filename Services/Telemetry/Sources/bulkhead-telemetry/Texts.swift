@@ -12,9 +12,10 @@ func percent(_ part: Int, of whole: Int) -> String {
     part == 0 ? "0" : "\(part) (\(number(Double(part) * 100 / Double(max(1, whole)))) %)"
 }
 
-/// What was spent, and `+` when a part of it has no known price.
+/// What was spent, and `+` when a part of it has no known price; `unknown` when none of it has.
 func dollars(_ usage: UsageReport) -> String {
-    let micros = Int((usage.costUSD * 1e6).rounded())
+    guard let cost = usage.costUSD else { return "unknown (\(usage.unpriced) unpriced)" }
+    let micros = Int((cost * 1e6).rounded())
     let fraction = String(micros % 1_000_000)
     let text = "\(micros / 1_000_000).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)"
     return usage.unpriced > 0 ? "\(text) + \(usage.unpriced) unpriced" : text

@@ -32,11 +32,12 @@ package struct UsageReport: Codable, Sendable {
     package var requests: Int
     package var errors: Int
     package var cacheHits: Int
-    /// Requests with tokens whose price is not known; their cost is not in `costUSD`.
+    /// Requests with tokens whose price is not known: what they cost is not in `costUSD`, which is the least it can have been.
     package var unpriced: Int
     package var inputTokens: Int
     package var outputTokens: Int
-    package var costUSD: Double
+    /// Nil when no request's price is known.
+    package var costUSD: Double?
     package var latencyMilliseconds: LatencyReport
     package var firstTokenMilliseconds: LatencyReport
 
@@ -50,7 +51,7 @@ package struct UsageReport: Codable, Sendable {
         unpriced = sums.unpriced
         inputTokens = sums.inputTokens
         outputTokens = sums.outputTokens
-        costUSD = Double(sums.costNanousd) / 1e9
+        costUSD = sums.unpriced > 0 && sums.costNanousd == 0 ? nil : Double(sums.costNanousd) / 1e9
         latencyMilliseconds = LatencyReport(sums.latency)
         firstTokenMilliseconds = LatencyReport(sums.firstToken)
     }

@@ -24,10 +24,10 @@ package struct Reports: Sendable {
     /// Sums by model and by tenant, most expensive first.
     package func costs(_ query: ReportQuery) async throws -> StatsReport {
         let (since, groups) = try await usage(query)
-        var report = Self.report(since, groups) { ($0.costUSD, $0.requests) > ($1.costUSD, $1.requests) }
+        var report = Self.report(since, groups) { ($0.costUSD ?? 0, $0.requests) > ($1.costUSD ?? 0, $1.requests) }
         report.tenants = Self.grouped(groups, by: \.tenant)
             .map { UsageReport($0.value, tenant: $0.key) }
-            .sorted { ($0.costUSD, $0.requests) > ($1.costUSD, $1.requests) }
+            .sorted { ($0.costUSD ?? 0, $0.requests) > ($1.costUSD ?? 0, $1.requests) }
         return report
     }
 
@@ -35,10 +35,11 @@ package struct Reports: Sendable {
     package func prices(_ query: ReportQuery) async throws -> [PriceReport] {
         try await stats(query).models.map { usage in
             let tokens = usage.inputTokens + usage.outputTokens
-            let isPriced = usage.costUSD > 0 && tokens > 0
+            // A mean over tokens of which some have no price would be too low.
+            let cost = usage.unpriced == 0 && tokens > 0 ? usage.costUSD : nil
             return PriceReport(
                 provider: usage.provider ?? "", model: usage.model ?? "", requests: usage.requests, unpriced: usage.unpriced,
-                usdPerMillionTokens: isPriced ? usage.costUSD * 1e6 / Double(tokens) : nil)
+                usdPerMillionTokens: cost.map { $0 * 1e6 / Double(tokens) })
         }
         .filter { !$0.model.isEmpty }
         .sorted { ($0.provider, $0.model) < ($1.provider, $1.model) }
