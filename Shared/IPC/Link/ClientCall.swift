@@ -109,6 +109,9 @@ final class ClientCall: @unchecked Sendable {
         // With less time than this a healthy peer may be late, too.
         // A stream that was still heard from only took longer than its caller had time for.
         case .deadlineExceeded where hasResponse: return .neutral
+        // How long a stream may be silent is its caller's wish (a provider that thinks); a peer that is silent altogether is
+        // found out by the link's own pings.
+        case .deadlineExceeded where method.methodClass == .stream: return .neutral
         case .deadlineExceeded: return options.deadline - started >= .milliseconds(50) ? .failure : .neutral
         case .cancelled, .resourceExhausted: return .neutral
         default: return .success

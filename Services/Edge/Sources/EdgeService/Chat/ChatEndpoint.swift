@@ -221,7 +221,8 @@ extension AnswerFacts {
             self.served = served
             degraded = caller.degraded + served.degraded.filter { !caller.degraded.contains($0) }
         }
-        usage = event.usage ?? usage
+        // START tells what is known of the input only.
+        if event.kind != .start { usage = event.usage ?? usage }
         streamedBytes += event.text.utf8.count + (event.json?.utf8.count ?? 0)
     }
 

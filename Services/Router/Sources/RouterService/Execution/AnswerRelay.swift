@@ -136,10 +136,12 @@ package final class AnswerRelay {
     // MARK: events
 
     /// Passes on what a try has decoded, START aside.
+    /// - Parameter usage: what is known of it already, for START: some providers tell the input before they answer.
     /// - Returns: false while there is nothing yet that a caller could be shown.
     /// - Throws: `Diverged`; `CallError` when the caller cannot be written to; `TargetFailure` for too large an answer.
     package func deliver(
-        _ events: [ChatAPI.ChatEvent], _ target: Target, _ watchdog: Watchdog, start: () -> ChatAPI.Served
+        _ events: [ChatAPI.ChatEvent], _ target: Target, _ watchdog: Watchdog, usage: ChatAPI.Usage? = nil,
+        start: () -> ChatAPI.Served
     ) async throws -> Bool {
         var fresh = try events.compactMap { try unseen($0) }
         if served == nil {
@@ -148,7 +150,7 @@ package final class AnswerRelay {
             guard !fresh.isEmpty else { return false }
             let served = start()
             self.served = served
-            fresh.insert(.init(kind: .start, served: served), at: 0)
+            fresh.insert(.init(kind: .start, usage: usage, served: served), at: 0)
         }
         answer.take(fresh)
         if delivery == .whole {

@@ -65,12 +65,7 @@ package struct AnswerWays {
     }
 
     private func detailed(_ error: CallError, _ all: AllFailed, isFinal: Bool) -> CallError {
-        var error = error
-        let detail = RouterAPI.FailureDetail(
-            providerCode: all.failure.providerCode.isEmpty ? nil : all.failure.providerCode, final: isFinal,
-            provider: all.target?.provider, model: all.target?.model, attempts: all.tries, usage: relay.spent.wasted)
-        if let bytes = try? detail.encoded() { error.detail = Array(bytes.readableBytesView) }
-        return error
+        all.told(error, isFinal: isFinal, wasted: relay.spent.wasted)
     }
 }
 

@@ -18,13 +18,14 @@ package struct EmbedExecution: Sendable {
     package func run(_ request: RouterAPI.EmbedRequest, _ settings: RouterSettings, _ call: ServerCall) async throws
         -> RouterAPI.EmbedReply
     {
-        guard (1 ... Self.maxInputs).contains(request.inputs.count) else {
+        let count = try Self.count(request)
+        guard (1 ... Self.maxInputs).contains(count) else {
             throw CallError(
                 .invalidArgument, reason: "invalid_request",
-                message: "The request has \(request.inputs.count) inputs: 1 to \(Self.maxInputs) are allowed.")
+                message: "The request has \(count) inputs: 1 to \(Self.maxInputs) are allowed.")
         }
         var route = try settings.table.route(request.model)
-        let bytes = request.inputs.reduce(0) { $0 + $1.utf8.count }
+        let bytes = request.inputs.reduce(request.tokenInputsJson?.utf8.count ?? 0) { $0 + $1.utf8.count }
         route.targets = order.order(
             route.targets, route.strategy, settings.accounting.catalog, input: bytes / 4, output: 0)
         let deadline = RequestDeadline(caller: call.deadline, total: route.timeouts.total, now: .now())
@@ -36,8 +37,14 @@ package struct EmbedExecution: Sendable {
                 return .answered(settings.accounting.charged(reply, for: request, target: one.target))
             }
         } catch let all as AllFailed {
-            throw all.failure.error
+            throw all.told
         }
+    }
+
+    /// Texts, written out or as numbers.
+    private static func count(_ request: RouterAPI.EmbedRequest) throws -> Int {
+        guard let tokens = request.tokenInputsJson else { return request.inputs.count }
+        return try NotExpressible.parse(tokens, what: "input").array?.count ?? 0
     }
 
     private func attempt(
@@ -68,7 +75,7 @@ package struct EmbedExecution: Sendable {
             guard head.isSuccess else {
                 throw ProviderError(status: head.status, headers: head.headers, body: bytes).failure(one.target)
             }
-            let (vectors, tokens) = try OpenAIEmbeddings.decode(bytes, count: request.inputs.count)
+            let (vectors, tokens) = try OpenAIEmbeddings.decode(bytes, count: try Self.count(request))
             return Self.reply(vectors, tokens, one)
         }
     }
@@ -76,6 +83,13 @@ package struct EmbedExecution: Sendable {
     private func builtin(_ request: RouterAPI.EmbedRequest, _ one: Try, _ metadata: CallMetadata) async throws
         -> RouterAPI.EmbedReply
     {
+        guard request.tokenInputsJson == nil else {
+            throw TargetFailure(
+                .unsupported,
+                CallError(
+                    .invalidArgument, reason: "invalid_request",
+                    message: "The builtin embedder takes texts, not token numbers: its vocabulary is its own."))
+        }
         let deadline = min(one.deadline.time, .now() + RouterPeers.retrievalDeadline)
         let answer: RetrievalAPI.EmbedReply
         do {

@@ -112,7 +112,9 @@ package struct EventPump {
         guard !events.isEmpty else { return }
         for event in events { seen.take(event) }
         attempt.order.affinity.note(events, by: one.target.provider)
-        guard try await relay.deliver(events, one.target, watchdog, start: served) else { return watchdog.touch() }
+        guard try await relay.deliver(events, one.target, watchdog, usage: decoder.meta.usage, start: served) else {
+            return watchdog.touch()
+        }
         if !hasBegun {
             hasBegun = true
             firstContent = .now() - began

@@ -1,3 +1,4 @@
+import BulkheadAPI
 import BulkheadCore
 import BulkheadIPC
 import BulkheadResilience
@@ -50,6 +51,19 @@ package struct AllFailed: Error, Sendable {
     package let isFinal: Bool
     /// Who failed last.
     package let target: Target?
+
+    /// What the caller is told, with what it should know besides.
+    package var told: CallError { told(failure.error, isFinal: isFinal) }
+
+    /// `error` with what the caller should know besides. - Parameter wasted: what answers that broke off have cost.
+    package func told(_ error: CallError, isFinal: Bool, wasted: ChatAPI.Usage? = nil) -> CallError {
+        var error = error
+        let detail = RouterAPI.FailureDetail(
+            providerCode: failure.providerCode.isEmpty ? nil : failure.providerCode, final: isFinal, provider: target?.provider,
+            model: target?.model, attempts: tries, usage: wasted)
+        if let bytes = try? detail.encoded() { error.detail = Array(bytes.readableBytesView) }
+        return error
+    }
 }
 
 /// What the tries of one request came to so far.

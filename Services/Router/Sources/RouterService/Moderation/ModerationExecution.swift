@@ -32,7 +32,7 @@ package struct ModerationExecution: Sendable {
                 return await attempt(body, one, call.metadata, watchdog)
             }
         } catch let all as AllFailed {
-            throw all.failure.error
+            throw all.told
         }
     }
 
