@@ -150,10 +150,10 @@ struct ProviderErrorTests {
         #expect(failure(status, body).error.reason == reason)
     }
 
-    @Test("a model that one provider does not have may be another's")
+    @Test("a model that the provider does not have is told at once: asking on would hide a wrong configuration")
     func unknownModel() {
         let known = failure(404, #"{"type":"error","error":{"type":"not_found_error","message":"model: claude-9"}}"#)
-        #expect(known.kind == .unsupported && known.error.code == .notFound)
+        #expect(known.kind == .callersMistake && known.error.code == .notFound)
     }
 
     @Test("Bedrock names the exception in a header, and the wait of Gemini stands in the body")

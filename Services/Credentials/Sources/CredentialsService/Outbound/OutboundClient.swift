@@ -35,6 +35,7 @@ package enum OutboundClient {
         // A refused connection is the router's to retry, at once.
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.httpVersion = .http1Only
+        configuration.http1_1ConnectionDebugInitializer = TailDelivery.add
         // The suite traces by its own events.
         configuration.tracing.tracer = nil
         return HTTPClient(eventLoopGroupProvider: .shared(MultiThreadedEventLoopGroup.singleton), configuration: configuration)

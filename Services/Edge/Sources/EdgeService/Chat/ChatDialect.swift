@@ -33,6 +33,14 @@ package struct AnswerFacts: Sendable, Equatable {
         usage = ChatAPI.Usage(inputTokens: bodyBytes / 4, outputTokens: (streamedBytes + 3) / 4, estimated: true)
     }
 
+    /// What the caller's limits are charged with: an answer from the cache took no tokens of any provider.
+    var charged: ChatAPI.Usage? {
+        switch served.cache {
+        case .exact, .normalized, .semantic, .stale: ChatAPI.Usage(costNanousd: 0)
+        case .miss, .off, .unspecified: usage
+        }
+    }
+
     /// `x-bulkhead-cost-usd`; `unknown` when the price is.
     var cost: String { usage?.costNanousd.map(Self.dollars) ?? "unknown" }
 

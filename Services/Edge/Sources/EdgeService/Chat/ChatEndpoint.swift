@@ -210,7 +210,7 @@ final class ChatRun {
         exchange.note(facts)
         guard exchange.settlesNow() else { return }
         await services.settlement.settle(
-            caller, exchange.metadata, status: status ?? reply?.status ?? exchange.reply.status ?? 0, usage: facts.usage,
+            caller, exchange.metadata, status: status ?? reply?.status ?? exchange.reply.status ?? 0, usage: facts.charged,
             answer: reply)
     }
 }

@@ -135,6 +135,7 @@ package struct EventPump {
         return .init(
             provider: one.target.provider, model: one.target.model, attempts: one.number, cache: attempt.cache,
             degraded: one.degraded + attempt.degraded, responseID: decoder.meta.id, created: created == 0 ? time(nil) : created,
-            dialect: one.target.dialect.canonical)
+            dialect: one.target.dialect.canonical, systemFingerprint: decoder.meta.systemFingerprint,
+            serviceTier: decoder.meta.serviceTier)
     }
 }

@@ -88,14 +88,8 @@ extension ProviderError {
             return mistake(.resourceExhausted, "payload_too_large", "The request is too large for \(name.lowercasedFirst).")
         case .unprocessable: return mistake(.invalidArgument, "unprocessable", "\(name) cannot process the request.")
         case .invalid: return mistake(.invalidArgument, "invalid_request", "\(name) refused the request as invalid.")
-        case .notFound: return mistake(.notFound, "upstream_not_found", "\(name) knows no model '\(target.model)'.")
-        case .unknownModel:
-            return TargetFailure(
-                .unsupported,
-                CallError(
-                    .notFound, reason: "upstream_not_found",
-                    message: message.isEmpty ? "\(name) knows no model '\(target.model)'." : ErrorText.masked(message)),
-                outcome: .success)
+        case .notFound, .unknownModel:
+            return mistake(.notFound, "upstream_not_found", "\(name) knows no model '\(target.model)'.")
         case .secret: return refused(target, .badCredential)
         case .forbidden: return refused(target, .refused)
         case .quota:
