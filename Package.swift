@@ -135,7 +135,7 @@ let serviceTargets: [[Target]] = [
             name: "bulkhead",
             dependencies: [
                 "BulkheadCore", "BulkheadConfig", "BulkheadServiceKit", "BulkheadAdminCLI", "BulkheadIPC", "BulkheadAPI",
-                "CBulkheadSystem", .arguments, .nio, .nioPosix, .log,
+                "BulkheadTokens", "CBulkheadSystem", .arguments, .nio, .nioPosix, .log,
             ],
             path: "Services/Suite/Sources/bulkhead", swiftSettings: strict),
         .executableTarget(

@@ -45,7 +45,7 @@ def test_a_price_that_is_not_known_is_not_0(priced: Suite) -> None:
     assert answer.status == 200 and answer.headers["x-bulkhead-cost-usd"] == "unknown"
     events = json.dumps([data for _, data in priced.stream("open").events])
     assert '"cost_usd": null' in events
-    page = priced.request("GET", "/metrics", key=None).body.decode()
+    page = priced.request("GET", "/metrics", key=priced.new_key("--admin")["key"]).body.decode()
     assert re.search(r'^bulkhead_router_unknown_price_total\{[^}]*model="demo-open"[^}]*\} 2$', page, re.M)
 
     def row() -> dict[str, Any] | None:
@@ -87,14 +87,14 @@ def test_a_provider_that_counts_tokens_is_asked(steady: Suite) -> None:
 
 
 def test_tokens_are_counted_here_where_the_provider_does_not(steady: Suite) -> None:
-    before = steady.admin("router", "breakers")
+    before = steady.admin("router", "breakers", "list")
     for model, text in (("assistant", "hello " * 400), ("scribe", "hello")):
         answer = steady.request("POST", COUNT, steady.body(model, text, "anthropic"))
         assert answer.status == 200 and answer.json["input_tokens"] > 0
     # 400 words are 400 tokens of o200k_base, a space and 8 of the message's form; a third more without the vocabulary.
     counted = steady.request("POST", COUNT, steady.body("assistant", "hello " * 400, "anthropic")).json["input_tokens"]
     assert 380 <= counted <= 620
-    assert [row["state"] for row in steady.admin("router", "breakers")] == [row["state"] for row in before]
+    assert [row["state"] for row in steady.admin("router", "breakers", "list")] == [row["state"] for row in before]
 
 
 def test_counting_waits_for_no_provider_that_fails(steady: Suite) -> None:

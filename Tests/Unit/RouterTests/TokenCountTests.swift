@@ -107,6 +107,19 @@ struct ProviderCountTests {
         }
     }
 
+    @Test("Gemini is asked with the whole request, under the model's own name")
+    func gemini() throws {
+        var chat = chat
+        chat.dialect = .openaiChat
+        chat.extraJson = nil
+        let target = Target(provider: "g", destination: "g", dialect: .gemini, model: "gemini-2.5-flash")
+        let count = try #require(try ProviderCount(chat, for: target))
+        #expect(count.request.path.hasSuffix("/models/gemini-2.5-flash:countTokens") && count.request.query == nil)
+        let whole = try #require(try JSON.parse(count.request.body)["generateContentRequest"])
+        #expect(whole["model"]?.string == "models/gemini-2.5-flash" && whole["contents"]?.array?.count == 1)
+        #expect(count.tokens(.init(string: #"{"totalTokens": 3}"#)) == 3)
+    }
+
     @Test("a dialect that cannot count is not asked", arguments: [ProviderDialect.openai, .openaiResponses, .bedrock])
     func others(dialect: ProviderDialect) throws {
         #expect(try ProviderCount(chat, for: Target(provider: "p", destination: "d", dialect: dialect, model: "m")) == nil)

@@ -3,13 +3,14 @@ import BulkheadAdminCLI
 import BulkheadConfig
 import BulkheadCore
 import BulkheadServiceKit
+import BulkheadTokens
 import Glibc
 
 /// What `bulkhead doctor` looks at, and what it found.
 struct Finding: Codable {
     var what: String
     var good: Bool
-    /// What is wrong and what to do; empty when good.
+    /// What is wrong and what to do; empty when there is nothing to do.
     var detail: String
 }
 
@@ -28,6 +29,7 @@ struct Doctor: AsyncParsableCommand {
                 findings += folders(service, suite)
                 findings.append(await state(service, suite))
             }
+            findings.append(vocabularies())
         }
         try show(findings, shared) { findings in
             findings.map { "\($0.good ? "ok     " : "PROBLEM")  \($0.what)\($0.detail.isEmpty ? "" : ": \($0.detail)")" }
@@ -66,6 +68,17 @@ struct Doctor: AsyncParsableCommand {
             }
             return Finding(what: what, good: true, detail: "")
         }
+    }
+
+    /// Without them everything works, only token counts are rougher.
+    private func vocabularies() -> Finding {
+        let executable = VocabularyFolder.executable
+        let missing = TokenVocabulary.allCases.filter { VocabularyFolder.find($0, executable: executable) == nil }
+        let names = missing.map(\.fileName).joined(separator: ", ")
+        return Finding(
+            what: "vocabularies", good: true,
+            detail: missing.isEmpty
+                ? "" : "\(names) not installed: tokens are counted roughly, four bytes each; run deploy/models/fetch.sh")
     }
 
     private func state(_ service: ServiceName, _ suite: SuiteConfiguration) async -> Finding {

@@ -34,6 +34,7 @@ package struct ProviderCount: Sendable {
             for (name, value) in members where name != "model" { whole.append(name, value) }
             body.append("generateContentRequest", .object(whole))
             request.path = "\(request.path[..<colon]):countTokens"
+            request.query = nil
             answer = "totalTokens"
         }
         request.body = JSON.object(body).bytes()

@@ -123,7 +123,11 @@ package struct EventPump {
         watchdog.touch(limit: decoder.isComplete ? min(Self.afterglow, limit) : limit)
     }
 
-    private func complete() async throws { try await relay.complete(usage, last: served(), watchdog) }
+    private func complete() async throws {
+        // What it cost is reckoned once: an unknown price is counted whenever it is.
+        guard !relay.isOver else { return }
+        try await relay.complete(usage, last: served(), watchdog)
+    }
 
     /// Of this try alone.
     private var usage: ChatAPI.Usage {
