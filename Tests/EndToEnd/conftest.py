@@ -4,3 +4,4 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Support"))
 
 from fixtures import *  # noqa: E402, F403
+from stage import *  # noqa: E402, F403
