@@ -17,11 +17,11 @@ SLACK = 1.0
 ONCE: dict[str, Any] = {"retry": {"tries_per_target": 1, "max_tries": 4, "base": "10ms", "max": "1s"}}
 NAMES = [f"{surface}-{'stream' if streamed else 'whole'}" for surface, streamed in WAYS]
 ROUTES = [
-    *(route(f"down-{name}", f"one/down-{name}-a", f"ant/down-{name}-b", **ONCE) for name in NAMES),
-    *(route(f"back-{surface}", f"one/back-{surface}-a", f"ant/back-{surface}-b", **ONCE) for surface in ("chat", "messages", "responses")),
-    *(route(f"silent-{surface}", f"one/silent-{surface}-a", f"ant/silent-{surface}-b", **ONCE) for surface in ("chat", "messages", "responses")),
-    route("two-clocks", "one/clock-a", "ant/clock-b", **ONCE),
-    *(route(f"{why}-{name}", f"{why}-{name}/first", f"ant/{why}-{name}-b") for why in ("key", "quota") for name in NAMES),
+    *(route(f"down-{name}", f"one/down-{name}-a", f"three/down-{name}-b", **ONCE) for name in NAMES),
+    *(route(f"back-{surface}", f"one/back-{surface}-a", f"three/back-{surface}-b", **ONCE) for surface in ("chat", "messages", "responses")),
+    *(route(f"silent-{surface}", f"one/silent-{surface}-a", f"three/silent-{surface}-b", **ONCE) for surface in ("chat", "messages", "responses")),
+    route("two-clocks", "one/clock-a", "three/clock-b", **ONCE),
+    *(route(f"{why}-{name}", f"{why}-{name}/first", f"three/{why}-{name}-b") for why in ("key", "quota") for name in NAMES),
     *(route(f"{why}-{name}-other", f"{why}-{name}/second") for why in ("key", "quota") for name in NAMES),
 ]
 
@@ -69,7 +69,7 @@ def test_all_targets_open_is_told_at_once_with_the_soonest_recovery(stage: Stage
     asked = len(stage.actor.requests)
     for _ in range(3):
         heard = ask(stage.suite, surface, streamed, alias, prompt())
-        probes = [row(stage, f"target:{label}")["nextProbeMilliseconds"] for label in (f"one/{alias}-a", f"ant/{alias}-b")]
+        probes = [row(stage, f"target:{label}")["nextProbeMilliseconds"] for label in (f"one/{alias}-a", f"three/{alias}-b")]
         assert_left_alone(heard, min(probes) / 1000, min(probes) / 1000 + 0.6)
     assert len(stage.actor.requests) == asked, "nobody is asked meanwhile"
 
@@ -79,8 +79,8 @@ def test_the_soonest_recovery_is_that_of_the_target_that_opened_first(stage: Sta
     time.sleep(0.9)
     stage.actor.script("*", "clock-b", fail(500))
     # Its successes count as well: until most of its calls failed.
-    until(lambda: ask(stage.suite, "chat", False, "two-clocks", prompt()).status == 503 and row(stage, "target:ant/clock-b")["state"] == "open", 2, "the second one to open", every=0)
-    first, second = (row(stage, f"target:{label}") for label in ("one/clock-a", "ant/clock-b"))
+    until(lambda: ask(stage.suite, "chat", False, "two-clocks", prompt()).status == 503 and row(stage, "target:three/clock-b")["state"] == "open", 2, "the second one to open", every=0)
+    first, second = (row(stage, f"target:{label}") for label in ("one/clock-a", "three/clock-b"))
     if first["state"] != "open" or first["nextProbeMilliseconds"] < 100:
         pytest.skip("this machine was too slow to see both open")
     heard = ask(stage.suite, "chat", False, "two-clocks", prompt())
@@ -185,4 +185,4 @@ def test_callers_who_leave_or_err_open_nothing(stage: Stage) -> None:
     stage.actor.script("*", "silent-chat-a", fail(400, "no"))
     for _ in range(6):
         assert ask(stage.suite, "chat", False, alias, prompt()).status == 400
-    assert row(stage, f"target:ant/{model}")["state"] == "closed" and row(stage, "target:one/silent-chat-a")["state"] == "closed"
+    assert row(stage, f"target:three/{model}")["state"] == "closed" and row(stage, "target:one/silent-chat-a")["state"] == "closed"

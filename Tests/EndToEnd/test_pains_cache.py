@@ -13,8 +13,8 @@ from surfaces import EVERY_SURFACE, EVERY_WAY, SURFACES, WAYS, Heard, ask, asser
 
 Body = dict[str, Any]
 ROUTES = [
-    route("chat", "one/kept-a"), route("responses", "one/kept-a"), route("messages", "claude/kept-c"),
-    route("chat-too", "one/kept-a"), route("responses-too", "one/kept-a"), route("messages-too", "claude/kept-c"),
+    route("chat", "one/kept-a"), route("responses", "one/kept-a"), route("messages", "four/kept-c"),
+    route("chat-too", "one/kept-a"), route("responses-too", "one/kept-a"), route("messages-too", "four/kept-c"),
 ]
 SCHEMA = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"], "additionalProperties": False}
 OTHER_SCHEMA = SCHEMA | {"required": []}

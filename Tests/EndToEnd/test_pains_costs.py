@@ -21,9 +21,9 @@ PRICES = [
     {"model": "dated-a", "price": OAI | {"effective": "2020-01-01"}}, {"model": "dated-a", "price": {"input": 77, "output": 77, "effective": "2990-01-01"}},
 ]
 ROUTES = [
-    route("openai", "one/priced-a"), route("anthropic", "claude/priced-c"), route("bare", "one/bare-a"), route("free", "one/free-a"),
+    route("openai", "one/priced-a"), route("anthropic", "four/priced-c"), route("bare", "one/bare-a"), route("free", "one/free-a"),
     route("dated", "one/dated-a"), route("nobody-knows", "one/a-model-without-a-price"),
-    *(route(f"pair-{policy}", "one/pair-x", "claude/pair-y", on_stream_break=policy) for policy in ("error", "replay", "continue", "buffer")),
+    *(route(f"pair-{policy}", "one/pair-x", "four/pair-y", on_stream_break=policy) for policy in ("error", "replay", "continue", "buffer")),
 ]
 FREE = {"input": 0, "output": 0, "cached": 0, "written": 0, "hour": 0}
 

@@ -9,12 +9,12 @@ from surfaces import EVERY_WAY, ask, assert_complete, assert_failed, together
 
 POLICIES = ("error", "replay", "continue", "buffer")
 # Which provider fails, and which one takes over.
-PAIRS = {"openai-anthropic": ("one", "ant"), "anthropic-openai": ("claude", "two")}
+PAIRS = {"openai-anthropic": ("one", "three"), "anthropic-openai": ("four", "two")}
 CASES = [(policy, pair) for policy in POLICIES for pair in PAIRS]
 ROUTES = [
     route(f"{policy}-{pair}", f"{first}/{policy}-{pair}-a", f"{second}/{policy}-{pair}-b", on_stream_break=policy)
     for policy in POLICIES for pair, (first, second) in PAIRS.items()
-] + [route(f"gone-{policy}", f"gone/gone-{policy}-a", f"ant/gone-{policy}-b", on_stream_break=policy) for policy in POLICIES]
+] + [route(f"gone-{policy}", f"gone/gone-{policy}-a", f"three/gone-{policy}-b", on_stream_break=policy) for policy in POLICIES]
 
 BEFORE = {
     "reset": broken("refuse"),
@@ -84,7 +84,7 @@ def test_a_failure_after_the_first_token_is_mended_or_told(stage: Stage, fault: 
         assert_complete(heard, answer(text))
         if not fault.startswith("garbage"):
             assert len(asked) == 1, f"the second provider was asked {len(asked)} times"
-        assert len(stage.actor.seen(text, f"{alias}-a")) == 1, "what broke off is not asked of the same provider again"
+        assert len(stage.actor.seen(text, f"{alias}-a")) <= 2, "tries_per_target is 2"
 
     together(one, *CASES)
 

@@ -10,9 +10,9 @@ from suite import prompt
 from surfaces import EVERY_WAY, WAYS, ask, assert_complete, assert_failed, together
 
 ROUTES = [
-    route("pair", "one/pair-a", "ant/pair-b"),
+    route("pair", "one/pair-a", "three/pair-b"),
     route("alone", "one/alone-a", retry={"tries_per_target": 2, "max_tries": 4, "base": "10ms", "max": "3s"}),
-    route("alone-anthropic", "claude/alone-c"),
+    route("alone-anthropic", "four/alone-c"),
 ]
 ALONE = {"alone": "alone-a", "alone-anthropic": "alone-c"}
 
@@ -144,8 +144,8 @@ def test_who_served_is_named_everywhere(stage: Stage, surface: str, streamed: bo
     stage.actor.script(text, "pair-b", Act(usage={"input_tokens": 123, "output_tokens": 45}))
     heard = ask(stage.suite, surface, streamed, "pair", text)
     assert_complete(heard, answer(text))
-    assert heard.headers["x-bulkhead-provider"] == "ant" and heard.headers["x-bulkhead-model"] == "pair-b"
+    assert heard.headers["x-bulkhead-provider"] == "three" and heard.headers["x-bulkhead-model"] == "pair-b"
     assert heard.models == {"pair-b"} and heard.tokens == (123, 45), (heard.models, heard.usage)
     assert heard.extra.get("model", "pair-b") == "pair-b"
     span = stage.span(heard.headers["x-request-id"])
-    assert (span["provider"], span["model"], span["attempts"]) == ("ant", "pair-b", 3), span
+    assert (span["provider"], span["model"], span["attempts"]) == ("three", "pair-b", 3), span

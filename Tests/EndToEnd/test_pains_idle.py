@@ -12,7 +12,7 @@ from suite import SERVICES, Provider, prompt
 from surfaces import EVERY_WAY, ask
 
 IDLE = 10.0  # seconds
-ROUTES = [route("fine", "one/idle-a", "ant/idle-b"), route("down", "one/idle-d"), route("nobody", "gone/idle-e")]
+ROUTES = [route("fine", "one/idle-a", "three/idle-b"), route("down", "one/idle-d"), route("nobody", "gone/idle-e")]
 
 
 def change(document: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from surfaces import EVERY_SURFACE, ask, assert_complete
 FIRST_TOKEN = 0.5
 SLACK = 1.0  # for a busy machine and the second provider
 LIMITS = {"connect": "1s", "first_token": f"{FIRST_TOKEN}s", "between_tokens": "5s", "total": "20s"}
-ROUTES = [route("outliers", "one/outlier-a", "ant/outlier-b", timeouts=LIMITS), route("alone", "one/outlier-c", timeouts=LIMITS)]
+ROUTES = [route("outliers", "one/outlier-a", "three/outlier-b", timeouts=LIMITS), route("alone", "one/outlier-c", timeouts=LIMITS)]
 REQUESTS, SLOW_ONE_IN = 200, 10
 
 

@@ -13,8 +13,8 @@ LIMIT = 0.5  # seconds from the caller's close to the provider's
 PATIENT = {"timeouts": {"connect": "1s", "first_token": "30s", "between_tokens": "30s", "total": "60s"}}
 PRICE = {"input": 3, "output": 15}
 ROUTES = [
-    route("patient-openai", "one/patient-a", **PATIENT), route("patient-anthropic", "claude/patient-c", **PATIENT),
-    route("patient-pair", "one/patient-p", "ant/patient-q", on_stream_break="replay", **PATIENT),
+    route("patient-openai", "one/patient-a", **PATIENT), route("patient-anthropic", "four/patient-c", **PATIENT),
+    route("patient-pair", "one/patient-p", "three/patient-q", on_stream_break="replay", **PATIENT),
 ]
 PRICES = [{"model": model, "price": PRICE} for model in ("patient-a", "patient-c")]
 MODELS = {"patient-openai": "patient-a", "patient-anthropic": "patient-c"}

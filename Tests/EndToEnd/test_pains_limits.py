@@ -10,7 +10,7 @@ from stage import Stage, route
 from suite import prompt
 from surfaces import EVERY_SURFACE, EVERY_WAY, Heard, ask, assert_complete, assert_failed
 
-ROUTES = [route("limited", "one/limited-a"), route("limited-too", "claude/limited-c")]
+ROUTES = [route("limited", "one/limited-a"), route("limited-too", "four/limited-c")]
 EACH = 100  # tokens a request really takes
 USED: dict[str, Any] = {"prompt_tokens": 40, "completion_tokens": 60}
 SHORT = {"chat": {"max_tokens": 60}, "messages": {"max_tokens": 60}, "responses": {"max_output_tokens": 60}}

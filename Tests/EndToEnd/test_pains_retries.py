@@ -14,8 +14,8 @@ from surfaces import EVERY_WAY, ask, assert_complete, assert_failed
 MAX_TRIES = 3
 RETRY = {"retry": {"tries_per_target": 2, "max_tries": MAX_TRIES, "base": "10ms", "max": "1500ms"}, "timeouts": {"connect": "1s", "first_token": "400ms", "between_tokens": "400ms", "total": "10s"}}
 ROUTES = [
-    route("single-openai", "one/retried-a", **RETRY), route("single-anthropic", "claude/retried-c", **RETRY),
-    route("double", "one/retried-d", "claude/retried-e", **RETRY),
+    route("single-openai", "one/retried-a", **RETRY), route("single-anthropic", "four/retried-c", **RETRY),
+    route("double", "one/retried-d", "four/retried-e", **RETRY),
 ]
 MODELS = {"single-openai": ("retried-a",), "single-anthropic": ("retried-c",), "double": ("retried-d", "retried-e")}
 FAILURES = {

@@ -9,7 +9,7 @@ from suite import prompt
 from surfaces import EVERY_WAY, Heard, ask, assert_complete
 
 ROUTES = [
-    route("traced", "one/traced-a", "ant/traced-b", on_stream_break="replay"),
+    route("traced", "one/traced-a", "three/traced-b", on_stream_break="replay"),
 ]
 SHAPE = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 

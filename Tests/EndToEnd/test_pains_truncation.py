@@ -10,7 +10,7 @@ from suite import prompt
 from surfaces import EVERY_WAY, ask, assert_complete, assert_failed, together
 
 POLICIES = ("error", "replay", "continue", "buffer")
-PROVIDERS = {"openai": "one", "anthropic": "claude"}
+PROVIDERS = {"openai": "one", "anthropic": "four"}
 ROUTES = [route(f"{policy}-{behind}", f"{name}/{policy}-{behind}", on_stream_break=policy) for policy in POLICIES for behind, name in PROVIDERS.items()]
 CASES = [(policy, behind) for policy in POLICIES for behind in PROVIDERS]
 ENDS = {

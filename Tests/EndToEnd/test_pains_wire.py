@@ -11,7 +11,7 @@ from stage import Stage, route
 from suite import prompt
 from surfaces import EVERY_WAY, Heard, ask, assert_complete, body_of
 
-ROUTES = [route("openai", "one/wire-a"), route("anthropic", "claude/wire-c")]
+ROUTES = [route("openai", "one/wire-a"), route("anthropic", "four/wire-c")]
 MODELS = {"openai": "wire-a", "anthropic": "wire-c"}
 BEHIND = pytest.mark.parametrize("behind", MODELS)
 CALLS = (("call_one", "weather", '{"city": "Oslo"}'), ("call_two", "tides", '{"city": "Bergen"}'))

@@ -254,13 +254,13 @@ class Actor:
         await line.open(**act.headers)
         if act.fault and act.after == "head":
             if not await self._break(line, act, said):
-                return False
+                return act.fault in self.POLITE
         await line.pause(act.wait_first)
         told, is_text_over = 0, False
         for place, data in said.frames():
             is_here = place == "token" and act.after == told or place == "finish" and act.after == "text" and not is_text_over
             if act.fault and is_here and not await self._break(line, act, said):
-                return False
+                return act.fault in self.POLITE
             is_text_over = is_text_over or place == "finish"
             if place == "token":
                 if told:
@@ -274,6 +274,9 @@ class Actor:
             await line.wait_gone()
         await line.send(b"0\r\n\r\n")
         return True
+
+    # These end the HTTP message well, so that the connection is good for another request.
+    POLITE = ("end", "error")
 
     async def _break(self, line: Line, act: Act, said: OpenAI | Anthropic) -> bool:
         """Acts the fault. True: the answer goes on after it."""

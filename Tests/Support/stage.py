@@ -25,12 +25,12 @@ def route(name: str, *targets: str, **options: Any) -> dict[str, Any]:
 
 
 def in_front(document: dict[str, Any], actor: Actor, routes: list[dict[str, Any]]) -> None:
-    """The providers `one` and `two` (openai), `ant` and `claude` (anthropic), and `gone`, where nobody listens; each an account."""
+    """The providers `one` and `two` (openai), `three` and `four` (anthropic), and `gone`, where nobody listens; each an account."""
     destinations = document["credentials"]["destinations"]
-    for name in ("one", "two", "ant", "claude"):
+    for name in ("one", "two", "three", "four"):
         destinations[name] = {"base_url": actor.url, "private_network": True}
     destinations["gone"] = {"base_url": f"http://127.0.0.1:{free_port()}", "private_network": True}
-    dialects = {"one": "openai", "two": "openai", "ant": "anthropic", "claude": "anthropic", "gone": "openai"}
+    dialects = {"one": "openai", "two": "openai", "three": "anthropic", "four": "anthropic", "gone": "openai"}
     document["router"]["providers"] += [{"name": name, "destination": name, "dialect": dialect, "serve": "listed"} for name, dialect in dialects.items()]
     document["router"]["models"] = routes
 
