@@ -291,8 +291,9 @@ class Actor:
                 await line.send(b"0\r\n\r\n")
             case "end":
                 await line.send(b"0\r\n\r\n")
-            case "cut":
-                # What was written before must arrive: a reset takes back what still waits.
-                await asyncio.sleep(0.03)
-                line.reset()
+            case "cut" | "eof":
+                # What was written before must arrive, and be shown: a reset takes back what still waits.
+                await asyncio.sleep(0.04)
+                if act.fault == "cut":
+                    line.reset()
         return False
