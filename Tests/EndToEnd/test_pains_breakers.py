@@ -149,7 +149,9 @@ def test_a_refused_key_is_told_to_the_operator_and_not_to_the_caller(stage: Stag
     heard = ask(stage.suite, "chat", False, name, text)
     assert heard.status in (502, 503), heard
     assert "Incorrect API key" not in heard.body.decode(), "what a provider says of our key is none of the caller's business"
-    assert "401" in stage.suite.log()
+    assert heard.error["code"] == "upstream_auth" and heard.headers["x-should-retry"] == "false"
+    (line,) = [line for line in stage.suite.log().splitlines() if f"{heard.headers['x-request-id']}" in line]
+    assert '"level":"error"' in line and "Incorrect API key provided" in line and "sk-abc***xyz" not in line, line
 
 
 @EVERY_WAY

@@ -115,7 +115,7 @@ FORMATS = {
 def test_another_schema_of_the_answer_misses(stage: Stage, surface: str) -> None:
     text = prompt()
     for schema in (SCHEMA, OTHER_SCHEMA):
-        body = body_of(surface, surface, text, **FORMATS[surface](schema))
+        body = body_of(surface, surface, text) | FORMATS[surface](schema)
         stage.actor.script(text, "kept-c" if surface == "messages" else "kept-a", Act(text='{"word": "quay"}'))
         heard = send(stage, surface, False, body)
         assert heard.status == 200 and heard.cache == "miss", heard

@@ -39,12 +39,13 @@ def test_an_end_without_proof_is_an_error(stage: Stage, end: str, surface: str, 
 @EVERY_WAY
 @pytest.mark.parametrize("behind", PROVIDERS)
 def test_a_truncated_answer_counts_as_failed(stage: Stage, behind: str, surface: str, streamed: bool) -> None:
-    text = prompt()
+    text, tenant = prompt(), f"truncated-{prompt().split()[-1]}"
     stage.actor.script(text, f"error-{behind}", broken("end", 7))
-    heard = ask(stage.suite, surface, streamed, f"error-{behind}", text)
+    heard = ask(stage.suite, surface, streamed, f"error-{behind}", text, key=stage.suite.new_key(tenant=tenant)["key"])
     span = stage.span(heard.headers["x-request-id"])
-    assert span["status"] >= 400 and span["error_code"], span
-    assert span["streamed"] == streamed and span["alias"] == f"error-{behind}", span
+    assert span["error_code"] and span["streamed"] == streamed and span["alias"] == f"error-{behind}", span
+    total = stage.suite.admin("telemetry", "stats", "--tenant", tenant)["total"]
+    assert (total["requests"], total["errors"]) == (1, 1), f"{total}; the request: {span}"
 
 
 @EVERY_WAY
