@@ -9,10 +9,10 @@ import pytest
 from actor import Act, answer, broken, fail
 from stage import Stage, route
 from suite import Suite, prompt
-from surfaces import EVERY_WAY, ask, assert_complete, assert_failed
+from surfaces import EVERY_WAY, ask, assert_complete, assert_failed, together
 
 MAX_TRIES = 3
-RETRY = {"retry": {"tries_per_target": 2, "max_tries": MAX_TRIES, "base": "10ms", "max": "1500ms"}, "timeouts": {"connect": "1s", "first_token": "400ms", "between_tokens": "400ms", "total": "10s"}}
+RETRY = {"retry": {"tries_per_target": 2, "max_tries": MAX_TRIES, "base": "10ms", "max": "1500ms"}, "timeouts": {"connect": "1s", "first_token": "300ms", "between_tokens": "300ms", "total": "10s"}}
 ROUTES = [
     route("single-openai", "one/retried-a", **RETRY), route("single-anthropic", "four/retried-c", **RETRY),
     route("double", "one/retried-d", "four/retried-e", **RETRY),
@@ -72,29 +72,34 @@ CLIENTS: tuple[Callable[[Suite, str, str], None], ...] = (chat, chat_stream, res
 @pytest.mark.parametrize("client", CLIENTS, ids=[client.__name__ for client in CLIENTS])
 def test_clients_as_they_come_do_not_multiply_the_tries(stage: Stage, client: Callable[[Suite, str, str], None], failure: str) -> None:
     """A logical request is one call of the client's, with all of its own retries."""
-    for model in ("single-openai", "double"):
+
+    def one(model: str) -> None:
         text = prompt()
         for name in MODELS[model]:
             stage.actor.script(text, name, FAILURES[failure])
         with pytest.raises((openai.APIError, anthropic.APIError)):
             client(stage.suite, model, text)
         tries = len(stage.actor.seen(text))
-        assert 1 <= tries <= MAX_TRIES, f"{model}: {tries} tries at providers for one request"
+        assert 1 <= tries <= MAX_TRIES, f"{tries} tries at providers for one request"
+
+    together(one, ("single-openai",), ("double",))
 
 
 @EVERY_WAY
 @pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("model", MODELS)
-def test_who_has_tried_enough_tells_the_client_to_stop(stage: Stage, model: str, failure: str, surface: str, streamed: bool) -> None:
-    text = prompt()
-    for name in MODELS[model]:
-        stage.actor.script(text, name, FAILURES[failure])
-    heard = ask(stage.suite, surface, streamed, model, text)
-    assert_failed(heard)
-    assert heard.status >= 400 and heard.headers["x-should-retry"] == "false", (heard, heard.headers["x-should-retry"])
-    if heard.status in (429, 503):
-        seconds, exact = int(heard.headers["retry-after"]), float(heard.headers["retry-after-ms"]) / 1000
-        assert 1 <= seconds <= 60 and exact <= seconds <= exact + 1.01
+def test_who_has_tried_enough_tells_the_client_to_stop(stage: Stage, failure: str, surface: str, streamed: bool) -> None:
+    def one(model: str) -> None:
+        text = prompt()
+        for name in MODELS[model]:
+            stage.actor.script(text, name, FAILURES[failure])
+        heard = ask(stage.suite, surface, streamed, model, text)
+        assert_failed(heard)
+        assert heard.status >= 400 and heard.headers["x-should-retry"] == "false", (heard, heard.headers["x-should-retry"])
+        if heard.status in (429, 503):
+            seconds, exact = int(heard.headers["retry-after"]), float(heard.headers["retry-after-ms"]) / 1000
+            assert 1 <= seconds <= 60 and exact <= seconds <= exact + 1.01
+
+    together(one, *((model,) for model in MODELS))
 
 
 @EVERY_WAY
