@@ -171,12 +171,12 @@ struct FailoverTests {
     private func failing(_ kind: TargetFailure.Kind, _ contexts: [String: Int], _ route: Route) async -> [String] {
         let catalog = ModelCatalog(
             overrides: contexts.map { ModelOverride(model: $0.key, facts: ModelFacts(contextWindow: $0.value)) })
-        var progress = TryProgress()
+        let progress = TryProgress()
         var tried: [String] = []
         let plan = Failover.Plan(
             route, deadline: RequestDeadline(caller: .never, total: .seconds(60), now: .now()), clientRetries: 0, catalog: catalog
         )
-        let answer = try? await failover.run(plan, route.targets[...], &progress) { one -> TryOutcome<String> in
+        let answer = try? await failover.run(plan, route.targets[...], progress) { one -> TryOutcome<String> in
             tried.append(one.target.model)
             return one.number == 1 ? fails(kind, reason: "context_length_exceeded") : .answered("yes")
         }

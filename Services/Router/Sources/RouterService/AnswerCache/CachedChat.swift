@@ -25,7 +25,7 @@ package protocol SimilarAnswers: Sendable {
 }
 
 /// Answers a chat from the cache, or has it asked and keeps the answer.
-package struct CachedChat: Sendable {
+package final class CachedChat: Sendable {
     package typealias Ask = (CacheWish) async throws -> [ChatAPI.ChatEvent]?
 
     package let cache: AnswerCache
@@ -45,7 +45,7 @@ package struct CachedChat: Sendable {
     }
 
     /// One request and what is known of it.
-    package struct Request: Sendable {
+    package final class Request: Sendable {
         package let chat: ChatAPI.ChatRequest
         package let policy: RouterAPI.CachePolicy
         package let route: Route
@@ -64,6 +64,11 @@ package struct CachedChat: Sendable {
         }
 
         fileprivate var partition: CachePartition { CachePartition(metadata) }
+
+        /// When it is over, from now.
+        fileprivate var end: MonotonicTime {
+            RequestDeadline(caller: deadline, total: route.timeouts.total, now: .now()).time
+        }
     }
 
     /// - Parameters:
@@ -76,8 +81,7 @@ package struct CachedChat: Sendable {
         write: @escaping (RouterAPI.CompleteReply) async throws -> Void, ask: @escaping Ask
     ) async throws {
         let use = CacheUse(request.policy, exact, request.chat)
-        // A request too large to be written down is too large to be kept.
-        guard use.keeps, let key = try? CacheKey(request.chat, alias: request.route.alias, partition: request.partition) else {
+        guard use.keeps, let key = Self.key(request) else {
             _ = try await ask(CacheWish(keeps: false, outcome: use.outcome, degraded: [], key: nil))
             return
         }
@@ -85,8 +89,14 @@ package struct CachedChat: Sendable {
         if use.looks { try await turn.join() } else { _ = try await turn.askAndKeep(degraded: []) }
     }
 
+    /// nil: a request too large to be written down is too large to be kept.
+    @inline(never)
+    private static func key(_ request: Request) -> CacheKey? {
+        try? CacheKey(request.chat, alias: request.route.alias, partition: request.partition)
+    }
+
     /// One request that may be answered from the cache.
-    private struct Turn {
+    private final class Turn {
         let chat: CachedChat
         let request: Request
         let ttl: Duration
@@ -95,6 +105,18 @@ package struct CachedChat: Sendable {
         let ask: Ask
 
         private var cache: AnswerCache { chat.cache }
+
+        init(
+            chat: CachedChat, request: Request, ttl: Duration, key: CacheKey,
+            write: @escaping (RouterAPI.CompleteReply) async throws -> Void, ask: @escaping Ask
+        ) {
+            self.chat = chat
+            self.request = request
+            self.ttl = ttl
+            self.key = key
+            self.write = write
+            self.ask = ask
+        }
 
         func join() async throws {
             switch cache.flights.join(key) {
@@ -138,6 +160,11 @@ package struct CachedChat: Sendable {
             guard let events = try await ask(CacheWish(keeps: true, outcome: .miss, degraded: degraded, key: key)) else {
                 return .notForOthers
             }
+            return keep(events)
+        }
+
+        @inline(never)
+        private func keep(_ events: [ChatAPI.ChatEvent]) -> SingleFlight.End {
             if let objection = cache.objection(request.chat, events) {
                 cache.metrics.notKept(objection)
                 return .notForOthers
@@ -149,7 +176,7 @@ package struct CachedChat: Sendable {
         }
 
         private func follow(_ follower: Follower) async throws {
-            let deadline = RequestDeadline(caller: request.deadline, total: request.route.timeouts.total, now: .now()).time
+            let deadline = request.end
             do {
                 while true {
                     let left = deadline - .now()
@@ -176,6 +203,7 @@ package struct CachedChat: Sendable {
             }
         }
 
+        @inline(never)
         private func replay(_ events: [ChatAPI.ChatEvent], degraded: [String]) async throws {
             cache.metrics.hits.add()
             cache.noteSaving(events)

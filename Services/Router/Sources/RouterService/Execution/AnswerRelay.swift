@@ -77,8 +77,10 @@ package final class AnswerRelay {
 
     // MARK: tries
 
-    /// Begins a try. - Returns: the request it is to make.
-    package func begin(_ chat: ChatAPI.ChatRequest, at target: Target, _ facts: ModelFacts) -> ChatAPI.ChatRequest {
+    /// Begins a try. - Parameter facts: of the target's model. - Returns: the request it is to make.
+    package func begin(
+        _ chat: ChatAPI.ChatRequest, at target: Target, _ facts: @autoclosure () -> ModelFacts
+    ) -> ChatAPI.ChatRequest {
         guard isShown else {
             mode = .fresh
             served = nil
@@ -86,7 +88,7 @@ package final class AnswerRelay {
             spent.beginAnswer()
             return chat
         }
-        if policy == .continue, let text = prefill(chat, target, facts) {
+        if policy == .continue, let text = prefill(chat, target, facts()) {
             let given = text.utf8.reversed().drop { Self.isBlank($0) }.count
             mode = .continuing(blank: text[...].utf8.dropFirst(given))
             var begun = chat
@@ -140,28 +142,37 @@ package final class AnswerRelay {
     /// - Returns: false while there is nothing yet that a caller could be shown.
     /// - Throws: `Diverged`; `CallError` when the caller cannot be written to; `TargetFailure` for too large an answer.
     package func deliver(
-        _ events: [ChatAPI.ChatEvent], _ target: Target, _ watchdog: Watchdog, usage: ChatAPI.Usage? = nil,
-        start: () -> ChatAPI.Served
+        _ events: [ChatAPI.ChatEvent], _ target: Target, _ watchdog: Watchdog,
+        usage: @autoclosure () -> ChatAPI.Usage? = nil, start: () -> ChatAPI.Served
     ) async throws -> Bool {
-        var fresh = try events.compactMap { try unseen($0) }
-        if served == nil {
-            // Pings open nothing: as long as nothing is shown, another target can take over.
-            fresh.removeAll { $0.kind == .keepalive }
-            guard !fresh.isEmpty else { return false }
-            let served = start()
-            self.served = served
-            fresh.insert(.init(kind: .start, usage: usage, served: served), at: 0)
-        }
-        answer.take(fresh)
-        if delivery == .whole {
-            guard answer.isTooLarge else { return true }
-            throw TargetFailure.broken(target, "sent an answer larger than \(Self.wholeLimit >> 20) MiB")
-        }
+        guard let fresh = try take(events, target, usage, start) else { return false }
         if !fresh.isEmpty {
             isShown = true
             try await write(fresh, watchdog)
         }
         return true
+    }
+
+    /// - Returns: what is to be written now; nil while there is nothing yet that a caller could be shown.
+    @inline(never)
+    private func take(
+        _ events: [ChatAPI.ChatEvent], _ target: Target, _ usage: () -> ChatAPI.Usage?, _ start: () -> ChatAPI.Served
+    ) throws -> [ChatAPI.ChatEvent]? {
+        var fresh = try events.compactMap { try unseen($0) }
+        if served == nil {
+            // Pings open nothing: as long as nothing is shown, another target can take over.
+            fresh.removeAll { $0.kind == .keepalive }
+            guard !fresh.isEmpty else { return nil }
+            let served = start()
+            self.served = served
+            fresh.insert(.init(kind: .start, usage: usage(), served: served), at: 0)
+        }
+        answer.take(fresh)
+        if delivery == .whole {
+            guard answer.isTooLarge else { return [] }
+            throw TargetFailure.broken(target, "sent an answer larger than \(Self.wholeLimit >> 20) MiB")
+        }
+        return fresh
     }
 
     /// Ends the answer with its usage; one that is delivered whole goes out now.

@@ -4,48 +4,74 @@ import BulkheadIPC
 import Glibc
 
 /// The ways to an answer, in the order a route has them: its targets, then what it falls back to.
-package struct AnswerWays {
-    package let route: Route
-    package let plan: Failover.Plan
-    package let failover: Failover
-    package let metrics: RouterMetrics
-    package let attempt: ChatAttempt
+package final class AnswerWays {
     /// An answer whose time in the cache is over; nil when there is none.
     package typealias Stale = () async -> [ChatAPI.ChatEvent]?
-    package let stale: Stale
 
-    private var relay: AnswerRelay { attempt.relay }
+    private let targets: [Target]
+    private let plan: Failover.Plan
+    private let failover: Failover
+    private let metrics: RouterMetrics
+    private let attempt: ChatAttempt
+    private let stale: Stale
+    private let progress = TryProgress()
+
+    private var route: Route { plan.route }
+    package var relay: AnswerRelay { attempt.relay }
+
+    /// - Parameter targets: in the order in which they are tried.
+    package init(
+        targets: [Target], plan: Failover.Plan, failover: Failover, metrics: RouterMetrics, attempt: ChatAttempt,
+        stale: @escaping Stale
+    ) {
+        self.targets = targets
+        self.plan = plan
+        self.failover = failover
+        self.metrics = metrics
+        self.attempt = attempt
+        self.stale = stale
+    }
 
     /// - Returns: whether a target answered; false when the answer was the configured one.
     /// - Throws: `CallError` with the failure's detail when there is no answer, or it broke off.
-    package func run(_ targets: [Target], _ replies: TypedWriter<RouterAPI.CompleteReply>) async throws -> Bool {
-        var progress = TryProgress()
+    package func run(_ replies: TypedWriter<RouterAPI.CompleteReply>) async throws -> Bool {
         do {
             // Where other targets are not the first thing to fall back to, they wait for their turn.
-            let asked = route.fallbacks.first == .target ? targets[...] : targets.prefix(1)
-            if try await failover.run(plan, asked, &progress, attempt.run) != nil { return true }
+            let asked = route.fallbacks.first == .target ? targets.endIndex : min(1, targets.endIndex)
+            if try await ask(targets[..<asked]) { return true }
             for fallback in route.fallbacks {
                 switch fallback {
                 case .target:
-                    if try await failover.run(plan, targets[asked.endIndex...], &progress, attempt.run) != nil { return true }
+                    if try await ask(targets[asked...]) { return true }
                 case .staleCache:
-                    guard try await tellStale(progress.allFailed, replies) else { break }
-                    return false
+                    if try await tellStale(replies) { return false }
                 case .answer:
-                    guard !relay.isShown, let events = FallbackAnswer.events(route, progress.allFailed) else { break }
-                    metrics.fallbackAnswers.add()
+                    guard let events = configuredAnswer() else { break }
                     try await replies.write(.init(events: events))
                     return false
                 }
             }
-        } catch let error as CallError {
-            throw detailed(error, progress.allFailed, isFinal: false)
+        } catch {
+            throw told(error)
         }
-        throw failed(progress.allFailed)
+        throw failed()
+    }
+
+    private func ask(_ targets: ArraySlice<Target>) async throws -> Bool {
+        try await failover.run(plan, targets, progress, attempt.run) != nil
+    }
+
+    @inline(never)
+    private func configuredAnswer() -> [ChatAPI.ChatEvent]? {
+        guard !relay.isShown, let events = FallbackAnswer.events(route, progress.allFailed) else { return nil }
+        metrics.fallbackAnswers.add()
+        return events
     }
 
     /// Gives an answer again whose time is over, and says so. - Returns: false when there is none.
-    private func tellStale(_ all: AllFailed, _ replies: TypedWriter<RouterAPI.CompleteReply>) async throws -> Bool {
+    @inline(never)
+    private func tellStale(_ replies: TypedWriter<RouterAPI.CompleteReply>) async throws -> Bool {
+        let all = progress.allFailed
         guard !relay.isShown, !all.failure.isCallers, var events = await stale() else { return false }
         if var served = events.first?.served {
             served.degraded += all.missing.filter { !served.degraded.contains($0) }
@@ -57,11 +83,19 @@ package struct AnswerWays {
     }
 
     /// What the caller is told when every way has failed.
-    private func failed(_ all: AllFailed) -> CallError {
+    @inline(never)
+    private func failed() -> CallError {
+        let all = progress.allFailed
         guard relay.isShown, all.failure.kind != .cancelled, let target = all.target else {
             return detailed(all.failure.error, all, isFinal: all.isFinal)
         }
         return detailed(TargetFailure.brokenStream(target, all.failure.error.message), all, isFinal: false)
+    }
+
+    @inline(never)
+    private func told(_ error: any Error) -> any Error {
+        guard let error = error as? CallError else { return error }
+        return detailed(error, progress.allFailed, isFinal: false)
     }
 
     private func detailed(_ error: CallError, _ all: AllFailed, isFinal: Bool) -> CallError {

@@ -4,7 +4,7 @@ import BulkheadIPC
 import NIOCore
 
 /// The tries of one chat: request, answer, events to the caller.
-package struct ChatAttempt {
+package final class ChatAttempt {
     package let exchange: UpstreamExchange
     package let chat: ChatAPI.ChatRequest
     package let metadata: CallMetadata
@@ -17,56 +17,70 @@ package struct ChatAttempt {
     /// What START says was missing, besides what a try finds missing.
     package let degraded: [String]
 
-    /// The largest whole answer and the largest error body that are read.
-    private static let maxAnswer = 32 << 20
-    private static let maxError = 64 << 10
+    package init(
+        exchange: UpstreamExchange, chat: ChatAPI.ChatRequest, metadata: CallMetadata, relay: AnswerRelay,
+        accounting: Accounting, order: TargetOrder, eventLoop: any EventLoop, cache: ChatAPI.CacheOutcome, degraded: [String]
+    ) {
+        self.exchange = exchange
+        self.chat = chat
+        self.metadata = metadata
+        self.relay = relay
+        self.accounting = accounting
+        self.order = order
+        self.eventLoop = eventLoop
+        self.cache = cache
+        self.degraded = degraded
+    }
 
     /// Makes one try. Never throws: every end of a try is an outcome.
     package func run(_ one: Try) async -> TryOutcome<Void> {
-        let chat = relay.begin(chat, at: one.target, accounting.catalog.facts(one.target.model))
-        let request: UpstreamRequest
+        let pump: EventPump
         do {
-            request = try ChatEncoding.request(chat, for: one.target, defaultMaxTokens: one.route.defaultMaxTokens)
+            pump = try begin(one)
         } catch {
-            return .failed(TargetFailure(.unsupported, Self.callError(error)))
+            return Self.unsupported(error)
         }
-        let outcome = await answer(request, chat, one)
-        guard relay.isContinuing, case .failed(let failure) = outcome, failure.kind == .callersMistake else { return outcome }
+        let outcome = await answer(pump, one)
+        return relay.isContinuing ? withoutPrefill(outcome, one) : outcome
+    }
+
+    @inline(never)
+    private func begin(_ one: Try) throws -> EventPump {
+        let chat = relay.begin(chat, at: one.target, accounting.catalog.facts(one.target.model))
+        let request = try ChatEncoding.request(chat, for: one.target, defaultMaxTokens: one.route.defaultMaxTokens)
+        let watchdog = Watchdog(eventLoop: eventLoop, limit: one.route.timeouts.firstToken)
+        return EventPump(attempt: self, chat: chat, request, one: one, watchdog: watchdog)
+    }
+
+    @inline(never)
+    private static func unsupported(_ error: any Error) -> TryOutcome<Void> {
+        .failed(TargetFailure(.unsupported, callError(error)))
+    }
+
+    /// What a try came to that went on with a begun answer.
+    @inline(never)
+    private func withoutPrefill(_ outcome: TryOutcome<Void>, _ one: Try) -> TryOutcome<Void> {
+        guard case .failed(let failure) = outcome, failure.kind == .callersMistake else { return outcome }
         relay.refusePrefill(one.target)
         return .failed(TargetFailure(.prefillRefused, failure.error))
     }
 
-    private func answer(_ request: UpstreamRequest, _ chat: ChatAPI.ChatRequest, _ one: Try) async -> TryOutcome<Void> {
-        let watchdog = Watchdog(eventLoop: eventLoop, limit: one.route.timeouts.firstToken)
-        var pump = EventPump(attempt: self, chat: chat, one: one, watchdog: watchdog)
-        let options = CallOptions(deadline: one.deadline.time, metadata: metadata)
+    private func answer(_ pump: EventPump, _ one: Try) async -> TryOutcome<Void> {
         let scores = one.route.strategy == .leastLatency ? order.scores : nil
         scores?.begin(one.target)
         defer { scores?.end(one.target, firstContent: pump.firstContent, now: .now()) }
         do {
-            try await exchange.perform(request, one.target, connectTimeout: one.route.timeouts.connect, options, watchdog) {
-                head, body in
-                guard head.isSuccess else { throw try await Self.refusal(head, &body, one.target) }
-                if head.isEventStream {
-                    try await pump.stream(&body)
-                } else {
-                    guard let whole = try await body.whole(limit: Self.maxAnswer) else {
-                        throw TargetFailure.broken(one.target, "sent an answer larger than \(Self.maxAnswer >> 20) MiB")
-                    }
-                    try await pump.whole(whole)
-                }
+            let options = CallOptions(deadline: one.deadline.time, metadata: metadata)
+            try await exchange.perform(
+                pump.takeRequest(), one.target, connectTimeout: one.route.timeouts.connect, options, pump.watchdog
+            ) { head, body in
+                try await pump.take(head, &body)
             }
             try await pump.end()
             return .answered(())
         } catch {
             return await pump.outcome(of: error)
         }
-    }
-
-    private static func refusal(_ head: ResponseHead, _ body: inout ResponseBody, _ target: Target) async throws -> TargetFailure
-    {
-        let bytes = try await body.beginning(limit: maxError)
-        return ProviderError(status: head.status, headers: head.headers, body: bytes).failure(target)
     }
 
     package static func callError(_ error: any Error) -> CallError {

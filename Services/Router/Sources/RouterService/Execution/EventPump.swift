@@ -7,11 +7,14 @@ import NIOCore
 ///
 /// FINISH proves that the answer is complete; what goes wrong afterwards no longer matters. USAGE follows as soon as the provider
 /// tells it, or when it is clear that it will not.
-package struct EventPump {
+///
+/// Confined to the task of its call.
+package final class EventPump {
     private let attempt: ChatAttempt
     private let chat: ChatAPI.ChatRequest
     private let one: Try
-    private let watchdog: Watchdog
+    package let watchdog: Watchdog
+    private var request: UpstreamRequest?
     private var relay: AnswerRelay { attempt.relay }
     private var decoder: AnswerDecoder
     /// What this try has seen, shown to the caller or not.
@@ -24,8 +27,15 @@ package struct EventPump {
     /// How long a complete answer waits for usage, or for the end of the body that lets the connection be used again.
     private static let afterglow = Duration.milliseconds(500)
 
-    /// - Parameter chat: the request as it was sent.
-    package init(attempt: ChatAttempt, chat: ChatAPI.ChatRequest, one: Try, watchdog: Watchdog) {
+    /// The largest whole answer and the largest error body that are read.
+    private static let maxAnswer = 32 << 20
+    private static let maxError = 64 << 10
+
+    /// - Parameter chat: the request as it is sent: `request`.
+    package init(
+        attempt: ChatAttempt, chat: ChatAPI.ChatRequest, _ request: UpstreamRequest, one: Try, watchdog: Watchdog
+    ) {
+        self.request = request
         self.attempt = attempt
         self.chat = chat
         self.one = one
@@ -33,37 +43,72 @@ package struct EventPump {
         decoder = AnswerDecoder(one.target.dialect, choices: chat.choices ?? 1)
     }
 
-    /// Reads a stream to its end. - Throws: why the answer is not complete.
-    package mutating func stream(_ body: inout ResponseBody) async throws {
+    /// What is to be sent; once: it is not kept while the answer comes.
+    package func takeRequest() -> UpstreamRequest {
+        guard let request = request.take() else { preconditionFailure("bug: the request of a try was sent twice") }
+        return request
+    }
+
+    /// Reads an answer. - Throws: why it is not complete.
+    package func take(_ head: ResponseHead, _ body: inout ResponseBody) async throws {
+        guard head.isSuccess else { throw try await refusal(head, &body) }
+        if head.isEventStream { return try await stream(&body) }
+        try await document(&body)
+    }
+
+    /// Reads a stream to its end.
+    @inline(never)
+    private func stream(_ body: inout ResponseBody) async throws {
         while let piece = try await body.next() {
             var events: [ChatAPI.ChatEvent] = []
-            do {
-                try decoder.feed(piece, into: &events)
-            } catch {
+            if let fault = decode(piece, into: &events) {
                 // What came before the fault is still the caller's.
                 try await send(events)
-                throw error
+                throw fault
             }
-            noteLife(piece)
             try await send(events)
             if decoder.isOver, decoder.isComplete { try await complete() }
         }
     }
 
+    /// - Returns: why `piece` could not be understood.
+    @inline(never)
+    private func decode(_ piece: ByteBuffer, into events: inout [ChatAPI.ChatEvent]) -> (any Error)? {
+        do {
+            try decoder.feed(piece, into: &events)
+        } catch {
+            return error
+        }
+        noteLife(piece)
+        return nil
+    }
+
     /// Takes an answer that is one document.
-    package mutating func whole(_ body: ByteBuffer) async throws {
-        try await send(try decoder.takeWhole(body))
+    @inline(never)
+    private func document(_ body: inout ResponseBody) async throws {
+        guard let whole = try await body.whole(limit: Self.maxAnswer) else {
+            throw TargetFailure.broken(one.target, "sent an answer larger than \(Self.maxAnswer >> 20) MiB")
+        }
+        try await send(try decoder.takeWhole(whole))
         try await complete()
     }
 
+    @inline(never)
+    private func refusal(_ head: ResponseHead, _ body: inout ResponseBody) async throws -> TargetFailure {
+        let bytes = try await body.beginning(limit: Self.maxError)
+        return ProviderError(status: head.status, headers: head.headers, body: bytes).failure(one.target)
+    }
+
     /// The body has ended.
-    package mutating func end() async throws {
+    @inline(never)
+    package func end() async throws {
         guard decoder.isComplete else { throw TargetFailure.broken(one.target, "ended its answer before the end") }
         try await complete()
     }
 
     /// What the try came to when it ended with an error.
-    package mutating func outcome(of error: any Error) async -> TryOutcome<Void> {
+    @inline(never)
+    package func outcome(of error: any Error) async -> TryOutcome<Void> {
         if let callersError = relay.callersError { return leave(callersError) }
         // Whole already: what happened to the connection afterwards does not matter.
         if decoder.isComplete, !(error is Diverged), !(error is TargetFailure), !Task.isCancelled {
@@ -108,13 +153,24 @@ package struct EventPump {
         if hasBegun || piece.readableBytesView.first == UInt8(ascii: ":") { watchdog.touch() }
     }
 
-    private mutating func send(_ events: [ChatAPI.ChatEvent]) async throws {
+    @inline(never)
+    private func send(_ events: [ChatAPI.ChatEvent]) async throws {
         guard !events.isEmpty else { return }
-        for event in events { seen.take(event) }
-        attempt.order.affinity.note(events, by: one.target.provider)
+        note(events)
         guard try await relay.deliver(events, one.target, watchdog, usage: decoder.meta.usage, start: served) else {
             return watchdog.touch()
         }
+        noteContent()
+    }
+
+    @inline(never)
+    private func note(_ events: [ChatAPI.ChatEvent]) {
+        for event in events { seen.take(event) }
+        attempt.order.affinity.note(events, by: one.target.provider)
+    }
+
+    @inline(never)
+    private func noteContent() {
         if !hasBegun {
             hasBegun = true
             firstContent = .now() - began
@@ -123,6 +179,7 @@ package struct EventPump {
         watchdog.touch(limit: decoder.isComplete ? min(Self.afterglow, limit) : limit)
     }
 
+    @inline(never)
     private func complete() async throws {
         // What it cost is reckoned once: an unknown price is counted whenever it is.
         guard !relay.isOver else { return }
@@ -134,6 +191,7 @@ package struct EventPump {
         attempt.accounting.usage(reported: decoder.meta.usage, for: chat, answer: seen, target: one.target)
     }
 
+    @inline(never)
     private func served() -> ChatAPI.Served {
         let created = decoder.meta.created
         return .init(

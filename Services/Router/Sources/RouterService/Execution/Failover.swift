@@ -19,7 +19,7 @@ package struct RequestDeadline: Sendable, Equatable {
 }
 
 /// One try at one target.
-package struct Try: Sendable {
+package final class Try: Sendable {
     package let route: Route
     package let target: Target
     /// This try's number over all targets, from 1.
@@ -28,15 +28,23 @@ package struct Try: Sendable {
     package let deadline: RequestDeadline
     /// Services that were missing on the way here.
     package let degraded: [String]
+
+    fileprivate init(_ plan: Failover.Plan, _ target: Target, _ progress: TryProgress) {
+        route = plan.route
+        self.target = target
+        number = progress.tries
+        deadline = plan.deadline
+        degraded = progress.degraded
+    }
 }
 
 /// How one try ended.
 package enum TryOutcome<Value: Sendable>: Sendable {
     case answered(Value)
     /// Nothing reached the caller: something else may be tried.
-    case failed(TargetFailure)
+    indirect case failed(TargetFailure)
     /// Part of the answer reached the caller: nothing else may be tried.
-    case brokenOff(CallError, CircuitBreaker.Outcome)
+    indirect case brokenOff(CallError, CircuitBreaker.Outcome)
 }
 
 /// No target gave an answer.
@@ -66,9 +74,9 @@ package struct AllFailed: Error, Sendable {
     }
 }
 
-/// What the tries of one request came to so far.
-package struct TryProgress: Sendable {
-    package fileprivate(set) var tries = 0
+/// What the tries of one request came to so far. Confined to the task of its call.
+package final class TryProgress {
+    fileprivate var tries = 0
     fileprivate var failure: TargetFailure?
     fileprivate var failed: Target?
     /// The shortest wait of what was left alone: breakers, accounts.
@@ -77,7 +85,7 @@ package struct TryProgress: Sendable {
     fileprivate var disabled: [String] = []
     fileprivate var missing: [String] = []
     /// Nothing else is to be tried.
-    package fileprivate(set) var isOver = false
+    fileprivate var isOver = false
     /// The context that was too small.
     fileprivate var contextAbove: Int?
 
@@ -85,17 +93,17 @@ package struct TryProgress: Sendable {
 
     fileprivate var degraded: [String] { missing.contains("credentials") ? ["credentials"] : [] }
 
-    fileprivate mutating func skip(_ target: Target, wait: Duration) {
+    fileprivate func skip(_ target: Target, wait: Duration) {
         self.wait = min(self.wait ?? wait, wait)
         if !missing.contains(target.provider) { missing.append(target.provider) }
     }
 
-    fileprivate mutating func skip(_ target: Target) {
+    fileprivate func skip(_ target: Target) {
         disabled.append(target.label)
         if !missing.contains(target.provider) { missing.append(target.provider) }
     }
 
-    fileprivate mutating func note(_ failure: TargetFailure, _ target: Target) {
+    fileprivate func note(_ failure: TargetFailure, _ target: Target) {
         let name = failure.kind == .credentials ? "credentials" : target.provider
         if !missing.contains(name) { missing.append(name) }
         // What a target cannot do is the least useful thing to say when another one failed for real.
@@ -126,7 +134,7 @@ package struct TryProgress: Sendable {
 }
 
 /// Tries targets in order until one answers, within one deadline and one budget of tries.
-package struct Failover: Sendable {
+package final class Failover: Sendable {
     package let breakers: TargetBreakers
     package let cooldowns: CredentialCooldowns
     package let metrics: RouterMetrics
@@ -152,7 +160,7 @@ package struct Failover: Sendable {
     package static let longestBreakerWait = Duration.seconds(60)
 
     /// The same for all tries of a request.
-    package struct Plan: Sendable {
+    package final class Plan: Sendable {
         package let route: Route
         package let deadline: RequestDeadline
         package let policy: RetryPolicy
@@ -178,9 +186,9 @@ package struct Failover: Sendable {
     package func run<Value: Sendable>(
         _ route: Route, deadline: RequestDeadline, clientRetries: Int, _ attempt: (Try) async -> TryOutcome<Value>
     ) async throws -> Value {
-        var progress = TryProgress()
+        let progress = TryProgress()
         let plan = Plan(route, deadline: deadline, clientRetries: clientRetries)
-        if let value = try await run(plan, route.targets[...], &progress, attempt) { return value }
+        if let value = try await run(plan, route.targets[...], progress, attempt) { return value }
         throw progress.allFailed
     }
 
@@ -188,11 +196,11 @@ package struct Failover: Sendable {
     /// - Returns: nil when none of them answered; `progress` says why.
     /// - Throws: `CallError` when a try broke off after its first event.
     package func run<Value: Sendable>(
-        _ plan: Plan, _ targets: ArraySlice<Target>, _ progress: inout TryProgress, _ attempt: (Try) async -> TryOutcome<Value>
+        _ plan: Plan, _ targets: ArraySlice<Target>, _ progress: TryProgress, _ attempt: (Try) async -> TryOutcome<Value>
     ) async throws -> Value? {
         for target in targets where !progress.isOver && isLargeEnough(target, plan.catalog, progress) {
             if progress.tries > 0 { metrics.fallbacks.add() }
-            if let value = try await runTarget(target, plan, &progress, attempt) { return value }
+            if let value = try await runTarget(target, plan, progress, attempt) { return value }
             if !plan.route.fallbacks.contains(.target) { progress.isOver = true }
         }
         return nil
@@ -204,76 +212,101 @@ package struct Failover: Sendable {
         return catalog.facts(target.model).contextWindow.map { $0 > least } ?? false
     }
 
-    private enum Leave {
-        case given(CircuitBreaker.Permit, CredentialCooldowns.Permit)
-        case refused
+    /// Leave to make one try; must be ended.
+    private final class Leave: Sendable {
+        let one: Try
+        let breaker: CircuitBreaker.Permit
+        let account: CredentialCooldowns.Permit
+        let began: MonotonicTime
+
+        init(_ one: Try, _ breaker: CircuitBreaker.Permit, _ account: CredentialCooldowns.Permit, began: MonotonicTime) {
+            self.one = one
+            self.breaker = breaker
+            self.account = account
+            self.began = began
+        }
     }
 
-    private func leave(_ target: Target, _ progress: inout TryProgress, now: MonotonicTime) -> Leave {
+    /// - Returns: nil when the target is to be left alone now.
+    @inline(never)
+    private func begin(_ target: Target, _ plan: Plan, _ progress: TryProgress) -> Leave? {
+        let now = MonotonicTime.now()
+        let account: CredentialCooldowns.Permit
         switch cooldowns.admit(target.destination, now: now) {
         case .failure(let refusal):
             progress.skip(target, wait: refusal.wait)
-            return .refused
-        case .success(let account):
-            switch breakers.admit(target, now: now) {
-            case .permit(let permit): return .given(permit, account)
-            case .rejected(let wait):
-                // The account's probe was not used: it goes back without a verdict.
-                cooldowns.record(target.destination, account, .unused, now: now)
-                progress.skip(target, wait: wait)
-                return .refused
-            }
+            return nil
+        case .success(let permit): account = permit
+        }
+        switch breakers.admit(target, now: now) {
+        case .permit(let permit):
+            progress.tries += 1
+            return Leave(Try(plan, target, progress), permit, account, began: .now())
+        case .rejected(let wait):
+            // The account's probe was not used: it goes back without a verdict.
+            cooldowns.record(target.destination, account, .unused, now: now)
+            progress.skip(target, wait: wait)
+            return nil
         }
     }
 
     private func runTarget<Value: Sendable>(
-        _ target: Target, _ plan: Plan, _ progress: inout TryProgress, _ attempt: (Try) async -> TryOutcome<Value>
+        _ target: Target, _ plan: Plan, _ progress: TryProgress, _ attempt: (Try) async -> TryOutcome<Value>
     ) async throws -> Value? {
         if switches.isDisabled(target.label) {
             progress.skip(target)
             return nil
         }
         var triesOfTarget = 0
-        while true {
-            guard case .given(let permit, let account) = leave(target, &progress, now: .now()) else { return nil }
+        while let leave = begin(target, plan, progress) {
             triesOfTarget += 1
-            progress.tries += 1
-            let one = Try(
-                route: plan.route, target: target, number: progress.tries, deadline: plan.deadline, degraded: progress.degraded)
-            let started = MonotonicTime.now()
-            let outcome = await attempt(one)
-            let now = MonotonicTime.now()
-            metrics.attempt(target, outcome, took: now - started)
-            switch outcome {
-            case .answered(let value):
-                breakers.record(target, permit, .success, now: now)
-                cooldowns.record(target.destination, account, nil, now: now)
-                return value
-            case .brokenOff(let error, let verdict):
-                breakers.record(target, permit, verdict, now: now)
-                progress.failed = target
-                if verdict == .failure {
-                    let broken = TargetFailure(.broken, error)
-                    journal?.note(broken, target, requestID: plan.requestID, number: one.number, now: now)
-                }
-                cooldowns.record(target.destination, account, .unused, now: now)
-                throw error
-            case .failed(let failure):
-                breakers.record(target, permit, failure.outcome, now: now)
-                cooldowns.record(target.destination, account, failure, now: now)
-                if failure.kind == .credentials || failure.kind == .unsupported { progress.tries -= 1 }
-                progress.note(failure, target)
-                journal?.note(failure, target, requestID: plan.requestID, number: one.number, now: now)
-                guard let wait = next(after: failure, target, triesOfTarget, plan, &progress, now: now) else { return nil }
-                metrics.retries.add()
-                try await eventLoop.sleep(wait)
+            let outcome = await attempt(leave.one)
+            let wait = try end(leave, outcome, triesOfTarget, plan, progress)
+            if case .answered(let value) = outcome { return value }
+            guard let wait else { return nil }
+            metrics.retries.add()
+            try await eventLoop.sleep(wait)
+        }
+        return nil
+    }
+
+    /// Writes down how a try ended.
+    /// - Returns: the wait before the same target is tried again; nil when it is not.
+    /// - Throws: the error of an answer that broke off.
+    @inline(never)
+    private func end<Value: Sendable>(
+        _ leave: Leave, _ outcome: TryOutcome<Value>, _ triesOfTarget: Int, _ plan: Plan, _ progress: TryProgress
+    ) throws -> Duration? {
+        let now = MonotonicTime.now()
+        let target = leave.one.target
+        metrics.attempt(target, outcome, took: now - leave.began)
+        switch outcome {
+        case .answered:
+            breakers.record(target, leave.breaker, .success, now: now)
+            cooldowns.record(target.destination, leave.account, nil, now: now)
+            return nil
+        case .brokenOff(let error, let verdict):
+            breakers.record(target, leave.breaker, verdict, now: now)
+            progress.failed = target
+            if verdict == .failure {
+                let broken = TargetFailure(.broken, error)
+                journal?.note(broken, target, requestID: plan.requestID, number: leave.one.number, now: now)
             }
+            cooldowns.record(target.destination, leave.account, .unused, now: now)
+            throw error
+        case .failed(let failure):
+            breakers.record(target, leave.breaker, failure.outcome, now: now)
+            cooldowns.record(target.destination, leave.account, failure, now: now)
+            if failure.kind == .credentials || failure.kind == .unsupported { progress.tries -= 1 }
+            progress.note(failure, target)
+            journal?.note(failure, target, requestID: plan.requestID, number: leave.one.number, now: now)
+            return next(after: failure, target, triesOfTarget, plan, progress, now: now)
         }
     }
 
     /// - Returns: the wait before the same target is tried again; nil when it is not.
     private func next(
-        after failure: TargetFailure, _ target: Target, _ triesOfTarget: Int, _ plan: Plan, _ progress: inout TryProgress,
+        after failure: TargetFailure, _ target: Target, _ triesOfTarget: Int, _ plan: Plan, _ progress: TryProgress,
         now: MonotonicTime
     ) -> Duration? {
         let step = plan.policy.step(

@@ -11,6 +11,7 @@ package struct ResponseHead: Sendable {
     package var isSuccess: Bool { (200 ..< 300).contains(status) }
 
     /// The body is events; everything else is taken as one document.
+    @inline(never)
     package var isEventStream: Bool {
         let type = headers.first { $0.name.lowercased() == "content-type" }?.value.lowercased() ?? ""
         return type.hasPrefix("text/event-stream") || type.hasPrefix("application/vnd.amazon.eventstream")
@@ -67,11 +68,12 @@ package struct UpstreamExchange: Sendable {
     }
 
     /// Sends `request` and hands head and body of the answer to `use`. Leaving `use` early closes the provider's connection.
+    /// - Parameter request: asked for once.
     /// - Parameter watchdog: watches the exchange from its opening to its end; CANCELLED is thrown when it expires.
     /// - Throws: `CallError` of the exchange, or what `use` throws.
     package func perform<Value: Sendable>(
-        _ request: UpstreamRequest, _ target: Target, connectTimeout: Duration, _ options: CallOptions, _ watchdog: Watchdog,
-        _ use: (ResponseHead, inout ResponseBody) async throws -> Value
+        _ request: @autoclosure () -> UpstreamRequest, _ target: Target, connectTimeout: Duration, _ options: CallOptions,
+        _ watchdog: Watchdog, _ use: (ResponseHead, inout ResponseBody) async throws -> Value
     ) async throws -> Value {
         try await client.call(options) { writer, reader in
             watchdog.begin {
@@ -79,7 +81,7 @@ package struct UpstreamExchange: Sendable {
                 writer.abandon()
             }
             defer { watchdog.finish() }
-            let refusal = await Self.send(request, target, connectTimeout, options.metadata, writer)
+            let refusal = await Self.send(request(), target, connectTimeout, options.metadata, writer)
             // A provider may answer before it has taken all of the body; its answer says more than the failed write.
             guard let reply = try await Self.head(reader, unlessFailed: refusal), let status = reply.status else {
                 throw CallError(
@@ -101,6 +103,7 @@ package struct UpstreamExchange: Sendable {
     }
 
     /// - Returns: why the request could not be sent, if so.
+    @inline(never)
     private static func send(
         _ request: UpstreamRequest, _ target: Target, _ connectTimeout: Duration, _ metadata: CallMetadata,
         _ writer: ClientTypedWriter<CredentialsAPI.CallRequest>

@@ -2,7 +2,7 @@ import BulkheadCore
 
 /// Which model names lead where. Made anew from every configuration; never changes.
 package struct RoutingTable: Sendable {
-    private let exact: [String: ModelConfiguration]
+    private let exact: [String: Route]
     /// The most specific first, equally specific ones in file order.
     private let patterns: [(pattern: NamePattern, model: ModelConfiguration)]
     private let providers: [ProviderConfiguration]
@@ -18,7 +18,9 @@ package struct RoutingTable: Sendable {
         providers = configuration.providers
         byName = Dictionary(providers.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         let plain = configuration.models.filter { !$0.name.contains("*") }
-        exact = Dictionary(plain.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        exact = Dictionary(
+            plain.map { [byName] in ($0.name, Self.route($0, requested: $0.name, byName)) },
+            uniquingKeysWith: { first, _ in first })
         names = plain.map(\.name)
         patterns = configuration.models.filter { $0.name.contains("*") }
             .map { (NamePattern($0.name), $0) }
@@ -28,8 +30,10 @@ package struct RoutingTable: Sendable {
     /// Where `model` leads: its exact name, else the most specific pattern, else the providers that serve all of their names.
     /// - Throws: NOT_FOUND `model_not_found` with the nearest names.
     package func route(_ model: String) throws -> Route {
-        if let configured = exact[model] { return route(configured, requested: model) }
-        if let match = patterns.first(where: { $0.pattern.matches(model) }) { return route(match.model, requested: model) }
+        if let configured = exact[model] { return configured }
+        if let match = patterns.first(where: { $0.pattern.matches(model) }) {
+            return Self.route(match.model, requested: model, byName)
+        }
         let targets = providers.filter { Self.serves($0, model) }.map { Self.target($0, model) }
         if !targets.isEmpty { return Route(alias: model, targets: targets) }
         throw unknown(model)
@@ -44,7 +48,9 @@ package struct RoutingTable: Sendable {
         return rows
     }
 
-    private func route(_ model: ModelConfiguration, requested: String) -> Route {
+    private static func route(
+        _ model: ModelConfiguration, requested: String, _ byName: [String: ProviderConfiguration]
+    ) -> Route {
         let targets = model.targets.compactMap { target in
             byName[target.provider].map {
                 Self.target($0, target.model.isEmpty ? requested : target.model, weight: target.weight)
