@@ -7,9 +7,9 @@ import resource
 import time
 
 import streams
-from figures import Figure, Length, chat, chats, median, pss_kib
+from figures import Figure, Length, chats, median, pss_kib
 from load import Failed, quantile
-from stand import IDLE, LONG, SERVICES, Stand, moment
+from stand import IDLE, LONG, SERVICES, Stand
 
 WIDTH, PACE = 500, 50
 HELD = 5000
@@ -53,11 +53,11 @@ def idle(stand: Stand, length: Length) -> list[Figure]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(needed, hard) if hard != resource.RLIM_INFINITY else needed), hard))
     suite = stand.fresh()
     try:
-        with contextlib.suppress(Failed), streams.held(suite.port, chat("silent", suite.key, moment(), 0, stream=True), 20):
+        with contextlib.suppress(Failed), streams.held(suite.port, chats(20, "silent", suite.key, stream=True)):
             pass
         time.sleep(2)
         before = pss_kib(suite.pids())
-        with streams.held(suite.port, chat("silent", suite.key, moment(), 1, stream=True), HELD):
+        with streams.held(suite.port, chats(HELD, "silent", suite.key, stream=True)):
             time.sleep(2)
             during = pss_kib(suite.pids())
     finally:

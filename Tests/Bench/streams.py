@@ -111,17 +111,17 @@ def _read(stream: _Stream, seen: Paced, interval: float) -> bool:
 
 
 @contextlib.contextmanager
-def held(port: int, data: bytes, count: int, rate: float = 500) -> Iterator[None]:
-    """Opens `count` streams, waits for the first token of each, and holds them for the block."""
+def held(port: int, requests: Sequence[bytes], rate: float = 500) -> Iterator[None]:
+    """Opens a stream for each request, waits for the first token of each, and holds them for the block."""
     with connections(port, 0) as opened, contextlib.closing(select.epoll()) as poll:
         waiting: dict[int, bytes] = {}
         by_number: dict[int, Connection] = {}
-        start = time.perf_counter()
+        count, start = len(requests), time.perf_counter()
         while len(opened) < count or waiting:
             while len(opened) < count and len(opened) < (time.perf_counter() - start) * rate:
                 connection = Connection(port)
                 opened.append(connection)
-                connection.socket.sendall(data)
+                connection.socket.sendall(requests[len(opened) - 1])
                 poll.register(connection.fileno(), select.EPOLLIN)
                 waiting[connection.fileno()], by_number[connection.fileno()] = b"", connection
             for number, _ in poll.poll(0.002 if len(opened) < count else _LONGEST):
