@@ -52,22 +52,35 @@ package final class CallService: CredentialsHandler {
         _ requests: TypedReader<CredentialsAPI.CallRequest>, _ call: ServerCall, _ replies: TypedWriter<CredentialsAPI.CallReply>
     ) async throws {
         let arrived = MonotonicTime.now()
-        guard let first = try await requests.next() else {
-            throw CallError(
-                .invalidArgument, reason: "invalid_request", message: "the call ended before its first message",
-                notProcessed: true)
-        }
+        guard let first = try await requests.next() else { throw Self.nothing }
+        try await serve(try exchange(first, call, arrived), requests, replies)
+    }
+
+    private static let nothing = CallError(
+        .invalidArgument, reason: "invalid_request", message: "the call ended before its first message", notProcessed: true)
+
+    @inline(never)
+    private func exchange(
+        _ first: CredentialsAPI.CallRequest, _ call: ServerCall, _ arrived: MonotonicTime
+    ) throws -> Exchange {
         let current = current
         let admitted = try admit(first, call, current.table)
-        let destination = admitted.destination
-        destination.metrics.inFlight.add(1)
-        defer { destination.metrics.inFlight.add(-1) }
+        return Exchange(first, admitted, client: current.client, loop: call.eventLoop, arrived: arrived)
+    }
+
+    @inline(never)
+    private func serve(
+        _ exchange: Exchange, _ requests: TypedReader<CredentialsAPI.CallRequest>,
+        _ replies: TypedWriter<CredentialsAPI.CallReply>
+    ) async throws {
+        let metrics = exchange.destination.metrics
+        metrics.inFlight.add(1)
+        defer { metrics.inFlight.add(-1) }
         do {
-            try await exchange(
-                first, admitted, requests, replies, Exchange(client: current.client, loop: call.eventLoop, arrived: arrived))
-            destination.metrics.answered.add()
+            try await exchange.run(requests, replies)
+            metrics.answered.add()
         } catch {
-            destination.metrics.failed.add()
+            metrics.failed.add()
             throw error
         }
     }
@@ -95,46 +108,88 @@ package final class CallService: CredentialsHandler {
             throw error
         }
     }
+}
 
-    private struct Exchange {
-        let client: HTTPClient
-        let loop: any EventLoop
-        let arrived: MonotonicTime
+/// One admitted call and its exchange with the upstream. Confined to the task of its call.
+///
+/// A task that waits for an answer keeps the frames of all functions it stands in: what they need is kept here, and what was
+/// sent is kept no longer.
+private final class Exchange {
+    let destination: Destination
+    private let admitted: AdmittedCall
+    private let client: HTTPClient
+    private let loop: any EventLoop
+    private let connect: Duration
+    private let upstream = UpstreamExchange()
+    private let relay: CallRelay
+    private let length: Int?
+    /// The bodies of the first messages, until they are sent.
+    private var begun: [ByteBuffer]
+
+    init(
+        _ first: CredentialsAPI.CallRequest, _ admitted: AdmittedCall, client: HTTPClient, loop: any EventLoop,
+        arrived: MonotonicTime
+    ) {
+        destination = admitted.destination
+        self.admitted = admitted
+        self.client = client
+        self.loop = loop
+        let limit = destination.configuration.limits.connect
+        connect = min(limit, first.connectTimeoutMS.map { .milliseconds(max(1, $0)) } ?? limit)
+        relay = CallRelay(destination, admitted.injection, upstream, arrived: arrived)
+        length = HeaderHygiene.contentLength(first.headers)
+        begun = [first.body].compactMap { $0 }
     }
 
-    private func exchange(
-        _ first: CredentialsAPI.CallRequest, _ admitted: AdmittedCall, _ requests: TypedReader<CredentialsAPI.CallRequest>,
-        _ replies: TypedWriter<CredentialsAPI.CallReply>, _ with: Exchange
+    func run(
+        _ requests: TypedReader<CredentialsAPI.CallRequest>, _ replies: TypedWriter<CredentialsAPI.CallReply>
     ) async throws {
-        let second = try await requests.next()
-        let limits = admitted.destination.configuration.limits
-        let connect = min(limits.connect, first.connectTimeoutMS.map { .milliseconds(max(1, $0)) } ?? limits.connect)
-        let upstream = UpstreamExchange()
+        let isWhole = try await readSecond(requests)
+        let upstream = upstream
         try await withTaskCancellationHandler {
             // Whoever leaves early closes the connection; after the end this does nothing.
             defer { upstream.cancel() }
-            var relay = CallRelay(admitted.destination, admitted.injection, upstream, arrived: with.arrived)
-            guard let second else {
-                let request = try admitted.request(first.body.map { .byteBuffer($0) })
-                upstream.start(with.client, request, loop: with.loop, connectTimeout: connect)
-                return try await relay.run(replies)
-            }
-            let body = StreamedRequestBody(
-                loop: with.loop, limit: limits.maxRequest, length: HeaderHygiene.contentLength(first.headers))
-            let request = try admitted.request(body.body)
-            upstream.start(with.client, request, loop: with.loop, connectTimeout: connect)
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                let begun = [first.body, second.body].compactMap { $0 }
-                group.addTask { await body.run(begun, requests) }
-                defer {
-                    upstream.cancel()
-                    body.abandon()
-                    group.cancelAll()
-                }
-                try await relay.run(replies)
-            }
+            guard isWhole else { return try await stream(requests, replies) }
+            try send()
+            try await relay.run(replies)
         } onCancel: {
             upstream.cancel()
+        }
+    }
+
+    /// - Returns: false when there is a second message; more may follow.
+    @inline(never)
+    private func readSecond(_ requests: TypedReader<CredentialsAPI.CallRequest>) async throws -> Bool {
+        guard let second = try await requests.next() else { return true }
+        if let body = second.body { begun.append(body) }
+        return false
+    }
+
+    /// Sends a request whose body is here.
+    @inline(never)
+    private func send() throws {
+        let request = try admitted.request(begun.first.map { .byteBuffer($0) })
+        begun = []
+        upstream.start(client, request, loop: loop, connectTimeout: connect)
+    }
+
+    /// Sends a request while its body comes, and relays the answer.
+    @inline(never)
+    private func stream(
+        _ requests: TypedReader<CredentialsAPI.CallRequest>, _ replies: TypedWriter<CredentialsAPI.CallReply>
+    ) async throws {
+        let body = StreamedRequestBody(loop: loop, limit: destination.configuration.limits.maxRequest, length: length)
+        upstream.start(client, try admitted.request(body.body), loop: loop, connectTimeout: connect)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            let begun = self.begun
+            self.begun = []
+            group.addTask { await body.run(begun, requests) }
+            defer {
+                upstream.cancel()
+                body.abandon()
+                group.cancelAll()
+            }
+            try await relay.run(replies)
         }
     }
 }

@@ -5,8 +5,8 @@ import BulkheadIPC
 import NIOCore
 import NIOHTTP1
 
-/// The way of one response back to its caller: head, body in pieces, the secret taken out.
-struct CallRelay {
+/// The way of one response back to its caller: head, body in pieces, the secret taken out. Confined to the task of its call.
+final class CallRelay {
     /// Pieces that are there already are joined up to this size, so that bulk costs fewer messages; nothing waits for it.
     private static let joinedBytes = 64 << 10
 
@@ -27,7 +27,15 @@ struct CallRelay {
 
     /// Passes the response on until its end.
     /// - Throws: what went wrong upstream, or that the caller is gone.
-    mutating func run(_ replies: TypedWriter<CredentialsAPI.CallReply>) async throws {
+    func run(_ replies: TypedWriter<CredentialsAPI.CallReply>) async throws {
+        try await replies.write(try await begin())
+        try await body(replies)
+        if let redactor, redactor.count > 0 { destination.metrics.redactions.add(redactor.count) }
+    }
+
+    /// The first message: the head, and what is there already of the body.
+    @inline(never)
+    private func begin() async throws -> CredentialsAPI.CallReply {
         let head: HTTPResponseHead
         switch await exchange.next() {
         case .head(let received): head = received
@@ -39,12 +47,11 @@ struct CallRelay {
         try refuseCoded(head)
         var reply = CredentialsAPI.CallReply(status: Int(head.status.code), headers: clean(head))
         if case .part(let piece)? = exchange.take() { reply.body = try pass(piece) }
-        try await replies.write(reply)
-        try await body(replies)
-        if let redactor, redactor.count > 0 { destination.metrics.redactions.add(redactor.count) }
+        return reply
     }
 
-    private mutating func body(_ replies: TypedWriter<CredentialsAPI.CallReply>) async throws {
+    @inline(never)
+    private func body(_ replies: TypedWriter<CredentialsAPI.CallReply>) async throws {
         while true {
             switch await exchange.next() {
             case .part(let piece):
@@ -62,7 +69,8 @@ struct CallRelay {
     }
 
     /// The piece and what else is there already, counted and cleaned.
-    private mutating func pass(_ piece: ByteBuffer) throws(CallError) -> ByteBuffer {
+    @inline(never)
+    private func pass(_ piece: ByteBuffer) throws(CallError) -> ByteBuffer {
         var joined = piece
         while joined.readableBytes < Self.joinedBytes, let more = exchange.takePart() { joined.writeImmutableBuffer(more) }
         received += joined.readableBytes
