@@ -60,11 +60,15 @@ struct ChatEndpoint: Sendable {
 }
 
 /// One admitted chat. Confined to the task of its connection.
+///
+/// A task that waits keeps the frames of all functions it stands in: what the answer came to so far is kept in the object, and
+/// what is done between two waits in functions that are not inlined.
 final class ChatRun {
     let endpoint: ChatEndpoint
     let exchange: Exchange
     let call: ChatCall
     let caller: Caller
+    private var facts = AnswerFacts()
 
     init(endpoint: ChatEndpoint, exchange: Exchange, call: ChatCall, caller: Caller) {
         self.endpoint = endpoint
@@ -77,41 +81,58 @@ final class ChatRun {
     private var dialect: any ChatDialect { endpoint.dialect }
 
     /// Answers in one piece.
+    @inline(never)
     func whole() async throws {
-        var facts = AnswerFacts()
         do {
-            let answer = try await collect(&facts)
+            let answer = try await collect()
             facts.note(answer, caller)
             let reply = reply(answer, facts)
-            await settle(reply, facts)
+            await settle(reply)
             try await exchange.reply.send(reply)
         } catch {
-            throw await failed(error, facts)
+            throw await failed(error)
         }
     }
 
     /// Answers as a stream. Its head waits for the router's first word, so that a failure before it has a status of its own;
     /// a failure after it is the dialect's error event, and the success terminator stays away.
+    @inline(never)
     func stream(keepAlive: TimeAmount) async throws {
-        var facts = AnswerFacts()
-        var events = dialect.stream(call, requestID: exchange.scope.id)
+        let events = EventWriter(dialect.stream(call, requestID: exchange.scope.id))
         do {
-            try await pump(&events, &facts, keepAlive)
-            var end = ByteBuffer()
-            try events.finish(facts, into: &end)
-            exchange.connection.endKeepAlive()
-            await settle(nil, facts)
-            try await exchange.reply.finish(end)
+            try await pump(events, keepAlive)
+            try await conclude(events)
         } catch {
-            exchange.connection.endKeepAlive()
-            facts.estimateUsage(bodyBytes: call.bodyBytes)
-            let failure = await failed(error, facts)
-            guard exchange.reply.status != nil, let told = failure as? EdgeError else { throw failure }
-            exchange.event.errorCode = told.code
-            var end = ByteBuffer()
-            events.fail(told, into: &end)
-            try await exchange.reply.finish(end)
+            try await breakOff(events, error)
         }
+    }
+
+    /// The writer of a streamed answer, behind a reference.
+    private final class EventWriter {
+        var stream: any ChatStream
+
+        init(_ stream: any ChatStream) { self.stream = stream }
+    }
+
+    @inline(never)
+    private func conclude(_ events: EventWriter) async throws {
+        var end = ByteBuffer()
+        try events.stream.finish(facts, into: &end)
+        exchange.connection.endKeepAlive()
+        await settle(nil)
+        try await exchange.reply.finish(end)
+    }
+
+    @inline(never)
+    private func breakOff(_ events: EventWriter, _ error: any Error) async throws {
+        exchange.connection.endKeepAlive()
+        facts.estimateUsage(bodyBytes: call.bodyBytes)
+        let failure = await failed(error)
+        guard exchange.reply.status != nil, let told = failure as? EdgeError else { throw failure }
+        exchange.event.errorCode = told.code
+        var end = ByteBuffer()
+        events.stream.fail(told, into: &end)
+        try await exchange.reply.finish(end)
     }
 
     private var request: RouterAPI.CompleteRequest {
@@ -119,15 +140,17 @@ final class ChatRun {
         return RouterAPI.CompleteRequest(chat: call.chat, cache: call.options.cache, clientRetries: min(max(0, retries), 100))
     }
 
-    private var options: CallOptions {
+    @inline(never)
+    private func options() -> CallOptions {
         let deadline = exchange.deadline(limit: services.settings.current.requestTimeout, asked: call.options.timeout)
         return services.peers.routerOptions(exchange.metadata, deadline: deadline)
     }
 
-    private func collect(_ facts: inout AnswerFacts) async throws -> CollectedAnswer {
+    @inline(never)
+    private func collect() async throws -> CollectedAnswer {
         facts.overheadMilliseconds = exchange.milliseconds
         var lastReply = MonotonicTime.now()
-        let answer = try await services.peers.router.complete(request, options) { reader in
+        let answer = try await services.peers.router.complete(request, options()) { reader in
             var answer = CollectedAnswer()
             while let reply = try await reader.next() {
                 lastReply = .now()
@@ -150,47 +173,57 @@ final class ChatRun {
             status: 200, fields: fields, body: dialect.encode(answer, to: call, facts, requestID: exchange.scope.id))
     }
 
-    private func pump(_ events: inout any ChatStream, _ facts: inout AnswerFacts, _ keepAlive: TimeAmount) async throws {
+    @inline(never)
+    private func pump(_ events: EventWriter, _ keepAlive: TimeAmount) async throws {
         let before = exchange.milliseconds
-        try await services.peers.router.complete(request, options) { reader in
+        try await services.peers.router.complete(request, options()) { reader in
             while let reply = try await reader.next() {
                 let arrived = MonotonicTime.now()
-                var bytes = ByteBuffer()
-                for event in reply.events {
-                    facts.note(event, caller)
-                    try events.write(event, into: &bytes)
-                }
-                if bytes.readableBytes > 0, exchange.event.firstTokenUS == nil {
-                    exchange.event.firstTokenUS = exchange.microseconds
-                }
+                let bytes = try written(reply, events)
                 if exchange.reply.status == nil {
                     facts.overheadMilliseconds = before + (MonotonicTime.now() - arrived).milliseconds
                     // With the first token, which so does not wait for a write of its own.
-                    try await begin(facts, first: bytes)
-                    exchange.reply.beginKeepAlive(events.keepAlive, every: keepAlive)
+                    try await begin(first: bytes)
+                    exchange.reply.beginKeepAlive(events.stream.keepAlive, every: keepAlive)
                 } else {
                     try await exchange.reply.write(bytes)
                 }
             }
         }
-        if exchange.reply.status == nil {
-            throw EdgeError(.badGateway, code: "stream_broken", message: "The answer ended before it began. Try again.")
-        }
+        guard exchange.reply.status == nil else { return }
+        throw EdgeError(.badGateway, code: "stream_broken", message: "The answer ended before it began. Try again.")
     }
 
-    private func begin(_ facts: AnswerFacts, first: ByteBuffer) async throws {
+    /// A reply's events as the client is to see them.
+    @inline(never)
+    private func written(_ reply: RouterAPI.CompleteReply, _ events: EventWriter) throws -> ByteBuffer {
+        var bytes = ByteBuffer()
+        for event in reply.events {
+            facts.note(event, caller)
+            try events.stream.write(event, into: &bytes)
+        }
+        if bytes.readableBytes > 0, exchange.event.firstTokenUS == nil { exchange.event.firstTokenUS = exchange.microseconds }
+        return bytes
+    }
+
+    @inline(never)
+    private func begin(first: ByteBuffer) async throws {
+        try await exchange.reply.begin(200, contentType: "text/event-stream; charset=utf-8", fields: streamFields, first: first)
+    }
+
+    private var streamFields: HTTPFields {
         var fields = AnswerFields.served(facts)
         AnswerFields.addLimits(caller.limits, exchange.shape, to: &fields)
         // Proxies such as nginx hold a stream back without this.
         fields[.accelBuffering] = "no"
-        try await exchange.reply.begin(200, contentType: "text/event-stream; charset=utf-8", fields: fields, first: first)
+        return fields
     }
 
     /// What to tell the client about a failure; settles it: session keeps a refusal that a repetition would meet again, and
     /// forgets the Idempotency-Key of anything else.
-    private func failed(_ error: any Error, _ facts: AnswerFacts) async -> any Error {
+    @inline(never)
+    private func failed(_ error: any Error) async -> any Error {
         let failure = exchange.translate(error, from: .router)
-        var facts = facts
         if let usage = (failure as? EdgeError)?.upstream?.usage { facts.usage = usage }
         exchange.note(facts)
         if failure is ClientLeft, facts.usage?.estimated ?? true, exchange.settlesNow() {
@@ -198,15 +231,15 @@ final class ChatRun {
             return failure
         }
         guard exchange.reply.status == nil, let told = failure as? EdgeError else {
-            await settle(nil, facts)
+            await settle(nil)
             return failure
         }
         let isLasting = [400, 404, 413, 422].contains(told.status)
-        await settle(isLasting ? told.reply(exchange.shape, requestID: exchange.scope.id) : nil, facts, status: told.status)
+        await settle(isLasting ? told.reply(exchange.shape, requestID: exchange.scope.id) : nil, status: told.status)
         return failure
     }
 
-    private func settle(_ reply: WholeReply?, _ facts: AnswerFacts, status: Int? = nil) async {
+    private func settle(_ reply: WholeReply?, status: Int? = nil) async {
         exchange.note(facts)
         guard exchange.settlesNow() else { return }
         await services.settlement.settle(
