@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import signal
+from typing import Any
 
 import pytest
 
@@ -80,8 +81,15 @@ def test_places_of_callers_who_left_are_free_and_so_are_those_of_a_killed_edge(o
 
     until(both, 5, "two places")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        held = [pool.submit(lambda: suite.stream("steady", key=key)) for _ in range(2)]
-        until(lambda: suite.chat(key=key).status == 429, 5, "both places to be taken")
+        begun: set[str] = set()
+
+        def hold(name: str) -> Any:
+            return suite.stream("steady", key=key, on_event=lambda _: begun.add(name) and None)
+
+        held = [pool.submit(hold, name) for name in ("one", "two")]
+        # A question asked before both have begun would take a place itself.
+        until(lambda: len(begun) == 2, 5, "both streams to begin")
+        assert suite.chat(key=key).status == 429, "both places are taken"
         suite.wait_restarted("edge", suite.signal("edge", signal.SIGKILL))
         until(both, 15, "two places at the next edge")
         for stream in held:
