@@ -89,6 +89,21 @@ def test_a_failure_after_the_first_token_is_mended_or_told(stage: Stage, fault: 
     together(one, *CASES)
 
 
+@EVERY_WAY
+@pytest.mark.parametrize("fault", ["cut", "eof", "end", "stall"])
+def test_a_failure_after_the_finish_is_none(stage: Stage, fault: str, surface: str, streamed: bool) -> None:
+    """The reason of the end and the usage came: the answer is whole, whatever becomes of its terminator."""
+
+    def one(policy: str, pair: str) -> None:
+        text, alias = prompt(), f"{policy}-{pair}"
+        stage.actor.script(text, f"{alias}-a", broken(fault, "done"))
+        heard = ask(stage.suite, surface, streamed, alias, text)
+        assert_complete(heard, answer(text))
+        assert heard.tokens == (11, len(answer(text).split())) and len(stage.actor.seen(text)) == 1, heard.usage
+
+    together(one, *CASES)
+
+
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("policy", ["replay", "continue"])
 def test_a_mended_stream_is_one_answer(stage: Stage, policy: str, pair: str) -> None:

@@ -91,13 +91,13 @@ async def endless_answer(line: Line) -> None:
     """Good events, more and more of them."""
     await line.open()
     event = f"data: {CHUNK % ('word ' * 2000)}\n\n".encode()
-    for _ in range(20_000):
+    for _ in range(8_000):
         await line.chunk(event)
 
 
 async def endless_comments(line: Line) -> None:
     await line.open()
-    for _ in range(200):
+    for _ in range(60):
         await line.chunk(b": nothing\n" * (MEGABYTE // 10))
 
 

@@ -38,7 +38,7 @@ class Act:
     wait_first: float = 0  # between the headers and the first event
     pace: float = 0  # between tokens
     fault: str | None = None  # refuse: reset before the headers; silent; cut (reset), eof, end, stall, garbage, error
-    after: int | str = 0  # where: `head` before any event, tokens, `text` between the text and the finish reason
+    after: int | str = 0  # where: `head` before any event, tokens, `text` before the finish reason, `done` before the terminator
     has_terminator: bool = True
     holds_open: bool = False  # after the last event
     refuses_prefill: bool = False
@@ -258,7 +258,7 @@ class Actor:
         await line.pause(act.wait_first)
         told, is_text_over = 0, False
         for place, data in said.frames():
-            is_here = place == "token" and act.after == told or place == "finish" and act.after == "text" and not is_text_over
+            is_here = place == "token" and act.after == told or place == "finish" and act.after == "text" and not is_text_over or place == act.after == "done"
             if act.fault and is_here and not await self._break(line, act, said):
                 return act.fault in self.POLITE
             is_text_over = is_text_over or place == "finish"
