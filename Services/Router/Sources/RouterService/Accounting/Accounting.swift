@@ -28,15 +28,16 @@ package struct Accounting: Sendable {
         reported: ChatAPI.Usage?, for chat: ChatAPI.ChatRequest, answer: AnswerText, target: Target
     ) -> ChatAPI.Usage {
         var usage = reported ?? ChatAPI.Usage()
-        let vocabulary = TokenVocabulary.of(target.model)
+        // Found out where it is needed only: most providers report everything.
+        func vocabulary() -> TokenVocabulary { TokenVocabulary.of(target.model) }
         if usage.inputTokens <= 0 {
-            usage.inputTokens = counter.estimate(chat, vocabulary)
+            usage.inputTokens = counter.estimate(chat, vocabulary())
             usage.estimated = true
         }
         // What a stream told of its output before it broke off is what it had counted until then, not what it sent.
         let isWhole = answer.finished >= max(1, chat.choices ?? 1)
         if answer.bytes > 0, !isWhole || usage.outputTokens <= 0 {
-            let counted = counter.estimate(answer, vocabulary)
+            let counted = counter.estimate(answer, vocabulary())
             if counted > usage.outputTokens {
                 usage.outputTokens = counted
                 usage.estimated = true
