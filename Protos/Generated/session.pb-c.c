@@ -281,7 +281,8 @@ static const int64_t bulkhead__session__admit_request__estimated_tokens__default
 static const protobuf_c_boolean bulkhead__session__admit_request__count__default_value = 1;
 static const int64_t bulkhead__session__admit_request__edge_run__default_value = 0ll;
 static const int64_t bulkhead__session__admit_request__lease_ms__default_value = 0ll;
-static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_descriptors[11] =
+static const int64_t bulkhead__session__admit_request__assumed_tokens__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_descriptors[12] =
 {
   {
     "key_digest",
@@ -415,9 +416,22 @@ static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "assumed_tokens",
+    12,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__AdmitRequest, has_assumed_tokens),
+    offsetof(Bulkhead__Session__AdmitRequest, assumed_tokens),
+    NULL,
+    &bulkhead__session__admit_request__assumed_tokens__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__admit_request__field_indices_by_name[] = {
   6,   /* field[6] = asserted_user */
+  11,   /* field[11] = assumed_tokens */
   7,   /* field[7] = count */
   8,   /* field[8] = edge_run */
   3,   /* field[3] = estimated_tokens */
@@ -432,7 +446,7 @@ static const unsigned bulkhead__session__admit_request__field_indices_by_name[] 
 static const ProtobufCIntRange bulkhead__session__admit_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor =
 {
@@ -442,7 +456,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor =
   "Bulkhead__Session__AdmitRequest",
   "bulkhead.session",
   sizeof(Bulkhead__Session__AdmitRequest),
-  11,
+  12,
   bulkhead__session__admit_request__field_descriptors,
   bulkhead__session__admit_request__field_indices_by_name,
   1,  bulkhead__session__admit_request__number_ranges,

@@ -107,10 +107,15 @@ struct  Bulkhead__Session__AdmitRequest
    */
   protobuf_c_boolean has_proposed_id;
   ProtobufCBinaryData proposed_id;
+  /*
+   * The part of estimated_tokens that nobody declared: a usual answer of a client that sets no limit.
+   */
+  protobuf_c_boolean has_assumed_tokens;
+  int64_t assumed_tokens;
 };
 #define BULKHEAD__SESSION__ADMIT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__admit_request__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 1, 0, 0ll, 0, 0ll, 0, {0,NULL} }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 1, 0, 0ll, 0, 0ll, 0, {0,NULL}, 0, 0ll }
 
 
 /*

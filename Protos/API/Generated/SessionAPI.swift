@@ -32,43 +32,155 @@ package enum SessionAPI {
 
     /// AdmitRequest of session.proto.
     package struct AdmitRequest: WireMessage, Equatable {
+        // Copies share them; they are written only while one copy alone refers to them.
+        @usableFromInline
+        final class Fields: @unchecked Sendable {
+            @usableFromInline var keyDigest: ByteBuffer?
+            @usableFromInline var route: String
+            @usableFromInline var model: String
+            @usableFromInline var estimatedTokens: Int
+            @usableFromInline var idempotencyKey: String?
+            @usableFromInline var requestDigest: ByteBuffer?
+            @usableFromInline var assertedUser: String?
+            @usableFromInline var count: Bool
+            @usableFromInline var edgeRun: Int
+            @usableFromInline var leaseMS: Int
+            @usableFromInline var proposedID: String
+            @usableFromInline var assumedTokens: Int
+
+            init(keyDigest: ByteBuffer?, route: String, model: String, estimatedTokens: Int, idempotencyKey: String?, requestDigest: ByteBuffer?, assertedUser: String?, count: Bool, edgeRun: Int, leaseMS: Int, proposedID: String, assumedTokens: Int) {
+                self.keyDigest = keyDigest
+                self.route = route
+                self.model = model
+                self.estimatedTokens = estimatedTokens
+                self.idempotencyKey = idempotencyKey
+                self.requestDigest = requestDigest
+                self.assertedUser = assertedUser
+                self.count = count
+                self.edgeRun = edgeRun
+                self.leaseMS = leaseMS
+                self.proposedID = proposedID
+                self.assumedTokens = assumedTokens
+            }
+
+            @usableFromInline
+            init(copy other: Fields) {
+                keyDigest = other.keyDigest
+                route = other.route
+                model = other.model
+                estimatedTokens = other.estimatedTokens
+                idempotencyKey = other.idempotencyKey
+                requestDigest = other.requestDigest
+                assertedUser = other.assertedUser
+                count = other.count
+                edgeRun = other.edgeRun
+                leaseMS = other.leaseMS
+                proposedID = other.proposedID
+                assumedTokens = other.assumedTokens
+            }
+        }
+
+        @usableFromInline
+        var fields: Fields
+
+        @usableFromInline
+        mutating func own() { if !isKnownUniquelyReferenced(&fields) { fields = Fields(copy: fields) } }
+
+        package static func == (left: Self, right: Self) -> Bool {
+            let (left, right) = (left.fields, right.fields)
+            if left === right { return true }
+            guard left.keyDigest == right.keyDigest else { return false }
+            guard left.route == right.route else { return false }
+            guard left.model == right.model else { return false }
+            guard left.estimatedTokens == right.estimatedTokens else { return false }
+            guard left.idempotencyKey == right.idempotencyKey else { return false }
+            guard left.requestDigest == right.requestDigest else { return false }
+            guard left.assertedUser == right.assertedUser else { return false }
+            guard left.count == right.count else { return false }
+            guard left.edgeRun == right.edgeRun else { return false }
+            guard left.leaseMS == right.leaseMS else { return false }
+            guard left.proposedID == right.proposedID else { return false }
+            guard left.assumedTokens == right.assumedTokens else { return false }
+            return true
+        }
+
         /// SHA-256 of the API key; the key itself stays in edge.
-        package var keyDigest: ByteBuffer?
+        @inlinable
+        package var keyDigest: ByteBuffer? {
+            get { fields.keyDigest }
+            _modify { own(); yield &fields.keyDigest }
+        }
         /// The route, e.g. /v1/chat/completions.
-        package var route: String
+        @inlinable
+        package var route: String {
+            get { fields.route }
+            _modify { own(); yield &fields.route }
+        }
         /// `model` of the message.
-        package var model: String
+        @inlinable
+        package var model: String {
+            get { fields.model }
+            _modify { own(); yield &fields.model }
+        }
         /// Tokens the request may cost, estimated.
-        package var estimatedTokens: Int
+        @inlinable
+        package var estimatedTokens: Int {
+            get { fields.estimatedTokens }
+            _modify { own(); yield &fields.estimatedTokens }
+        }
         /// `idempotency_key` of the message.
-        package var idempotencyKey: String?
+        @inlinable
+        package var idempotencyKey: String? {
+            get { fields.idempotencyKey }
+            _modify { own(); yield &fields.idempotencyKey }
+        }
         /// SHA-256 over method, route and body; goes with idempotency_key.
-        package var requestDigest: ByteBuffer?
+        @inlinable
+        package var requestDigest: ByteBuffer? {
+            get { fields.requestDigest }
+            _modify { own(); yield &fields.requestDigest }
+        }
         /// x-bulkhead-user, honoured for keys that may assert users.
-        package var assertedUser: String?
+        @inlinable
+        package var assertedUser: String? {
+            get { fields.assertedUser }
+            _modify { own(); yield &fields.assertedUser }
+        }
         /// Only look at the key: count nothing against its limits (GET routes, /metrics).
-        package var count: Bool
+        @inlinable
+        package var count: Bool {
+            get { fields.count }
+            _modify { own(); yield &fields.count }
+        }
         /// The run of edge that asks, a random number: what an earlier run left reserved is free. 0: not told.
-        package var edgeRun: Int
+        @inlinable
+        package var edgeRun: Int {
+            get { fields.edgeRun }
+            _modify { own(); yield &fields.edgeRun }
+        }
         /// How long the request may run: what is reserved for it is free after that, if its end is never reported. 0: 15 minutes.
-        package var leaseMS: Int
+        @inlinable
+        package var leaseMS: Int {
+            get { fields.leaseMS }
+            _modify { own(); yield &fields.leaseMS }
+        }
         /// A random name, from which the admission's is made: `r` before it, or `i` with an Idempotency-Key. So that an admission can
         /// be settled whose reply was lost. Empty: session makes one.
-        package var proposedID: String
+        @inlinable
+        package var proposedID: String {
+            get { fields.proposedID }
+            _modify { own(); yield &fields.proposedID }
+        }
+        /// The part of estimated_tokens that nobody declared: a usual answer of a client that sets no limit.
+        @inlinable
+        package var assumedTokens: Int {
+            get { fields.assumedTokens }
+            _modify { own(); yield &fields.assumedTokens }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(keyDigest: ByteBuffer? = nil, route: String = "", model: String = "", estimatedTokens: Int = 0, idempotencyKey: String? = nil, requestDigest: ByteBuffer? = nil, assertedUser: String? = nil, count: Bool = true, edgeRun: Int = 0, leaseMS: Int = 0, proposedID: String = "") {
-            self.keyDigest = keyDigest
-            self.route = route
-            self.model = model
-            self.estimatedTokens = estimatedTokens
-            self.idempotencyKey = idempotencyKey
-            self.requestDigest = requestDigest
-            self.assertedUser = assertedUser
-            self.count = count
-            self.edgeRun = edgeRun
-            self.leaseMS = leaseMS
-            self.proposedID = proposedID
+        package init(keyDigest: ByteBuffer? = nil, route: String = "", model: String = "", estimatedTokens: Int = 0, idempotencyKey: String? = nil, requestDigest: ByteBuffer? = nil, assertedUser: String? = nil, count: Bool = true, edgeRun: Int = 0, leaseMS: Int = 0, proposedID: String = "", assumedTokens: Int = 0) {
+            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -121,20 +233,26 @@ package enum SessionAPI {
                 wire.pointee.has_proposed_id = 1
                 wire.pointee.proposed_id = try arena.string(proposedID)
             }
+            if assumedTokens != 0 {
+                wire.pointee.has_assumed_tokens = 1
+                wire.pointee.assumed_tokens = Int64(assumedTokens)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitRequest>) throws {
-            keyDigest = wire.pointee.has_key_digest != 0 ? WireReader.bytes(wire.pointee.key_digest) : nil
-            route = wire.pointee.has_route != 0 ? try WireReader.string(wire.pointee.route) : ""
-            model = wire.pointee.has_model != 0 ? try WireReader.string(wire.pointee.model) : ""
-            estimatedTokens = wire.pointee.has_estimated_tokens != 0 ? Int(wire.pointee.estimated_tokens) : 0
-            idempotencyKey = wire.pointee.has_idempotency_key != 0 ? try WireReader.string(wire.pointee.idempotency_key) : nil
-            requestDigest = wire.pointee.has_request_digest != 0 ? WireReader.bytes(wire.pointee.request_digest) : nil
-            assertedUser = wire.pointee.has_asserted_user != 0 ? try WireReader.string(wire.pointee.asserted_user) : nil
-            count = wire.pointee.has_count != 0 ? wire.pointee.count != 0 : true
-            edgeRun = wire.pointee.has_edge_run != 0 ? Int(wire.pointee.edge_run) : 0
-            leaseMS = wire.pointee.has_lease_ms != 0 ? Int(wire.pointee.lease_ms) : 0
-            proposedID = wire.pointee.has_proposed_id != 0 ? try WireReader.string(wire.pointee.proposed_id) : ""
+            let keyDigest: ByteBuffer? = wire.pointee.has_key_digest != 0 ? WireReader.bytes(wire.pointee.key_digest) : nil
+            let route: String = wire.pointee.has_route != 0 ? try WireReader.string(wire.pointee.route) : ""
+            let model: String = wire.pointee.has_model != 0 ? try WireReader.string(wire.pointee.model) : ""
+            let estimatedTokens: Int = wire.pointee.has_estimated_tokens != 0 ? Int(wire.pointee.estimated_tokens) : 0
+            let idempotencyKey: String? = wire.pointee.has_idempotency_key != 0 ? try WireReader.string(wire.pointee.idempotency_key) : nil
+            let requestDigest: ByteBuffer? = wire.pointee.has_request_digest != 0 ? WireReader.bytes(wire.pointee.request_digest) : nil
+            let assertedUser: String? = wire.pointee.has_asserted_user != 0 ? try WireReader.string(wire.pointee.asserted_user) : nil
+            let count: Bool = wire.pointee.has_count != 0 ? wire.pointee.count != 0 : true
+            let edgeRun: Int = wire.pointee.has_edge_run != 0 ? Int(wire.pointee.edge_run) : 0
+            let leaseMS: Int = wire.pointee.has_lease_ms != 0 ? Int(wire.pointee.lease_ms) : 0
+            let proposedID: String = wire.pointee.has_proposed_id != 0 ? try WireReader.string(wire.pointee.proposed_id) : ""
+            let assumedTokens: Int = wire.pointee.has_assumed_tokens != 0 ? Int(wire.pointee.assumed_tokens) : 0
+            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens)
         }
     }
 
@@ -578,7 +696,7 @@ package enum SessionAPI {
 package enum SessionMethods {
     /// `Session.Admit`.
     package static let admit = MethodDescriptor(
-        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x07340063abad60e6,
+        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x01f90e67fa97fa61,
         responseHash: 0xda272cb181b128b8)
     /// `Session.Settle`.
     package static let settle = MethodDescriptor(
@@ -586,7 +704,7 @@ package enum SessionMethods {
         responseHash: 0x44136fa355b3678a)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Session", fingerprint: "be1b8aff3d5e6ee5a3e3adba49c747da", methods: [admit, settle],
+        name: "Session", fingerprint: "a8e51972086a6e4394e369df3676c135", methods: [admit, settle],
         forms: [
             MessageForm("AdmitRequest", [
                 MessageForm.Field(1, "key_digest", 12),
@@ -600,6 +718,7 @@ package enum SessionMethods {
                 MessageForm.Field(9, "edge_run", 3),
                 MessageForm.Field(10, "lease_ms", 3),
                 MessageForm.Field(11, "proposed_id", 9),
+                MessageForm.Field(12, "assumed_tokens", 3),
             ]),
             MessageForm("AdmitReply", [
                 MessageForm.Field(1, "verdict", 14),

@@ -95,7 +95,7 @@ final class EdgePipeline: Sendable {
     private func refuse(_ exchange: Exchange, _ error: any Error) async throws {
         let failure = exchange.translate(error, from: .session)
         guard exchange.reply.status == nil, !(failure is ClientLeft) else {
-            exchange.event.status = exchange.reply.status ?? 499
+            exchange.event.status = 499
             exchange.event.errorCode = "client_left"
             finish(exchange)
             throw failure

@@ -29,6 +29,8 @@ struct AdmissionRequest: Sendable {
     var method: String
     var model = ""
     var estimatedTokens = 0
+    /// The part of it that nobody declared.
+    var assumedTokens = 0
     var body = ByteBuffer()
     /// False: only look at the key.
     var counts = true
@@ -98,6 +100,7 @@ final class Admission: Sendable {
         var question = SessionAPI.AdmitRequest(
             keyDigest: digest.bytes, route: request.route, model: request.model, estimatedTokens: request.estimatedTokens,
             assertedUser: headers[.assertedUser], count: request.counts, edgeRun: run)
+        question.assumedTokens = request.assumedTokens
         if request.counts {
             question.leaseMS = Int(settings.current.requestTimeout.milliseconds) + Self.leaseMargin
             question.proposedID = String(QuickRandom.next(), radix: 36) + String(QuickRandom.next() | 1 << 40, radix: 36)

@@ -46,6 +46,13 @@ package struct ChatCall: Sendable, Equatable {
         return isTooMuch || overflow ? .max : sum
     }
 
+    /// The part of the estimate that nobody declared: an answer may be long, and most are not.
+    var assumedTokens: Int {
+        guard chat.maxTokens == nil else { return 0 }
+        let (tokens, overflow) = Self.usualOutput.multipliedReportingOverflow(by: max(1, chat.choices ?? 1))
+        return overflow ? .max : tokens
+    }
+
     /// What a picture or a page costs, about.
     private static let tokensPerMedium = 1000
     /// What an answer is taken to be when the client sets no limit.

@@ -44,7 +44,7 @@ struct ChatEndpoint: Sendable {
         exchange.event.streamed = call.chat.stream
         let question = AdmissionRequest(
             route: route, method: exchange.request.method.rawValue, model: call.chat.model,
-            estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), body: body)
+            estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), assumedTokens: call.assumedTokens, body: body)
         switch try await services.admission.admit(question, exchange.request.headers, exchange.scope) {
         case .replay(let stored, let caller):
             exchange.identify(caller, endUser: call.chat.endUser)
@@ -130,6 +130,8 @@ final class ChatRun {
         let failure = await failed(error)
         guard exchange.reply.status != nil, let told = failure as? EdgeError else { throw failure }
         exchange.event.errorCode = told.code
+        // The head said 200 before it was known.
+        exchange.event.status = told.status
         var end = ByteBuffer()
         events.stream.fail(told, into: &end)
         try await exchange.reply.finish(end)
@@ -224,7 +226,7 @@ final class ChatRun {
     @inline(never)
     private func failed(_ error: any Error) async -> any Error {
         let failure = exchange.translate(error, from: .router)
-        if let usage = (failure as? EdgeError)?.upstream?.usage { facts.usage = usage }
+        if let upstream = (failure as? EdgeError)?.upstream { facts.note(upstream) }
         exchange.note(facts)
         if failure is ClientLeft, facts.usage?.estimated ?? true, exchange.settlesNow() {
             exchange.leaver = caller
@@ -249,6 +251,15 @@ final class ChatRun {
 }
 
 extension AnswerFacts {
+    /// What the router says of tries that gave no whole answer.
+    fileprivate mutating func note(_ detail: RouterAPI.FailureDetail) {
+        usage = detail.usage ?? usage
+        guard served.provider.isEmpty else { return }
+        served.provider = detail.provider ?? ""
+        served.model = detail.model ?? ""
+        served.attempts = detail.attempts
+    }
+
     fileprivate mutating func note(_ event: ChatAPI.ChatEvent, _ caller: Caller) {
         if let served = event.served {
             self.served = served

@@ -1,9 +1,12 @@
 import BulkheadAPI
 
-/// Keeps an answer's events while they pass. Neighbouring fragments become one.
+/// Keeps an answer's events while they pass. Neighbouring fragments become one, of a mebibyte at most.
 package struct AnswerCollector: Sendable {
-    /// START first, then content and FINISH; USAGE last.
-    package private(set) var events: [ChatAPI.ChatEvent] = []
+    /// What is finished; the fragment that may still grow stands beside it.
+    private var closed: [ChatAPI.ChatEvent] = []
+    /// The growing fragment without its text, which is kept apart so that it grows in place.
+    private var open: ChatAPI.ChatEvent?
+    private var openText = ""
     /// The answer grew beyond the limit: its events are not kept any more.
     package private(set) var isTooLarge = false
     /// Bytes of text in the answer.
@@ -13,6 +16,8 @@ package struct AnswerCollector: Sendable {
 
     /// Bytes of text of an answer that is kept for the cache, or to be replayed.
     package static let cacheLimit = 1 << 20
+    /// Bytes of text of one event: a message to the caller must hold it.
+    private static let fragmentLimit = 1 << 20
 
     /// - Parameters:
     ///   - keeps: whether events are wanted; bytes are counted in any case.
@@ -22,24 +27,43 @@ package struct AnswerCollector: Sendable {
         self.limit = limit
     }
 
-    /// The events, as far as they were kept.
-    package var whole: [ChatAPI.ChatEvent] { isTooLarge ? [] : events }
+    /// START first, then content and FINISH; USAGE last. Empty when they were not kept.
+    package var events: [ChatAPI.ChatEvent] {
+        guard var last = open else { return closed }
+        last.text = openText
+        return closed + [last]
+    }
 
     package mutating func take(_ new: [ChatAPI.ChatEvent]) {
         for event in new where event.kind != .keepalive {
             bytes += event.text.utf8.count + (event.json?.utf8.count ?? 0)
             if bytes > limit, !isTooLarge {
                 isTooLarge = true
-                events = []
+                (closed, open, openText) = ([], nil, "")
             }
             if keeps, !isTooLarge { append(event) }
         }
     }
 
     private mutating func append(_ event: ChatAPI.ChatEvent) {
-        guard let last = events.last, [.text, .refusal, .thinking, .toolArguments].contains(event.kind), last.kind == event.kind,
-            last.choice == event.choice, last.toolIndex == event.toolIndex
-        else { return events.append(event) }
-        events[events.count - 1].text += event.text
+        if let open, open.kind == event.kind, open.choice == event.choice, open.toolIndex == event.toolIndex,
+            openText.utf8.count < Self.fragmentLimit
+        {
+            return openText += event.text
+        }
+        close()
+        guard [.text, .refusal, .thinking, .toolArguments].contains(event.kind), event.signature == nil, event.json == nil else {
+            return closed.append(event)
+        }
+        open = event
+        open?.text = ""
+        openText = event.text
+    }
+
+    private mutating func close() {
+        guard var last = open.take() else { return }
+        last.text = openText
+        openText = ""
+        closed.append(last)
     }
 }

@@ -73,7 +73,7 @@ package final class AnswerRelay {
     }
 
     /// The events of the whole answer for the cache; empty when they were not kept.
-    package var kept: [ChatAPI.ChatEvent] { keeps && answer.bytes <= AnswerCollector.cacheLimit ? answer.whole : [] }
+    package var kept: [ChatAPI.ChatEvent] { keeps && answer.bytes <= AnswerCollector.cacheLimit ? answer.events : [] }
 
     // MARK: tries
 

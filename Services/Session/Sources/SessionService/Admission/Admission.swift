@@ -77,7 +77,9 @@ package final class Admission: Sendable {
         if request.count {
             let lease = request.leaseMS > 0 ? Duration.milliseconds(request.leaseMS) : Reservations.longestLease
             reserved = reservations.reserve(
-                .init(admission: admission, tokens: max(0, request.estimatedTokens), run: Int64(request.edgeRun), lease: lease),
+                .init(
+                    admission: admission, tokens: max(0, request.estimatedTokens), assumed: max(0, request.assumedTokens),
+                    run: Int64(request.edgeRun), lease: lease),
                 tokens: policy.tokenLimits(of: key, user: user), places: policy.concurrencyLimits(of: key, user: user),
                 now: now.monotonic)
         }

@@ -18,14 +18,19 @@ package final class Reservations: Sendable {
         package var admission: String
         /// Tokens it may cost; 0: none are reserved.
         package var tokens: Int
+        /// The part of them that nobody declared: reserved as far as there is something left, and no reason to refuse.
+        package var assumed: Int
         /// The run of edge it came from; 0: not told.
         package var run: Int64
         /// When it is abandoned at the latest.
         package var lease: Duration
 
-        package init(admission: String, tokens: Int, run: Int64 = 0, lease: Duration = Reservations.longestLease) {
+        package init(
+            admission: String, tokens: Int, assumed: Int = 0, run: Int64 = 0, lease: Duration = Reservations.longestLease
+        ) {
             self.admission = admission
             self.tokens = tokens
+            self.assumed = assumed
             self.run = run
             self.lease = lease
         }
@@ -99,7 +104,7 @@ package final class Reservations: Sendable {
                 decision.tokens = Self.look(state, tokens, now)
                 return decision
             }
-            let (entries, reserved, wait) = Self.take(state, wish.tokens, tokens, now)
+            let (entries, reserved, wait) = Self.take(state, wish, tokens, now)
             guard wait == nil else {
                 decision.tokens = Self.look(state, tokens, now, retryAfter: wait)
                 return decision
@@ -135,11 +140,15 @@ package final class Reservations: Sendable {
 extension Reservations {
     private typealias Taking = (entries: [TokenEntry], reserved: [Double], wait: Duration?)
 
-    private static func take(_ state: State, _ estimate: Int, _ limits: [Limit], _ now: MonotonicTime) -> Taking {
+    private static func take(_ state: State, _ wish: Wish, _ limits: [Limit], _ now: MonotonicTime) -> Taking {
         var taking: Taking = ([], [], nil)
         for limit in limits {
             var entry = entry(state, limit, now)
-            let cost = min(Double(limit.most), Double(max(0, estimate)) * entry.excess)
+            let whole = min(Double(limit.most), Double(max(0, wish.tokens)) * entry.excess)
+            let declared = min(whole, Double(max(0, wish.tokens - wish.assumed)) * entry.excess)
+            // Who takes what is left leaves nothing for a parallel request, so that at most one exceeds the limit.
+            let left = entry.window.bucket.available(now: now).rounded(.down)
+            let cost = whole > 0 ? min(whole, max(declared, left, 1)) : 0
             if cost > 0, let wait = entry.window.bucket.take(cost, now: now) { taking.wait = max(taking.wait ?? .zero, wait) }
             taking.entries.append(entry)
             taking.reserved.append(cost)
