@@ -71,6 +71,15 @@ enum SuiteFacts {
     /// Where the demo provider listens, as the file of `bulkhead init` expects it.
     static let demoProvider = "127.0.0.1:8901"
 
+    /// Where the demo provider listens: where the file's destination `demo` leads, if it is on this machine.
+    static func demo(_ path: String) -> String {
+        guard let document = try? ConfigDocument.load(path: path) else { return demoProvider }
+        let url = document.section("credentials").section("destinations").section("demo").string("base_url", default: "")
+        let host = "http://127.0.0.1:"
+        guard url.hasPrefix(host), let port = Int(url.dropFirst(host.count).prefix { $0 != "/" }) else { return demoProvider }
+        return "127.0.0.1:\(port)"
+    }
+
     /// Where the edge listens.
     static func listen(_ path: String) throws -> HostPort {
         let document = try ConfigDocument.load(path: path)

@@ -28,7 +28,7 @@ struct Up: AsyncParsableCommand {
         let listen = try SuiteFacts.listen(path)
         let relay = LogRelay()
         var children = Self.stopOrder.map { ($0.rawValue, programs.path($0.executable), ["serve", "--config", path]) }
-        if demo { children.append(("demo", programs.path("bulkhead-demo-provider"), ["--listen", SuiteFacts.demoProvider])) }
+        if demo { children.append(("demo", programs.path("bulkhead-demo-provider"), ["--listen", SuiteFacts.demo(path)])) }
         let supervisor = Supervisor(programs: children, pidsFile: pids, relay: relay, eventLoop: ProcessRuntime.eventLoop)
         StopSignals.listen(stop: { _ in supervisor.requestStop() }, reload: {})
         do {

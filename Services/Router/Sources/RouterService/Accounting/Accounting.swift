@@ -27,7 +27,7 @@ package struct Accounting: Sendable {
     package func usage(
         reported: ChatAPI.Usage?, for chat: ChatAPI.ChatRequest, answer: AnswerText, target: Target
     ) -> ChatAPI.Usage {
-        var usage = reported ?? ChatAPI.Usage()
+        var usage = reported.flatMap(Self.believed) ?? ChatAPI.Usage()
         // Found out where it is needed only: most providers report everything.
         func vocabulary() -> TokenVocabulary { TokenVocabulary.of(target.model) }
         if usage.inputTokens <= 0 {
@@ -45,6 +45,15 @@ package struct Accounting: Sendable {
         }
         usage.costNanousd = cost(usage, model: target.model)
         return usage
+    }
+
+    /// Tokens of one answer beyond which a report is a mistake, or worse: no model has such a context. Charged as told it would
+    /// lock a tenant out of its limits for days.
+    private static let most = (input: 16_000_000, output: 4_000_000)
+
+    /// nil for a report that cannot be.
+    private static func believed(_ usage: ChatAPI.Usage) -> ChatAPI.Usage? {
+        usage.inputTokens <= most.input && usage.outputTokens <= most.output ? usage : nil
     }
 
     /// Nano-dollars for `usage` of the provider's model; nil, and noted, when its price is not known.

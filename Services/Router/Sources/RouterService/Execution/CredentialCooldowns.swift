@@ -45,7 +45,12 @@ package final class CredentialCooldowns: Sendable {
                 switch breakers[key]?.admit(now: now) {
                 case nil: break
                 case .permit(let given): permit.permits.append((cause, given))
-                case .rejected(let wait): return .failure(Refusal(cause: cause, wait: wait))
+                case .rejected(let wait):
+                    // Leave that is not used goes back, or its place stays taken until it expires.
+                    for (held, given) in permit.permits {
+                        breakers[Key(destination: destination, cause: held)]?.record(given, outcome: .neutral, now: now)
+                    }
+                    return .failure(Refusal(cause: cause, wait: wait))
                 }
             }
             return .success(permit)

@@ -81,6 +81,10 @@ package final class TryProgress {
     fileprivate var failed: Target?
     /// The shortest wait of what was left alone: breakers, accounts.
     fileprivate var wait: Duration?
+    /// An account that is left alone, and why.
+    fileprivate var account: (provider: String, cause: CredentialCooldowns.Cause)?
+    /// A breaker was open.
+    fileprivate var isBreakerOpen = false
     /// Targets that were not asked because the operator switched them off.
     fileprivate var disabled: [String] = []
     fileprivate var missing: [String] = []
@@ -115,21 +119,29 @@ package final class TryProgress {
 
     package var allFailed: AllFailed {
         if let failure {
-            let isFinal = tries > 0 && failure.kind != .outOfTime
-            return AllFailed(failure: failure, tries: tries, missing: missing, isFinal: isFinal, target: failed)
+            return AllFailed(failure: failure, tries: tries, missing: missing, isFinal: tries > 0, target: failed)
         }
         let failure =
             wait == nil && !disabled.isEmpty
-            ? TargetFailure.disabled(disabled) : TargetFailure(.transient, Self.leftAlone(wait ?? .seconds(1)))
+            ? TargetFailure.disabled(disabled) : TargetFailure(.transient, leftAlone(wait ?? .seconds(1)))
         return AllFailed(failure: failure, tries: tries, missing: missing, isFinal: false, target: nil)
     }
 
-    private static func leftAlone(_ wait: Duration) -> CallError {
+    private func leftAlone(_ wait: Duration) -> CallError {
         let wait = min(wait, Failover.longestBreakerWait)
         return CallError(
             .unavailable, reason: "breaker_open",
-            message: "Every provider of this model failed repeatedly and is left alone for a while: try again in "
-                + "\(max(1, Int((wait.milliseconds / 1000).rounded(.up)))) s.", retryAfter: wait)
+            message: "\(whyLeftAlone): try again in \(max(1, Int((wait.milliseconds / 1000).rounded(.up)))) s.", retryAfter: wait)
+    }
+
+    private var whyLeftAlone: String {
+        guard let account, !isBreakerOpen else {
+            return "Every provider of this model failed repeatedly and is left alone for a while"
+        }
+        switch account.cause {
+        case .credential: return "The provider '\(account.provider)' refused the stored secret and is left alone for a while"
+        case .quota: return "The account at the provider '\(account.provider)' has no credit left and is left alone for a while"
+        }
     }
 }
 
@@ -155,6 +167,9 @@ package final class Failover: Sendable {
         self.switches = switches
         self.journal = journal
     }
+
+    /// The context of a model that nobody knows, tokens: what servers of one's own are usually started with, or less.
+    private static let assumedContext = 32_768
 
     /// Longest Retry-After while breakers are open.
     package static let longestBreakerWait = Duration.seconds(60)
@@ -235,6 +250,7 @@ package final class Failover: Sendable {
         switch cooldowns.admit(target.destination, now: now) {
         case .failure(let refusal):
             progress.skip(target, wait: refusal.wait)
+            progress.account = (target.provider, refusal.cause)
             return nil
         case .success(let permit): account = permit
         }
@@ -246,6 +262,7 @@ package final class Failover: Sendable {
             // The account's probe was not used: it goes back without a verdict.
             cooldowns.record(target.destination, account, .unused, now: now)
             progress.skip(target, wait: wait)
+            progress.isBreakerOpen = true
             return nil
         }
     }
@@ -317,7 +334,7 @@ package final class Failover: Sendable {
         case .nextTarget: return nil
         case .largerContext:
             progress.contextAbove = max(
-                progress.contextAbove ?? 0, plan.catalog.facts(target.model).contextWindow ?? .max)
+                progress.contextAbove ?? 0, plan.catalog.facts(target.model).contextWindow ?? Self.assumedContext)
         case .giveUp: progress.isOver = true
         }
         return nil

@@ -92,11 +92,13 @@ package struct RoutingTable: Sendable {
 
     private func unknown(_ model: String) -> CallError {
         let shown = model.count > 100 ? model.prefix(100) + "…" : model[...]
-        let nearest = NearestModels.of(model, among: listed().map(\.name))
+        // Names that lead somewhere without being configured are known by the catalog only.
+        let unlisted = ModelTable.entries.keys.filter { name in providers.contains { Self.serves($0, name) } }.sorted()
+        let nearest = NearestModels.of(model, among: listed().map(\.name) + patterns.map(\.pattern.text) + unlisted)
         let hint =
             nearest.isEmpty
             ? "no model is configured under router.models"
-            : "the nearest configured models are \(nearest.joined(separator: ", ")); GET /v1/models lists all"
+            : "the nearest models are \(nearest.joined(separator: ", ")); GET /v1/models lists those that are configured"
         return CallError(.notFound, reason: "model_not_found", message: "The model '\(shown)' does not exist here: \(hint).")
     }
 }

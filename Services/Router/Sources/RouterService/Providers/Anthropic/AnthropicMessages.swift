@@ -34,7 +34,10 @@ package struct AnthropicMessages {
         guard parts.allSatisfy({ $0.kind == .text || ($0.kind == .raw && isNative) }) else {
             throw NotExpressible.error("A system message with anything but text", in: Self.dialect)
         }
-        let isPlain = !isNative || (parts.count == 1 && parts[0].kind == .text && parts[0].extraJson == nil)
+        let isPlain =
+            isNative
+            ? parts.count == 1 && parts[0].kind == .text && parts[0].extraJson == nil
+            : parts.allSatisfy { CachePoint.control($0.extraJson) == nil }
         if isPlain { return .string(parts.map(\.text).filter { !$0.isEmpty }.joined(separator: "\n\n")) }
         return .array(try parts.compactMap(block))
     }
@@ -108,7 +111,11 @@ package struct AnthropicMessages {
         case .raw, .audio, .unspecified:
             throw NotExpressible.error("A content part of this kind", in: Self.dialect)
         }
-        if isNative { try object.merge(part.extraJson, what: "a content block") }
+        if isNative {
+            try object.merge(part.extraJson, what: "a content block")
+        } else {
+            object.add("cache_control", CachePoint.control(part.extraJson))
+        }
         return .object(object)
     }
 

@@ -3,6 +3,8 @@ enum ErrorText {
     /// How issued keys begin. The vault's own secrets are taken out by the credentials service; these are others that
     /// providers and their proxies quote.
     private static let keys = ["sk-", "sk_", "AIza", "AKIA", "ASIA", "gsk_", "xai-", "hf_", "bh_", "eyJ", "pplx-"]
+    /// What stands before a credential in a header.
+    private static let marks = ["Bearer ", "bearer ", "Basic "]
     private static let shownOfKey = 6
     private static let shortestKey = 12
 
@@ -17,7 +19,7 @@ enum ErrorText {
 
     /// The text with everything that looks like a key cut to its beginning.
     static func masked(_ text: String) -> String {
-        guard keys.contains(where: { text.contains($0) }) else { return text }
+        guard (keys + marks).contains(where: { text.contains($0) }) else { return text }
         var result = ""
         var rest = text[...]
         while !rest.isEmpty {
@@ -25,7 +27,8 @@ enum ErrorText {
             result += other
             rest = rest.dropFirst(other.count)
             let word = rest.prefix { isKeyCharacter($0) }
-            result += isKey(word) ? word.prefix(shownOfKey) + "…" : word
+            let isCredential = word.utf8.count >= shortestKey && marks.contains { result.hasSuffix($0) }
+            result += isKey(word) || isCredential ? word.prefix(shownOfKey) + "…" : word
             rest = rest.dropFirst(word.count)
         }
         return result
