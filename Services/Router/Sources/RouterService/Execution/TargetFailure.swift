@@ -101,16 +101,23 @@ extension TargetFailure {
             .dataLoss, reason: "stream_broken", message: "The answer of the provider '\(target.provider)' broke off. \(what)")
     }
 
+    /// Trouble that may pass. Addresses and causes are the operator's business: they stay with the log.
+    private static func passing(_ error: CallError, _ reason: String, _ message: String) -> TargetFailure {
+        let told = CallError(.unavailable, reason: reason, message: message, retryAfter: error.retryAfter, origin: error.origin)
+        return TargetFailure(.transient, told, fullText: error.message)
+    }
+
     /// The end of an exchange as the credentials service, or the link to it, tells it.
     package static func exchange(_ error: CallError, _ one: Try) -> TargetFailure {
         switch (error.code, error.reason) {
         case (.cancelled, _):
             return TargetFailure(.cancelled, error)
-        case (_, "upstream_unreachable"), (_, "upstream_error"):
-            return TargetFailure(.transient, error)
+        case (_, "upstream_unreachable"):
+            return passing(error, error.reason, "The provider '\(one.target.provider)' cannot be reached.")
+        case (_, "upstream_error"):
+            return passing(error, error.reason, "The provider '\(one.target.provider)' gave no answer.")
         case (_, "stream_broken"):
-            return TargetFailure(
-                .transient, CallError(.unavailable, reason: "upstream_error", message: error.message, origin: error.origin))
+            return passing(error, "upstream_error", "The connection to the provider '\(one.target.provider)' broke off.")
         case (_, "upstream_timeout"):
             return TargetFailure(.silent, error)
         case (.deadlineExceeded, _):
