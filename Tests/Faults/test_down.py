@@ -138,6 +138,8 @@ def test_without_retrieval(suite: Suite, fault: str) -> None:
             assert_ready(suite, "retrieval", 200)
             assert suite.chat().status == 200 and suite.chat(dialect="anthropic").status == 200
             assert suite.stream().is_terminated
+            # Edge and router look at their own links: what is under way when one becomes suspect is waited for.
+            until(lambda: suite.links("router")["retrieval"]["state"] != "ready", NOTICED, "the router to notice, too")
             began = time.monotonic()
             reply = suite.request("POST", "/v1/embeddings", {"model": "local-vectors", "input": prompt()})
             assert reply.status in (503, 504) and reply.error["message"], reply

@@ -12,6 +12,16 @@ package final class CredentialCooldowns: Sendable {
         case credential
         case quota
 
+        /// Whether the end of a try (nil: it was answered) shows that the cause is gone.
+        fileprivate func isOver(_ kind: TargetFailure.Kind?) -> Bool {
+            switch kind {
+            case nil: true
+            // Who judges a request has let its sender in.
+            case .callersMistake, .tooLong, .prefillRefused, .outOfQuota: self == .credential
+            default: false
+            }
+        }
+
         fileprivate var configuration: CircuitBreaker.Configuration {
             switch self {
             // A secret is corrected within seconds by whoever watches, or not for long.
@@ -74,7 +84,7 @@ package final class CredentialCooldowns: Sendable {
         guard cause != nil || !permit.permits.isEmpty else { return }
         breakers.withLock { breakers in
             for (held, given) in permit.permits {
-                let outcome: CircuitBreaker.Outcome = failure == nil ? .success : held == cause ? .failure : .neutral
+                let outcome: CircuitBreaker.Outcome = held == cause ? .failure : held.isOver(failure?.kind) ? .success : .neutral
                 breakers[Key(destination: destination, cause: held)]?.record(given, outcome: outcome, now: now)
             }
             guard let cause, !permit.permits.contains(where: { $0.cause == cause }) else { return }
