@@ -11,6 +11,7 @@ package final class ChatAttempt {
     package let relay: AnswerRelay
     package let accounting: Accounting
     package let order: TargetOrder
+    package let cooldowns: CredentialCooldowns
     package let eventLoop: any EventLoop
     /// What START says of the cache.
     package let cache: ChatAPI.CacheOutcome
@@ -19,7 +20,8 @@ package final class ChatAttempt {
 
     package init(
         exchange: UpstreamExchange, chat: ChatAPI.ChatRequest, metadata: CallMetadata, relay: AnswerRelay,
-        accounting: Accounting, order: TargetOrder, eventLoop: any EventLoop, cache: ChatAPI.CacheOutcome, degraded: [String]
+        accounting: Accounting, order: TargetOrder, cooldowns: CredentialCooldowns, eventLoop: any EventLoop,
+        cache: ChatAPI.CacheOutcome, degraded: [String]
     ) {
         self.exchange = exchange
         self.chat = chat
@@ -27,6 +29,7 @@ package final class ChatAttempt {
         self.relay = relay
         self.accounting = accounting
         self.order = order
+        self.cooldowns = cooldowns
         self.eventLoop = eventLoop
         self.cache = cache
         self.degraded = degraded

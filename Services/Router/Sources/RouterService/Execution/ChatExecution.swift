@@ -83,7 +83,8 @@ package final class ChatExecution: Sendable {
         }
         let attempt = ChatAttempt(
             exchange: exchange, chat: chat, metadata: question.metadata, relay: relay, accounting: accounting,
-            order: order, eventLoop: failover.eventLoop, cache: wish.outcome, degraded: wish.degraded)
+            order: order, cooldowns: failover.cooldowns, eventLoop: failover.eventLoop, cache: wish.outcome,
+            degraded: wish.degraded)
         let plan = Failover.Plan(
             route, deadline: RequestDeadline(caller: question.deadline, total: route.timeouts.total, now: .now()),
             clientRetries: clientRetries, catalog: accounting.catalog, requestID: question.metadata.requestID)

@@ -93,6 +93,18 @@ package final class CredentialCooldowns: Sendable {
         }
     }
 
+    /// The provider has begun to answer: the secret is accepted and there is credit. What waited for a probe goes on at once, for
+    /// a probe that streams may last for minutes.
+    package func accepted(_ destination: String) {
+        breakers.withLock { breakers in
+            guard !breakers.isEmpty else { return }
+            for cause in Cause.allCases {
+                let key = Key(destination: destination, cause: cause)
+                if breakers[key]?.state == .halfOpen { breakers[key] = nil }
+            }
+        }
+    }
+
     /// Cooldowns by name (`openai` for the credential, `openai/quota`), in order of name.
     package func all() -> [(name: String, breaker: CircuitBreaker)] {
         breakers.withLock { breakers in

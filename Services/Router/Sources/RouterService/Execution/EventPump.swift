@@ -52,6 +52,7 @@ package final class EventPump {
     /// Reads an answer. - Throws: why it is not complete.
     package func take(_ head: ResponseHead, _ body: inout ResponseBody) async throws {
         guard head.isSuccess else { throw try await refusal(head, &body) }
+        attempt.cooldowns.accepted(one.target.destination)
         if head.isEventStream { return try await stream(&body) }
         try await document(&body)
     }
