@@ -150,6 +150,18 @@ struct AnswerRelayTests {
         #expect(relay.callersError?.code == .cancelled && !relay.canGoOn)
     }
 
+    @Test(
+        "an answer is over when the caller has its end, and not before: else nobody would tell what it cost",
+        arguments: [false, true])
+    func leftAtTheEnd(isWhole: Bool) async throws {
+        let relay = relay(.error, isWhole ? .whole : .live)
+        _ = relay.begin(chat, at: first, ModelFacts())
+        try await deliver(relay, first, "all of it", finish: true)
+        caller.isGone = true
+        await #expect(throws: CallError.self) { try await relay.complete(usage(1, 2, 3), last: served(first, 1), watchdog) }
+        #expect(!relay.isOver && relay.callersError != nil)
+    }
+
     @Test("what is too large to be replayed is passed on and not kept")
     func large() async throws {
         let relay = relay(.replay, keeps: true)

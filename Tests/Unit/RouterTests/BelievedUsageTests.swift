@@ -33,6 +33,31 @@ struct BelievedUsageTests {
         #expect(!told.estimated && told.inputTokens == 2_000_000 && told.outputTokens == 128_000)
     }
 
+    @Test("an account opens again when its provider begins to answer, not when the answer ends")
+    func accepted() {
+        let cooldowns = CredentialCooldowns()
+        let start = MonotonicTime(nanoseconds: 1_000_000_000)
+        guard case .success(let permit) = cooldowns.admit("a", now: start) else {
+            Issue.record("closed from the start")
+            return
+        }
+        cooldowns.record("a", permit, TargetFailure(.badCredential, CallError(.unavailable, message: "")), now: start)
+        cooldowns.accepted("a")
+        let early = start + .seconds(1)
+        if case .success = cooldowns.admit("a", now: early) { Issue.record("an answer from before opened the account") }
+        let later = start + .seconds(10)
+        guard case .success = cooldowns.admit("a", now: later) else {
+            Issue.record("no probe after the cooldown")
+            return
+        }
+        if case .success = cooldowns.admit("a", now: later) { Issue.record("a second request beside the probe") }
+        cooldowns.accepted("a")
+        guard case .success = cooldowns.admit("a", now: later) else {
+            Issue.record("still closed")
+            return
+        }
+    }
+
     @Test("leave to ask an account that is not used gives its place back")
     func unusedLeave() {
         let cooldowns = CredentialCooldowns()

@@ -179,11 +179,14 @@ package final class AnswerRelay {
     /// - Parameter last: who served at the end, if that is not who began.
     package func complete(_ usage: ChatAPI.Usage, last: ChatAPI.Served, _ watchdog: Watchdog) async throws {
         guard !isOver else { return }
-        isOver = true
         let event = ChatAPI.ChatEvent(
             kind: .usage, usage: spent.total(with: usage), served: last.attempts == served?.attempts ? nil : last)
         answer.take([event])
-        guard delivery == .whole else { return try await write([event], watchdog) }
+        guard delivery == .whole else {
+            try await write([event], watchdog)
+            isOver = true
+            return
+        }
         var rest = answer.events[...]
         while !rest.isEmpty {
             var bytes = 0
@@ -195,6 +198,7 @@ package final class AnswerRelay {
             isShown = true
             try await write(Array(batch), watchdog)
         }
+        isOver = true
     }
 
     /// A try broke off after content was seen: it has cost `usage`.
