@@ -48,6 +48,26 @@ struct RouteLintTests {
             title: "a silence limit beyond the total", lines: [one, "timeouts: { between_tokens: 61s, total: 60s }"],
             key: "router.models[0].timeouts.between_tokens", advice: "less than total"),
         Case(
+            title: "a first-token limit beyond the usual total", lines: [one, "timeouts: { first_token: 700s }"],
+            key: "router.models[0].timeouts.first_token", advice: "less than total, 600s unless it is written"),
+        Case(
+            title: "nobody who could replay", lines: [one, "on_stream_break: replay", "retry: { tries_per_target: 1 }"],
+            key: "router.models[0].on_stream_break", advice: "another target"),
+        Case(
+            title: "no second try to go on",
+            lines: [two, "strategy: weighted", "on_stream_break: continue", "retry: { max_tries: 1 }"],
+            key: "router.models[0].on_stream_break", advice: "max_tries of at least 2"),
+        Case(
+            title: "a replay by targets nobody falls back to",
+            lines: [
+                two, "strategy: weighted", "on_stream_break: replay", "retry: { tries_per_target: 1 }", "fallbacks: [answer]",
+                "fallback_answer: later",
+            ],
+            key: "router.models[0].on_stream_break", advice: "error or buffer"),
+        Case(
+            title: "the cheapest of models without prices", lines: [two, "strategy: cheapest"],
+            key: "router.models[0].strategy", advice: "model: x, price:"),
+        Case(
             title: "a semantic cache", lines: [one], key: "router.cache.semantic.enabled", advice: "no semantic cache",
             cache: "semantic: { enabled: true }"),
     ]
@@ -76,8 +96,11 @@ struct RouteLintTests {
             [two, "retry: { max_tries: 2, tries_per_target: 2 }"],
             [one, "retry: { max_tries: 1 }"],
             ["targets: [{ provider: a, model: x }, { provider: a, model: y }, { provider: b, model: x }]"],
-            [one, "timeouts: { first_token: 700s }"],
-            [one, "timeouts: { total: 10s }"],
+            [one, "timeouts: { first_token: 700s, total: 800s }"],
+            [one, "timeouts: { total: 10s }"], [one, "timeouts: { connect: 1s, first_token: 1s }"],
+            [one, "on_stream_break: buffer", "retry: { tries_per_target: 1 }"],
+            [two, "on_stream_break: replay", "retry: { tries_per_target: 1 }"],
+            ["strategy: cheapest", "targets: [{ provider: a, model: x }, { provider: b, model: gpt-5-mini }]"],
         ])
     func accepted(lines: [String]) {
         #expect(problems(Self.text(lines, cache: "exact: { when: always }")) == [])
@@ -103,6 +126,64 @@ struct RouteLintTests {
         let models = names.map { "\n    - { name: \"\($0)\", targets: [{ provider: a, model: x }] }" }.joined()
         let found = problems("router:\n  providers: [{ name: a, destination: a, dialect: openai }]\n  models:\(models)\n")
         #expect(found.compactMap { $0.found.split(separator: ",").first.map(String.init) } == refused)
+    }
+
+    /// Targets and providers that can never work: the provider, the model of a route to it, the key that is told, the advice.
+    static let unasked: [(provider: String, model: String, key: String, advice: String)] = [
+        ("dialect: bedrock, serve: all", "nova-lite", "router.providers[0].serve", "eu.anthropic.*"),
+        ("dialect: gemini", "tunedModels/mine", "router.models[0].targets[0].model", "gemini-2.5-flash"),
+        ("dialect: bedrock", "arn:aws:bedrock:eu:1:p/x", "router.models[0].targets[0].model", "writes it into a path"),
+    ]
+
+    @Test("a target or provider that can never be asked is refused", arguments: unasked)
+    func hopeless(provider: String, model: String, key: String, advice: String) {
+        let found = problems(
+            """
+            router:
+              providers: [{ name: p, destination: p, \(provider) }]
+              models: [{ name: m, targets: [{ provider: p, model: "\(model)" }] }]
+            """)
+        #expect(found.count == 1 && found.first?.key == key && found.first?.expected.contains(advice) == true, "\(found)")
+    }
+
+    @Test("the builtin embedder has one model")
+    func embedder() {
+        func found(_ model: String) -> [ConfigProblem] {
+            problems(
+                """
+                router:
+                  providers: [{ name: p, dialect: builtin }]
+                  models: [{ name: m, targets: [{ provider: p, model: \(model) }] }]
+                """)
+        }
+        #expect(found("bge-small").map(\.key) == ["router.models[0].targets[0].model"])
+        #expect(found("builtin") == [] && found("all-MiniLM-L6-v2") == [])
+    }
+
+    @Test(
+        "serve: all is refused when patterns take all of its names",
+        arguments: [("*", true), ("gemini-*", false), ("*i-*", true)])
+    func served(pattern: String, refused: Bool) {
+        let found = problems(
+            """
+            router:
+              providers: [{ name: p, destination: p, dialect: gemini, serve: all }]
+              models: [{ name: "\(pattern)", targets: [{ provider: p }] }]
+            """)
+        #expect(found.map(\.key) == (refused ? ["router.providers[0].serve"] : []))
+        #expect(found.allSatisfy { $0.found.contains(pattern) })
+    }
+
+    @Test("a model of Gemini may be named with its collection, as Google's lists name it")
+    func collection() throws {
+        let text = """
+            router:
+              providers: [{ name: g, destination: g, dialect: gemini, serve: all }]
+              models: [{ name: m, targets: [{ provider: g, model: models/gemini-2.5-pro }] }]
+            """
+        let table = RoutingTable(try loadConfiguration(RouterConfiguration.self, text: text, file: "t.yaml").service)
+        #expect(try table.route("m").targets.map(\.label) == ["g/gemini-2.5-pro"])
+        #expect(try table.route("models/gemini-2.5-flash").targets.map(\.label) == ["g/gemini-2.5-flash"])
     }
 
     private static func text(_ lines: [String], cache: String) -> String {

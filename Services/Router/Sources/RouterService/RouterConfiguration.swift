@@ -27,6 +27,7 @@ package struct RouterConfiguration: ServiceConfiguration {
         modelInfo = ModelOverride.all(section)
         cache = AnswerCacheConfiguration(section: section.section("cache"))
         RouteLint.check(section.list("models"), models, cache)
+        TargetLint.check(section, self)
         Self.refuseDuplicates(section.list("providers"), names, what: "provider")
         Self.refuseDuplicates(section.list("models"), models.map(\.name), what: "model")
     }

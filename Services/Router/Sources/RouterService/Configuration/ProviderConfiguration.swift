@@ -58,6 +58,16 @@ package struct ProviderConfiguration: Sendable, Equatable {
         checkDestination(section)
     }
 
+    /// A model as the provider is asked for it. - Parameter name: as it was configured, or as the client sent it.
+    package func modelName(_ name: String) -> String {
+        switch dialect {
+        case .builtin: RoutingTable.builtinModel
+        // Paths of the Gemini API have the collection already.
+        case .gemini where name.hasPrefix("models/"): String(name.dropFirst("models/".count))
+        default: name
+        }
+    }
+
     private func checkDestination(_ section: ConfigSection) {
         if dialect == .builtin {
             guard !destination.isEmpty else { return }

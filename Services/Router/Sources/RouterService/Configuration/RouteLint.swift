@@ -8,6 +8,7 @@ enum RouteLint {
         checkFallbacks(section, model)
         checkOtherTargets(section, model)
         checkTries(section, model)
+        checkStreamBreak(section, model)
         checkTargets(section, model)
         checkTimeouts(section.section("timeouts"), model.timeouts)
     }
@@ -61,6 +62,15 @@ enum RouteLint {
         }
     }
 
+    private static func checkStreamBreak(_ section: ConfigSection, _ model: ModelConfiguration) {
+        guard model.onStreamBreak == .replay || model.onStreamBreak == .continue else { return }
+        let hasNext = model.targets.count > 1 && model.fallbacks.contains(.target)
+        guard model.retry.maxTries < 2 || (!hasNext && model.retry.triesPerTarget < 2) else { return }
+        section.report(
+            "on_stream_break", found: "\(model.onStreamBreak.rawValue), and one try for every request",
+            expected: "error or buffer, or somebody to go on: another target, retry.tries_per_target and max_tries of at least 2")
+    }
+
     private static func checkTargets(_ section: ConfigSection, _ model: ModelConfiguration) {
         var seen: Set<String> = []
         for (target, configured) in zip(section.list("targets"), model.targets) where !configured.provider.isEmpty {
@@ -73,14 +83,12 @@ enum RouteLint {
     }
 
     private static func checkTimeouts(_ section: ConfigSection, _ timeouts: RouteTimeouts) {
-        guard section.contains("total") else { return }
         let parts: [(key: String, value: Duration)] = [
             ("connect", timeouts.connect), ("first_token", timeouts.firstToken), ("between_tokens", timeouts.betweenTokens),
         ]
+        let total = shown(timeouts.total) + (section.contains("total") ? "" : " unless it is written")
         for (key, value) in parts where section.contains(key) && value >= timeouts.total {
-            section.report(
-                key, found: shown(value),
-                expected: "less than total, \(shown(timeouts.total)): that ends the request first")
+            section.report(key, found: shown(value), expected: "less than total, \(total): that ends the request first")
         }
     }
 
@@ -92,9 +100,9 @@ enum RouteLint {
         // As the routing table asks them.
         let ordered = patterns.sorted { $0.pattern.specificity > $1.pattern.specificity }
         for (index, later) in ordered.enumerated() {
-            // A character no pattern may contain stands for "anything": who matches it does so with a * of its own.
-            let anything = later.pattern.text.replacing("*", with: "\u{1}")
-            let before = ordered[..<index].first { $0.pattern.text != later.pattern.text && $0.pattern.matches(anything) }
+            let before = ordered[..<index].first {
+                $0.pattern.text != later.pattern.text && $0.pattern.coversAll(of: later.pattern.text)
+            }
             guard let before else { continue }
             later.section.report(
                 "name", found: "\(later.pattern.text), which no name reaches",

@@ -96,7 +96,7 @@ package enum ModerationRoute {
     /// The model that is asked when the client names none.
     package static let standardModel = "omni-moderation-latest"
     /// What OpenAI's moderation models are called.
-    private static let prefixes = ["omni-moderation", "text-moderation"]
+    package static let prefixes = ["omni-moderation", "text-moderation"]
 
     /// The route of `model`. OpenAI's own names, and no name at all, lead to the first provider of that dialect which serves all of
     /// its names.

@@ -88,7 +88,7 @@ package struct ModelReports: Sendable {
 
     private func row(_ configured: TargetConfiguration) -> TargetRow? {
         guard let provider = settings.configuration.providers.first(where: { $0.name == configured.provider }) else { return nil }
-        let model = provider.dialect == .builtin ? RoutingTable.builtinModel : configured.model
+        let model = provider.modelName(configured.model)
         let target = Target(
             provider: provider.name, destination: provider.destination, dialect: provider.dialect,
             model: model.isEmpty ? "*" : model, weight: configured.weight)

@@ -26,6 +26,12 @@ package struct NamePattern: Sendable, Equatable {
         return rest.count >= last.count && rest.suffix(last.count).elementsEqual(last)
     }
 
+    /// Whether every name that fits the pattern `other` fits this one.
+    package func coversAll(of other: String) -> Bool {
+        // A character no pattern may contain stands for "anything": who matches it does so with a * of its own.
+        matches(other.replacing("*", with: "\u{1}"))
+    }
+
     private static func end(of piece: [UInt8], in text: ArraySlice<UInt8>) -> Int? {
         guard text.count >= piece.count else { return nil }
         for start in text.startIndex ... (text.endIndex - piece.count)

@@ -63,9 +63,9 @@ package struct RoutingTable: Sendable {
     }
 
     private static func target(_ provider: ProviderConfiguration, _ model: String, weight: Int = 1) -> Target {
-        let name = provider.dialect == .builtin ? builtinModel : model
-        return Target(
-            provider: provider.name, destination: provider.destination, dialect: provider.dialect, model: name, weight: weight)
+        Target(
+            provider: provider.name, destination: provider.destination, dialect: provider.dialect,
+            model: provider.modelName(model), weight: weight)
     }
 
     /// Whether a provider takes a name that no alias configures.
@@ -85,7 +85,8 @@ package struct RoutingTable: Sendable {
         switch dialect {
         case .openai, .openaiResponses: ["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-"]
         case .anthropic: ["claude-"]
-        case .gemini: ["gemini-"]
+        // Google's lists name models with their collection.
+        case .gemini: ["gemini-", "models/gemini-"]
         case .bedrock, .builtin: []
         }
     }

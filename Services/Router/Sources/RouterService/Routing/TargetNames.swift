@@ -45,7 +45,7 @@ package struct TargetNames: Sendable {
     }
 
     private static func label(_ target: TargetConfiguration, _ configuration: RouterConfiguration) -> String {
-        let isBuiltin = configuration.providers.contains { $0.name == target.provider && $0.dialect == .builtin }
-        return "\(target.provider)/\(isBuiltin ? RoutingTable.builtinModel : target.model)"
+        let provider = configuration.providers.first { $0.name == target.provider }
+        return "\(target.provider)/\(provider?.modelName(target.model) ?? target.model)"
     }
 }
