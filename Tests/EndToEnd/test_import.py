@@ -161,6 +161,49 @@ def test_several_entries_of_a_name_are_spread_and_fall_back(tmp_path: Path) -> N
     assert all(line.startswith("#") or not line for line in header.splitlines()) and "was not copied" in header
 
 
+SPREAD = """
+model_list:
+  - model_name: fast
+    litellm_params: { model: openai/gpt-4o }
+  - model_name: fast
+    litellm_params: { model: azure/gpt4-eu, api_base: "https://acme.openai.azure.com" }
+  - model_name: local
+    litellm_params: { model: hosted_vllm/qwen, api_base: "http://gpu01:8000" }
+  - model_name: local
+    litellm_params: { model: hosted_vllm/qwen, api_base: "http://gpu02:8000" }
+router_settings:
+  routing_strategy: STRATEGY
+  fallbacks: FALLBACKS
+"""
+
+
+@pytest.mark.parametrize(("foreign", "strategy", "lost"), [("latency-based-routing", "least_latency", "not by latency any more"), ("cost-based-routing", "cheapest", "not by price any more")])
+def test_a_strategy_that_fallbacks_leave_no_room_for_is_told(tmp_path: Path, foreign: str, strategy: str, lost: str) -> None:
+    for number, fallbacks in enumerate(("[]", '[{ "fast": ["local"] }]')):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        document, told = imported(folder, SPREAD.replace("STRATEGY", foreign).replace("FALLBACKS", fallbacks))
+        assert models(document)["fast"]["strategy"] == ("weighted" if number else strategy)
+        noted = "".join(line for line in told.splitlines() if '"fast"' in line)
+        assert (lost in noted) == bool(number) and (f"strategy: {strategy}" in noted) == bool(number), told
+
+
+def test_cheapest_without_a_price_is_told_and_spread_by_weight(tmp_path: Path) -> None:
+    document, told = imported(tmp_path, SPREAD.replace("STRATEGY", "cost-based-routing").replace("FALLBACKS", "[]"))
+    assert models(document)["local"]["strategy"] == "weighted" and "no price is known" in told
+
+
+def test_models_no_path_has_a_place_for_are_left_out(tmp_path: Path) -> None:
+    entry = '  - { model_name: x, litellm_params: { model: "bedrock/arn:aws:bedrock:eu-central-1:1:inference-profile/y", aws_region_name: eu-central-1 } }\n'
+    document, told = imported(tmp_path, SMALL.replace("model_list:\n", "model_list:\n" + entry))
+    assert "x" not in models(document) and "takes the model in a path" in told
+
+
+def test_a_missing_folder_is_named_with_what_to_do(tmp_path: Path) -> None:
+    done = subprocess.run([str(BIN / "bulkhead"), "init", "--config", "no/such/bulkhead.yaml"], cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "mkdir -p no/such" in done.stderr and not done.stdout and not (tmp_path / "no").exists(), done
+
+
 def test_local_servers_clouds_and_patterns(tmp_path: Path) -> None:
     document, told = imported(tmp_path, LOCAL)
     found, destinations = models(document), document["credentials"]["destinations"]

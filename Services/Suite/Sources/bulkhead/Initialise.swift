@@ -66,10 +66,20 @@ struct Initialise: AsyncParsableCommand {
         throw ExitCodes.failed
     }
 
+    private static func refusal(_ code: Int32, _ path: String) -> String {
+        switch code {
+        case EEXIST: return "it exists already; move it away, or name another file"
+        case ENOENT where path.contains("/"):
+            let folder = path[..<(path.lastIndex(of: "/") ?? path.endIndex)]
+            return "there is no folder \(folder); make it first (mkdir -p \(folder)), or name another file"
+        default: return String(cString: strerror(code))
+        }
+    }
+
     private static func write(_ text: String, to path: String) throws {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else {
-            let why = errno == EEXIST ? "it exists already; move it away, or name another file" : String(cString: strerror(errno))
+            let why = refusal(errno, path)
             complain("bulkhead: cannot write \(path): \(why)")
             throw ExitCodes.failed
         }

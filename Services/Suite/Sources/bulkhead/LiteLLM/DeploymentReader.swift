@@ -93,10 +93,22 @@ extension DeploymentReader {
             vendor.base = "https://bedrock-runtime.\(region(parameters)).amazonaws.com"
             for route in ["converse/", "invoke/"] where model.hasPrefix(route) { model.removeFirst(route.count) }
         }
+        guard vendor.dialect != "bedrock" && vendor.dialect != "gemini" || Self.isPathSegment(model) else {
+            notes.add(
+                line, "model_list[\(index)]: the provider takes the model in a path, where this name has no place; left out")
+            return nil
+        }
         guard let address = address(base, vendor, prefix, parameters, index) else { return nil }
         var endpoint = ProviderEndpoint(dialect: vendor.dialect, base: address, secret: nil, preset: vendor.preset)
         endpoint.secret = secret(parameters, vendor, endpoint)
         return (endpoint, prefix, model)
+    }
+
+    /// Whether the router can ask for the model: as it writes names into paths.
+    private static func isPathSegment(_ model: String) -> Bool {
+        let name = model.hasPrefix("models/") ? model.dropFirst("models/".count) : model[...]
+        return name.utf8.count <= 512 && !name.allSatisfy { $0 == "." }
+            && name.utf8.allSatisfy { $0 >= 32 && $0 != 127 && !"/\\#?%".utf8.contains($0) }
     }
 
     private func vendor(_ prefix: String, hasBase: Bool, _ line: Int) -> ProviderVendor? {

@@ -58,12 +58,31 @@ struct RouteBuilder {
                 targets.append(.init(provider: place, model: deployment.model, weight: weight))
             }
         }
-        let spread = Self.strategies[settings.strategy ?? "simple-shuffle"] ?? "weighted"
+        let spread = spread(name, group, of: targets)
         let limit = { (own: KeyPath<Deployment, Double?>) in group.compactMap { $0[keyPath: own] }.max() }
         return ImportedRoute(
             name: name, strategy: targets.count > 1 ? (isOrdered ? "ordered" : spread) : nil, targets: targets,
             total: limit(\.timeout) ?? settings.total, firstToken: limit(\.streamTimeout) ?? settings.firstToken,
             maxTokens: group.compactMap(\.maxTokens).max(), retries: settings.retries)
+    }
+
+    private func spread(_ name: String, _ group: ArraySlice<Deployment>, of targets: [ImportedRoute.Target]) -> String {
+        let spread = Self.strategies[settings.strategy ?? "simple-shuffle"] ?? "weighted"
+        guard spread == "cheapest", targets.count > 1, !group.contains(where: Self.hasPrice), let line = group.first?.line else {
+            return spread
+        }
+        notes.add(
+            line,
+            "\(ImportNotes.shown(name)): spread by weight, as no price is known: give prices under router.model_info and write "
+                + "strategy: cheapest")
+        return "weighted"
+    }
+
+    /// Whether the router will know a price, as far as that can be told from here: the file's, or one a publisher lists.
+    private static func hasPrice(_ deployment: Deployment) -> Bool {
+        if deployment.info.input != nil, deployment.info.output != nil { return true }
+        return ["gpt-", "o1", "o3", "o4"].contains { deployment.model.hasPrefix($0) }
+            || ["claude-", "gemini-"].contains { deployment.model.contains($0) }
     }
 
     private func rank(_ entry: (offset: Int, element: Deployment)) -> (Double, Int) {
@@ -98,13 +117,26 @@ struct RouteBuilder {
             for place in route.targets.indices {
                 extended.targets[place].weight = min(1_000_000, route.targets[place].weight * 1000)
             }
-            let line = deployments.first { $0.name == route.name }?.line ?? 1
-            notes.add(
-                line,
-                "\(ImportNotes.shown(route.name)): spread by weight, with its fallbacks at a thousandth of the weight: now and then "
-                    + "one of them is asked first")
+            noteSpread(route)
         }
         return extended
+    }
+
+    /// A group with fallbacks of its own is one list here, and so has one order.
+    private func noteSpread(_ route: ImportedRoute) {
+        let line = deployments.first { $0.name == route.name }?.line ?? 1
+        let name = ImportNotes.shown(route.name)
+        let given: String? =
+            switch route.strategy {
+            case "least_latency": "not by latency any more"
+            case "cheapest": "not by price any more"
+            default: nil
+            }
+        let lost = given.map { ", \($0): for that, take the fallbacks out and write strategy: \(route.strategy ?? "")" } ?? ""
+        notes.add(
+            line,
+            "\(name): spread by weight, with its fallbacks at a thousandth of the weight: now and then one of them is asked "
+                + "first\(lost)")
     }
 }
 
