@@ -283,7 +283,12 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
             return row
         }
         let known = context.links.map(\.peer.rawValue) + service.breakers().map(\.name)
+        let nearest = NearestNames.of(command.name, among: known)
+        let shown = command.name.count > 100 ? command.name.prefix(100) + "…" : command.name[...]
+        let hint = nearest.isEmpty ? "there are none" : "the nearest are \(nearest.joined(separator: ", "))"
         throw CallError(
-            .notFound, message: "there is no breaker \"\(command.name)\"; there are: \(known.joined(separator: ", "))")
+            .notFound,
+            message:
+                "there is no breaker \"\(shown)\": \(hint); \(Service.name.executable) breakers list shows all \(known.count)")
     }
 }

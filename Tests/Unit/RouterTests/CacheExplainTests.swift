@@ -80,7 +80,7 @@ import Testing
             #"{"model":"m","messages":[{"role":"user","content":"hello"}],"temperature":0.5,"user":"a","x":1,"stream":true}"#)
         #expect(chat.messages == [.init(role: .user, parts: [.init(kind: .text, text: "hello")])])
         #expect(chat.temperature == 0.5 && chat.endUser == "a" && chat.extraJson == #"{"x":1}"#)
-        #expect(throws: CallError.self) { try RequestFile.chat("[]") }
-        #expect(throws: CallError.self) { try RequestFile.chat(#"{"model":"m"}"#) }
+        #expect(throws: RequestSketch.Unreadable.self) { try RequestFile.chat("[]") }
+        #expect(throws: RequestSketch.Unreadable.self) { try RequestFile.chat(#"{"model":"m"}"#) }
     }
 }

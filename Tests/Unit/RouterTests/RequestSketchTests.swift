@@ -29,7 +29,7 @@ struct RequestSketchTests {
              "input": [{"role": "user", "content": [{"type": "input_text", "text": "hello"}, {"type": "input_image", "image_url": "x"}]}]}
             """)
         #expect(got.dialect == "openai-responses" && got.images == 1 && got.maxTokens == 5 && got.wantsJSON && got.bytes == 13)
-        #expect(try sketch("{\"input\": \"hello\"}").bytes == 5)
+        #expect(try sketch("{\"model\": \"m\", \"input\": \"hello\"}").bytes == 5)
     }
 
     @Test("a Messages body is read, with the answer it begins")
@@ -55,7 +55,8 @@ struct RequestSketchTests {
     @Test("of a long text a sample is kept, and all of it is counted")
     func long() throws {
         let got = try sketch(
-            "{\"messages\": [{\"role\": \"user\", \"content\": \"\(String(repeating: "ab ", count: 100_000))\"}]}")
+            "{\"model\": \"m\", \"messages\": [{\"role\": \"user\", \"content\": \"\(String(repeating: "ab ", count: 100_000))\"}]}"
+        )
         #expect(got.bytes == 300_000 && got.text.utf8.count == RequestSketch.sampleLimit)
     }
 }

@@ -1,15 +1,14 @@
 import ArgumentParser
 import BulkheadAdminCLI
 import BulkheadServiceKit
-import Foundation
 import RouterService
 
 struct CacheExplain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain", abstract: "Tells a request's key, and in which fields it differs from one that is cached.",
         discussion: """
-            FILE holds a chat body in OpenAI's form. What is compared with is FILE2, or of the last 512 requests whose answers
-            were kept the one that differs least. Fields are named, their contents never shown. Nothing is sent.
+            FILE holds a chat body in OpenAI's form (- is standard input). What is compared with is FILE2, or of the last 512
+            requests whose answers were kept the one that differs least. Fields are named, their contents never shown. Nothing is sent.
 
             Example:
               bulkhead-router cache explain --request chat.json --tenant acme --user user:anna
@@ -34,11 +33,14 @@ struct CacheExplain: AsyncParsableCommand {
         try show(told, shared, text: Self.text)
     }
 
-    private static func contents(of path: String) throws -> String {
-        do {
-            return try String(contentsOfFile: path, encoding: .utf8)
-        } catch {
-            throw ValidationError("\(path) cannot be read as text: \(error.localizedDescription)")
+    /// Looked at here, where its name is known.
+    private static func contents(of name: String) throws -> String {
+        try BodyFile.read(name) { body in
+            guard let text = String(validating: body, as: UTF8.self) else {
+                throw RequestSketch.Unreadable(description: "not UTF-8")
+            }
+            _ = try RequestFile.chat(text)
+            return text
         }
     }
 

@@ -19,28 +19,11 @@ struct Explain: AsyncParsableCommand {
     @Option(help: "The model as a client would name it.") var model: String
     @Option(help: "A file with a request body; - reads standard input.") var request: String?
 
-    /// As edge takes at most, unless it is configured otherwise.
-    private static let maxBytes = 64 << 20
-
     func run() async throws {
-        let arguments = ExplainArguments(model: model, request: try request.map(Self.sketch))
+        let arguments = ExplainArguments(
+            model: model, request: try request.map { try BodyFile.read($0) { try RequestSketch($0) } })
         let told = try await AdminConnection(.router, shared).invoke("explain", arguments, as: RouteExplanation.self)
         try show(told, shared) { ExplanationText($0).text }
-    }
-
-    private static func sketch(_ name: String) throws -> RequestSketch {
-        do {
-            let file = name == "-" ? FileHandle.standardInput : try FileHandle(forReadingFrom: URL(filePath: name))
-            let body = try file.read(upToCount: maxBytes + 1) ?? Data()
-            guard body.count <= maxBytes else {
-                throw RequestSketch.Unreadable(description: "more than \(maxBytes >> 20) MiB")
-            }
-            return try RequestSketch([UInt8](body))
-        } catch {
-            let why = (error as? RequestSketch.Unreadable)?.description ?? error.localizedDescription
-            complain("bulkhead-router: \(name == "-" ? "standard input" : name): \(why)")
-            throw ExitCodes.failed
-        }
     }
 }
 

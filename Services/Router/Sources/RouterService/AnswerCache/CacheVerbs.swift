@@ -155,7 +155,13 @@ package struct CacheVerbs: Sendable {
     }
 
     private func subject(_ body: String, _ arguments: CacheExplainArguments) throws -> Subject {
-        let chat = try RequestFile.chat(body)
+        let chat: ChatAPI.ChatRequest
+        do {
+            chat = try RequestFile.chat(body)
+        } catch let unreadable as RequestSketch.Unreadable {
+            throw CallError(
+                .invalidArgument, reason: "invalid_request", message: "The request cannot be read: \(unreadable.description).")
+        }
         let settings = settings()
         let alias = try settings.table.route(chat.model).alias
         let canonical = CanonicalChat.of(chat)

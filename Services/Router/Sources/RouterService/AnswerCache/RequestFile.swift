@@ -1,5 +1,4 @@
 import BulkheadAPI
-import BulkheadCore
 import BulkheadJSON
 
 /// A chat body in OpenAI's form, read as edge reads it, to explain its key.
@@ -12,14 +11,17 @@ package enum RequestFile {
         "stream", "stream_options", "bulkhead",
     ]
 
-    /// - Throws: INVALID_ARGUMENT for a text that is no such body.
+    /// - Throws: `RequestSketch.Unreadable` for a text that is no such body.
     package static func chat(_ text: String) throws -> ChatAPI.ChatRequest {
-        guard let body = (try? JSON.parse(text))?.object else { throw wrong("The file is no JSON object.") }
-        guard let model = body["model"]?.string else {
-            throw wrong("The file names no model: it must be a chat body in OpenAI's form.")
+        let json: JSON
+        do {
+            json = try JSON.parse(text)
+        } catch {
+            throw RequestSketch.Unreadable(description: "not JSON: \(error)")
         }
-        guard let messages = body["messages"]?.array else {
-            throw wrong("The file has no messages: it must be a chat body in OpenAI's form.")
+        if let problem = BodyShape.problem(json) { throw RequestSketch.Unreadable(description: problem) }
+        guard let body = json.object, let model = body["model"]?.string, let messages = body["messages"]?.array else {
+            throw RequestSketch.Unreadable(description: "no messages in it: it must be a chat body in OpenAI's form")
         }
         var chat = ChatAPI.ChatRequest(model: model, dialect: .openaiChat)
         chat.messages = messages.map(message)
@@ -90,9 +92,5 @@ package enum RequestFile {
     private static func extra(_ object: JSONObject?, besides known: Set<String>) -> String? {
         let rest = (object ?? JSONObject()).filter { !known.contains($0.name) }
         return rest.isEmpty ? nil : JSON.object(JSONObject(rest.map { ($0.name, $0.value) })).text()
-    }
-
-    private static func wrong(_ message: String) -> CallError {
-        CallError(.invalidArgument, reason: "invalid_request", message: message)
     }
 }

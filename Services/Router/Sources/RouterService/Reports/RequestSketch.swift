@@ -39,8 +39,8 @@ package struct RequestSketch: Codable, Sendable, Equatable {
         } catch {
             throw Unreadable(description: "not JSON: \(error)")
         }
-        guard let object = json.object else { throw Unreadable(description: "no JSON object") }
-        guard let turns = object["messages"] ?? object["input"] else {
+        if let problem = BodyShape.problem(json) { throw Unreadable(description: problem) }
+        guard let object = json.object, let turns = object["messages"] ?? object["input"] else {
             throw Unreadable(description: "neither messages nor input in it")
         }
         dialect = Self.dialect(object)

@@ -93,9 +93,8 @@ package struct RoutingTable: Sendable {
 
     private func unknown(_ model: String) -> CallError {
         let shown = model.count > 100 ? model.prefix(100) + "…" : model[...]
-        // Names that lead somewhere without being configured are known by the catalog only.
-        let unlisted = ModelTable.entries.keys.filter { name in providers.contains { Self.serves($0, name) } }.sorted()
-        let nearest = NearestModels.of(model, among: listed().map(\.name) + patterns.map(\.pattern.text) + unlisted)
+        let nearest = NearestNames.of(
+            model, among: names + patterns.map(\.pattern.text) + listed().map(\.name).dropFirst(names.count))
         let hint =
             nearest.isEmpty
             ? "no model is configured under router.models"

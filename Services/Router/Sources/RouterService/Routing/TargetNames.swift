@@ -35,7 +35,7 @@ package struct TargetNames: Sendable {
     package func require(_ label: String) throws {
         guard !knows(label) else { return }
         let shown = label.count > 200 ? label.prefix(200) + "…" : label[...]
-        let nearest = NearestModels.of(label, among: labels)
+        let nearest = NearestNames.of(label, among: labels)
         let hint =
             nearest.isEmpty
             ? "router.models has no targets"

@@ -1,6 +1,7 @@
-/// Suggestions for a model name that leads nowhere. Unlike a misspelt key, a wrong model name is often a relative of the right
-/// one (another version, another size), so names are ranked by what they share, and some are always given.
-package enum NearestModels {
+/// Suggestions for a name that leads nowhere: of a model, a target, a breaker. Unlike a misspelt key, a wrong one is often a
+/// relative of the right one (another version, another size), so names are ranked by what they share, and some are always given.
+package enum NearestNames {
+    /// Names that are given at most.
     package static let count = 3
     /// Names and lengths looked at; more would be work for a stranger's typo.
     private static let maxNames = 2000
