@@ -1254,7 +1254,7 @@ const ProtobufCMessageDescriptor bulkhead__ipc__failure__descriptor =
   (ProtobufCMessageInit) bulkhead__ipc__failure__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor bulkhead__ipc__health__field_descriptors[2] =
+static const ProtobufCFieldDescriptor bulkhead__ipc__health__field_descriptors[3] =
 {
   {
     "state",
@@ -1280,15 +1280,28 @@ static const ProtobufCFieldDescriptor bulkhead__ipc__health__field_descriptors[2
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "failing_stores",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Ipc__Health, n_failing_stores),
+    offsetof(Bulkhead__Ipc__Health, failing_stores),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__ipc__health__field_indices_by_name[] = {
+  2,   /* field[2] = failing_stores */
   1,   /* field[1] = reason */
   0,   /* field[0] = state */
 };
 static const ProtobufCIntRange bulkhead__ipc__health__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor bulkhead__ipc__health__descriptor =
 {
@@ -1298,7 +1311,7 @@ const ProtobufCMessageDescriptor bulkhead__ipc__health__descriptor =
   "Bulkhead__Ipc__Health",
   "bulkhead.ipc",
   sizeof(Bulkhead__Ipc__Health),
-  2,
+  3,
   bulkhead__ipc__health__field_descriptors,
   bulkhead__ipc__health__field_indices_by_name,
   1,  bulkhead__ipc__health__number_ranges,

@@ -269,10 +269,15 @@ struct  Bulkhead__Ipc__Health
   ProtobufCBinaryData state;
   protobuf_c_boolean has_reason;
   ProtobufCBinaryData reason;
+  /*
+   * Of suite.stores (durable, fast): those the process cannot use.
+   */
+  size_t n_failing_stores;
+  ProtobufCBinaryData *failing_stores;
 };
 #define BULKHEAD__IPC__HEALTH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__ipc__health__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL} }
+    , 0, {0,NULL}, 0, {0,NULL}, 0,NULL }
 
 
 /* Bulkhead__Ipc__MethodEntry methods */

@@ -83,9 +83,14 @@ extension IPCMessages.Failure {
 
 extension IPCMessages.Health {
     private static let reasonBytes = 1024
+    /// Names of stores, and the bytes of one.
+    private static let mostStores = 4
+    private static let storeBytes = 32
 
     init(_ health: PeerHealth) {
-        self.init(state: health.state.rawValue, reason: health.reason.prefix(bytes: Self.reasonBytes))
+        self.init(
+            state: health.state.rawValue, reason: health.reason.prefix(bytes: Self.reasonBytes),
+            failingStores: Array(health.failingStores.prefix(Self.mostStores)))
     }
 
     static func received(_ payload: ByteBuffer) throws(ProtocolViolation) -> PeerHealth {
@@ -93,7 +98,10 @@ extension IPCMessages.Health {
         guard let state = PeerHealth.State(rawValue: health.state), health.reason.utf8.count <= reasonBytes else {
             throw ProtocolViolation(description: "unknown health or a reason beyond \(reasonBytes) bytes")
         }
-        return PeerHealth(state: state, reason: health.reason)
+        guard health.failingStores.count <= mostStores, health.failingStores.allSatisfy({ $0.utf8.count <= storeBytes }) else {
+            throw ProtocolViolation(description: "more than \(mostStores) failing stores, or a name beyond \(storeBytes) bytes")
+        }
+        return PeerHealth(state: state, reason: health.reason, failingStores: health.failingStores)
     }
 }
 

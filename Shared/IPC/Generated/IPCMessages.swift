@@ -509,11 +509,14 @@ package enum IPCMessages {
         package var state: String
         /// `reason` of the message.
         package var reason: String
+        /// Of suite.stores (durable, fast): those the process cannot use.
+        package var failingStores: [String]
 
         /// A message with the given fields, the others at their defaults.
-        package init(state: String = "", reason: String = "") {
+        package init(state: String = "", reason: String = "", failingStores: [String] = []) {
             self.state = state
             self.reason = reason
+            self.failingStores = failingStores
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -530,11 +533,13 @@ package enum IPCMessages {
                 wire.pointee.has_reason = 1
                 wire.pointee.reason = try arena.string(reason)
             }
+            (wire.pointee.failing_stores, wire.pointee.n_failing_stores) = try arena.strings(failingStores)
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Ipc__Health>) throws {
             state = wire.pointee.has_state != 0 ? try WireReader.string(wire.pointee.state) : ""
             reason = wire.pointee.has_reason != 0 ? try WireReader.string(wire.pointee.reason) : ""
+            failingStores = try WireReader.strings(wire.pointee.failing_stores, wire.pointee.n_failing_stores)
         }
     }
 

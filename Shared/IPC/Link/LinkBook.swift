@@ -12,7 +12,8 @@ struct LinkBook {
     var calls: UInt64 = 0
     var failures: UInt64 = 0
     var lastError: String?
-    var health: PeerHealth?
+    private(set) var health: PeerHealth?
+    private var healthSince: MonotonicTime?
     var instance: [UInt8] = []
     var pid: Int32?
     /// The caller's methods as the last connection negotiated them.
@@ -83,6 +84,14 @@ struct LinkBook {
         pid = Int32(clamping: hello.pid)
     }
 
+    /// The peer said how it is. - Returns: whether that is news.
+    mutating func take(_ health: PeerHealth, now: MonotonicTime) -> Bool {
+        guard health != self.health else { return false }
+        self.health = health
+        healthSince = now
+        return true
+    }
+
     func snapshot(peer: String, now: MonotonicTime) -> LinkSnapshot {
         var snapshot = LinkSnapshot(peer: peer, state: state)
         snapshot.stateSeconds = (now - stateSince).milliseconds / 1000
@@ -97,6 +106,8 @@ struct LinkBook {
         snapshot.p99Milliseconds = latency.quantile(0.99)
         snapshot.peerHealth = health?.state.rawValue
         snapshot.peerReason = health?.reason
+        snapshot.peerHealthSeconds = healthSince.map { (now - $0).milliseconds / 1000 }
+        snapshot.peerFailingStores = health.flatMap { $0.failingStores.isEmpty ? nil : $0.failingStores }
         snapshot.peerInstance = instance.isEmpty ? nil : instance.hexadecimal
         snapshot.peerPID = pid
         snapshot.skewed = methods.filter { $0.version == .skewed }.map(\.name)

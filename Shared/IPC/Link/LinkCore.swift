@@ -146,10 +146,7 @@ extension LinkCore {
 
     func healthChanged(_ connection: ClientConnection, _ health: PeerHealth) {
         guard connection === current else { return }
-        let changed = book.withLock { book in
-            defer { book.health = health }
-            return book.health != health
-        }
+        let changed = book.withLock { $0.take(health, now: .now()) }
         if changed { observer?(snapshot()) }
     }
 

@@ -28,11 +28,14 @@ package struct PeerHealth: Sendable, Equatable {
     package var state: State
     /// What is wrong, for people; empty when ready.
     package var reason: String
+    /// Of the suite's stores (`durable`, `fast`): those the process cannot use; at most four.
+    package var failingStores: [String]
 
     /// A word on one's health.
-    package init(state: State, reason: String = "") {
+    package init(state: State, reason: String = "", failingStores: [String] = []) {
         self.state = state
         self.reason = reason
+        self.failingStores = failingStores
     }
 }
 
@@ -59,6 +62,10 @@ package struct LinkSnapshot: Sendable, Codable {
     /// The peer's health as it last said: starting | ready | degraded | notServing | draining; nil before it said anything.
     package var peerHealth: String?
     package var peerReason: String?
+    /// Seconds since the peer's health last changed; nil before it said anything.
+    package var peerHealthSeconds: Double?
+    /// Of the suite's stores: those the peer cannot use, as it last said; nil for none.
+    package var peerFailingStores: [String]?
     /// The peer's instance id (16 hexadecimal digits suffice for people).
     package var peerInstance: String?
     package var peerPID: Int32?

@@ -48,6 +48,30 @@ struct OperationsTests {
         #expect(body["services"]?[service.rawValue]?["state"]?.string == told && body["degraded"] == [.string(service.rawValue)])
     }
 
+    @Test("A store is degraded since a service that answers said so, and ready again when it says no more")
+    func stores() throws {
+        let degraded = document { links in
+            links[.router]?.peerHealth = "degraded"
+            links[.router]?.peerReason = "redis is away"
+            links[.router]?.peerFailingStores = ["fast"]
+            links[.router]?.stateSeconds = 600
+            links[.router]?.peerHealthSeconds = 40
+        }
+        let body = try JSON.parse(degraded.body())
+        #expect(degraded.httpStatus == 200 && body["degraded"] == ["router", "local"])
+        #expect(
+            body["stores"]?["fast"] == [
+                "kind": "local", "state": "degraded", "since": "2001-09-09T01:46:00Z", "reason": "router cannot use it",
+            ])
+        #expect(
+            body["services"]?["router"]?["since"] == "2001-09-09T01:46:00Z" && body["stores"]?["durable"]?["state"] == "ready")
+        let gone = document { links in
+            links[.router]?.state = .down
+            links[.router]?.peerFailingStores = ["fast"]
+        }
+        #expect(try JSON.parse(gone.body())["stores"]?["fast"]?["state"] == "ready")
+    }
+
     @Test("Families of several processes are joined, HELP and TYPE stand once")
     func metrics() {
         var page = MetricsPage()

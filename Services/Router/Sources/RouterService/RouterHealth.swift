@@ -8,6 +8,9 @@ package final class RouterHealth: Sendable {
         case switches, redis
     }
 
+    /// `suite.stores.fast`, as the suite names it.
+    private static let fastStore = "fast"
+
     private let reasons = Mutex<[Part: String]>([:])
     private let report: @Sendable (PeerHealth) -> Void
 
@@ -17,8 +20,10 @@ package final class RouterHealth: Sendable {
     package func set(_ part: Part, _ reason: String?) {
         let told = reasons.withLock { reasons in
             reasons[part] = reason
-            return reasons.sorted { $0.key.rawValue < $1.key.rawValue }.map(\.value)
+            return reasons
         }
-        report(told.isEmpty ? PeerHealth(state: .ready) : PeerHealth(state: .degraded, reason: told.joined(separator: "; ")))
+        guard !told.isEmpty else { return report(PeerHealth(state: .ready)) }
+        let words = told.sorted { $0.key.rawValue < $1.key.rawValue }.map(\.value).joined(separator: "; ")
+        report(PeerHealth(state: .degraded, reason: words, failingStores: told[.redis] == nil ? [] : [Self.fastStore]))
     }
 }

@@ -37,19 +37,47 @@ package struct ReadyDocument: Sendable {
         }
     }
 
+    /// One store of `suite.stores`.
+    struct Store: Equatable {
+        /// `durable` or `fast`.
+        var kind: String
+        /// What it is, e.g. `redis`.
+        var name: String
+        /// `degraded` while a service that answers says it cannot use it.
+        var state: PartState
+        /// Seconds since 1970.
+        var since: Int
+        /// For people; empty when ready.
+        var reason: String
+    }
+
     /// Without these no model request can be answered.
     private static let essential: Set<String> = [ServiceName.router.rawValue, ServiceName.credentials.rawValue]
 
     /// Edge first, then its peers.
     package let parts: [Part]
-    let stores: [(kind: String, name: String)]
+    let stores: [Store]
 
     /// - Parameters:
     ///   - own: edge itself.
     ///   - now: seconds since 1970.
     package init(own: Part, peers: [(peer: ServiceName, link: LinkSnapshot)], stores: [(kind: String, name: String)], now: Int) {
         parts = [own] + peers.map { Self.part($0.peer.rawValue, $0.link, now: now) }
-        self.stores = stores
+        self.stores = stores.map { Self.store($0, $1, own, peers, now: now) }
+    }
+
+    private static func store(
+        _ kind: String, _ name: String, _ own: Part, _ peers: [(peer: ServiceName, link: LinkSnapshot)], now: Int
+    ) -> Store {
+        // The last word of a peer that is gone says nothing about now.
+        let failing = peers.filter { $0.link.state == .ready && $0.link.peerFailingStores?.contains(kind) == true }
+        guard let first = failing.max(by: { $0.link.healthSeconds < $1.link.healthSeconds }) else {
+            return Store(kind: kind, name: name, state: .ready, since: own.since, reason: "")
+        }
+        let services = failing.map(\.peer.rawValue).joined(separator: ", ")
+        return Store(
+            kind: kind, name: name, state: .degraded, since: now - Int(first.link.healthSeconds),
+            reason: "\(services) cannot use it")
     }
 
     /// The worst that counts.
@@ -73,11 +101,16 @@ package struct ReadyDocument: Sendable {
                 for store in stores {
                     list.object(store.kind) {
                         $0.field("kind", store.name)
-                        $0.field("state", "ready")
+                        $0.field("state", store.state.rawValue)
+                        $0.field("since", WallClock.timestamp(store.since))
+                        $0.field("reason", store.reason)
                     }
                 }
             }
-            writer.array("degraded") { list in for part in parts where part.state != .ready { list.value(part.name) } }
+            writer.array("degraded") { list in
+                for part in parts where part.state != .ready { list.value(part.name) }
+                for store in stores where store.state != .ready { list.value(store.name) }
+            }
         }
         return writer.buffer
     }
@@ -93,7 +126,9 @@ package struct ReadyDocument: Sendable {
     /// A link that is not ready says it all; else the peer's own word counts.
     private static func part(_ name: String, _ link: LinkSnapshot, now: Int) -> Part {
         let (state, reason) = judge(link)
-        return Part(name: name, state: state, since: now - Int(link.stateSeconds), reason: reason)
+        let isPeersWord = link.state == .ready && state != .ready
+        let seconds = isPeersWord ? link.healthSeconds : link.stateSeconds
+        return Part(name: name, state: state, since: now - Int(seconds), reason: reason)
     }
 
     private static func judge(_ link: LinkSnapshot) -> (PartState, String) {
@@ -116,4 +151,9 @@ package struct ReadyDocument: Sendable {
                 ? (.degraded, "its calls fail or hang") : (.ready, "")
         }
     }
+}
+
+extension LinkSnapshot {
+    /// Seconds for which the peer has been as it says, as far as this process saw it.
+    fileprivate var healthSeconds: Double { min(stateSeconds, peerHealthSeconds ?? stateSeconds) }
 }

@@ -15,6 +15,8 @@ final class StoreHealth: Sendable {
             return state != failing
         }
         guard changed else { return }
-        report(outcome.failure.map { PeerHealth(state: .degraded, reason: $0) } ?? PeerHealth(state: .ready))
+        report(
+            outcome.failure.map { PeerHealth(state: .degraded, reason: $0, failingStores: ["durable"]) }
+                ?? PeerHealth(state: .ready))
     }
 }
