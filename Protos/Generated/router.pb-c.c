@@ -1135,7 +1135,7 @@ const ProtobufCMessageDescriptor bulkhead__router__moderate_request__descriptor 
   (ProtobufCMessageInit) bulkhead__router__moderate_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor bulkhead__router__moderate_reply__field_descriptors[2] =
+static const ProtobufCFieldDescriptor bulkhead__router__moderate_reply__field_descriptors[3] =
 {
   {
     "body",
@@ -1161,15 +1161,28 @@ static const ProtobufCFieldDescriptor bulkhead__router__moderate_reply__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "usage",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Router__ModerateReply, usage),
+    &bulkhead__chat__usage__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__router__moderate_reply__field_indices_by_name[] = {
   0,   /* field[0] = body */
   1,   /* field[1] = served */
+  2,   /* field[2] = usage */
 };
 static const ProtobufCIntRange bulkhead__router__moderate_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor bulkhead__router__moderate_reply__descriptor =
 {
@@ -1179,7 +1192,7 @@ const ProtobufCMessageDescriptor bulkhead__router__moderate_reply__descriptor =
   "Bulkhead__Router__ModerateReply",
   "bulkhead.router",
   sizeof(Bulkhead__Router__ModerateReply),
-  2,
+  3,
   bulkhead__router__moderate_reply__field_descriptors,
   bulkhead__router__moderate_reply__field_indices_by_name,
   1,  bulkhead__router__moderate_reply__number_ranges,
@@ -1405,9 +1418,29 @@ const ProtobufCMessageDescriptor bulkhead__router__embed_reply__descriptor =
   (ProtobufCMessageInit) bulkhead__router__embed_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-#define bulkhead__router__list_models_request__field_descriptors NULL
-#define bulkhead__router__list_models_request__field_indices_by_name NULL
-#define bulkhead__router__list_models_request__number_ranges NULL
+static const ProtobufCFieldDescriptor bulkhead__router__list_models_request__field_descriptors[1] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Router__ListModelsRequest, has_name),
+    offsetof(Bulkhead__Router__ListModelsRequest, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__router__list_models_request__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange bulkhead__router__list_models_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
 const ProtobufCMessageDescriptor bulkhead__router__list_models_request__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
@@ -1416,10 +1449,10 @@ const ProtobufCMessageDescriptor bulkhead__router__list_models_request__descript
   "Bulkhead__Router__ListModelsRequest",
   "bulkhead.router",
   sizeof(Bulkhead__Router__ListModelsRequest),
-  0,
+  1,
   bulkhead__router__list_models_request__field_descriptors,
   bulkhead__router__list_models_request__field_indices_by_name,
-  0,  bulkhead__router__list_models_request__number_ranges,
+  1,  bulkhead__router__list_models_request__number_ranges,
   (ProtobufCMessageInit) bulkhead__router__list_models_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

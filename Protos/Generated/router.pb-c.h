@@ -204,10 +204,14 @@ struct  Bulkhead__Router__ModerateReply
   protobuf_c_boolean has_body;
   ProtobufCBinaryData body;
   Bulkhead__Chat__Served *served;
+  /*
+   * Counted here, as the answer tells no tokens; cost_nanousd is absent when the price is not known.
+   */
+  Bulkhead__Chat__Usage *usage;
 };
 #define BULKHEAD__ROUTER__MODERATE_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__moderate_reply__descriptor) \
-    , 0, {0,NULL}, NULL }
+    , 0, {0,NULL}, NULL, NULL }
 
 
 struct  Bulkhead__Router__EmbedRequest
@@ -267,10 +271,15 @@ struct  Bulkhead__Router__EmbedReply
 struct  Bulkhead__Router__ListModelsRequest
 {
   ProtobufCMessage base;
+  /*
+   * This one only, listed or not: a name that leads nowhere is NOT_FOUND. Absent: all that are listed.
+   */
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData name;
 };
 #define BULKHEAD__ROUTER__LIST_MODELS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__list_models_request__descriptor) \
-     }
+    , 0, {0,NULL} }
 
 
 struct  Bulkhead__Router__Model

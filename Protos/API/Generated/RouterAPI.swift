@@ -429,15 +429,64 @@ package enum RouterAPI {
 
     /// ModerateReply of router.proto.
     package struct ModerateReply: WireMessage, Equatable {
+        // Copies share them; they are written only while one copy alone refers to them.
+        @usableFromInline
+        final class Fields: @unchecked Sendable {
+            @usableFromInline var body: ByteBuffer?
+            @usableFromInline var served: ChatAPI.Served?
+            @usableFromInline var usage: ChatAPI.Usage?
+
+            init(body: ByteBuffer?, served: ChatAPI.Served?, usage: ChatAPI.Usage?) {
+                self.body = body
+                self.served = served
+                self.usage = usage
+            }
+
+            @usableFromInline
+            init(copy other: Fields) {
+                body = other.body
+                served = other.served
+                usage = other.usage
+            }
+        }
+
+        @usableFromInline
+        var fields: Fields
+
+        @usableFromInline
+        mutating func own() { if !isKnownUniquelyReferenced(&fields) { fields = Fields(copy: fields) } }
+
+        package static func == (left: Self, right: Self) -> Bool {
+            let (left, right) = (left.fields, right.fields)
+            if left === right { return true }
+            guard left.body == right.body else { return false }
+            guard left.served == right.served else { return false }
+            guard left.usage == right.usage else { return false }
+            return true
+        }
+
         /// The provider's answer in OpenAI's form.
-        package var body: ByteBuffer?
+        @inlinable
+        package var body: ByteBuffer? {
+            get { fields.body }
+            _modify { own(); yield &fields.body }
+        }
         /// `served` of the message.
-        package var served: ChatAPI.Served?
+        @inlinable
+        package var served: ChatAPI.Served? {
+            get { fields.served }
+            _modify { own(); yield &fields.served }
+        }
+        /// Counted here, as the answer tells no tokens; cost_nanousd is absent when the price is not known.
+        @inlinable
+        package var usage: ChatAPI.Usage? {
+            get { fields.usage }
+            _modify { own(); yield &fields.usage }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(body: ByteBuffer? = nil, served: ChatAPI.Served? = nil) {
-            self.body = body
-            self.served = served
+        package init(body: ByteBuffer? = nil, served: ChatAPI.Served? = nil, usage: ChatAPI.Usage? = nil) {
+            fields = Fields(body: body, served: served, usage: usage)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -453,11 +502,16 @@ package enum RouterAPI {
             if let served {
                 wire.pointee.served = try arena.message(served)
             }
+            if let usage {
+                wire.pointee.usage = try arena.message(usage)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Router__ModerateReply>) throws {
-            body = wire.pointee.has_body != 0 ? WireReader.bytes(wire.pointee.body) : nil
-            served = try wire.pointee.served.map { try .init(loading: $0) }
+            let body: ByteBuffer? = wire.pointee.has_body != 0 ? WireReader.bytes(wire.pointee.body) : nil
+            let served: ChatAPI.Served? = try wire.pointee.served.map { try .init(loading: $0) }
+            let usage: ChatAPI.Usage? = try wire.pointee.usage.map { try .init(loading: $0) }
+            fields = Fields(body: body, served: served, usage: usage)
         }
     }
 
@@ -598,9 +652,12 @@ package enum RouterAPI {
 
     /// ListModelsRequest of router.proto.
     package struct ListModelsRequest: WireMessage, Equatable {
+        /// This one only, listed or not: a name that leads nowhere is NOT_FOUND. Absent: all that are listed.
+        package var name: String?
 
         /// A message with the given fields, the others at their defaults.
-        package init() {
+        package init(name: String? = nil) {
+            self.name = name
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -609,10 +666,14 @@ package enum RouterAPI {
 
         package func store(into wire: UnsafeMutablePointer<Bulkhead__Router__ListModelsRequest>, _ arena: WireArena) throws {
             bulkhead__router__list_models_request__init(wire)
+            if let name {
+                wire.pointee.has_name = 1
+                wire.pointee.name = try arena.string(name)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Router__ListModelsRequest>) throws {
-            _ = wire
+            name = wire.pointee.has_name != 0 ? try WireReader.string(wire.pointee.name) : nil
         }
     }
 
@@ -690,11 +751,11 @@ package enum RouterMethods {
     /// `Router.Complete`.
     package static let complete = MethodDescriptor(
         name: "Router.Complete", shape: .serverStream, requestHash: 0x7082cb29701559c7,
-        responseHash: 0xcddbe264157b0a04)
+        responseHash: 0x68388bdfd219b174)
     /// `Router.TakeUsage`.
     package static let takeUsage = MethodDescriptor(
         name: "Router.TakeUsage", shape: .unary, requestHash: 0x4114fdf041005c91,
-        responseHash: 0x4baa429e724f1f2c)
+        responseHash: 0x8f03d2dfd702e46a)
     /// `Router.CountTokens`.
     package static let countTokens = MethodDescriptor(
         name: "Router.CountTokens", shape: .unary, requestHash: 0xaf1668f60834fbaf,
@@ -706,14 +767,14 @@ package enum RouterMethods {
     /// `Router.Moderate`.
     package static let moderate = MethodDescriptor(
         name: "Router.Moderate", shape: .unary, requestHash: 0x5912f3ca78ba9c7a,
-        responseHash: 0x5bed81680e49117d)
+        responseHash: 0x2988c12213997404)
     /// `Router.ListModels`.
     package static let listModels = MethodDescriptor(
-        name: "Router.ListModels", shape: .unary, requestHash: 0x44136fa355b3678a,
+        name: "Router.ListModels", shape: .unary, requestHash: 0x4114fdf041005c91,
         responseHash: 0x895f0a9d0b34ce11)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Router", fingerprint: "e72d9ad6b00c7d757312fe83a083f7e8", methods: [complete, takeUsage, countTokens, embed, moderate, listModels],
+        name: "Router", fingerprint: "acde3954ed8d7413f2536abb98168ae8", methods: [complete, takeUsage, countTokens, embed, moderate, listModels],
         forms: [
             MessageForm("CompleteRequest", [
                 MessageForm.Field(1, "chat", 11, message: 1),
@@ -811,6 +872,7 @@ package enum RouterMethods {
                 MessageForm.Field(13, "saved_nanousd", 3),
                 MessageForm.Field(14, "accepted_prediction_tokens", 3),
                 MessageForm.Field(15, "rejected_prediction_tokens", 3),
+                MessageForm.Field(16, "cached_audio_input_tokens", 3),
             ]),
             MessageForm("Served", [
                 MessageForm.Field(1, "provider", 9),
@@ -863,8 +925,10 @@ package enum RouterMethods {
             MessageForm("ModerateReply", [
                 MessageForm.Field(1, "body", 12),
                 MessageForm.Field(2, "served", 11, message: 8),
+                MessageForm.Field(3, "usage", 11, message: 7),
             ]),
             MessageForm("ListModelsRequest", [
+                MessageForm.Field(1, "name", 9),
             ]),
             MessageForm("ListModelsReply", [
                 MessageForm.Field(1, "models", 11, isRepeated: true, message: 20),

@@ -44,9 +44,34 @@ struct RoutingTests {
         #expect(error?.message.contains("assistant") == true)
     }
 
-    @Test("patterns are not listed, the builtin embedder is")
+    @Test("configured names are listed first, then the embedder, then the models providers serve by their own names")
     func listed() {
-        #expect(table.listed().map(\.name) == ["assistant", "gpt-5-mini", "all-MiniLM-L6-v2"])
+        let listed = table.listed()
+        #expect(listed.map(\.name).prefix(3) == ["assistant", "gpt-5-mini", "all-MiniLM-L6-v2"])
+        let rest = listed.dropFirst(3)
+        #expect(rest.contains { $0.name == "o3-mini" && $0.provider == "first" })
+        #expect(rest.contains { $0.name == "claude-opus-4-5" && $0.provider == "claude" })
+        // Patterns are no names, and what they send to a model of their own is not what it is called.
+        #expect(!rest.contains { $0.name.contains("*") || $0.name.hasPrefix("gpt-") || $0.name.hasPrefix("gemini-") })
+        // A family is no model.
+        #expect(!rest.contains { $0.name == "claude-3-7-sonnet" } && rest.contains { $0.name == "claude-3-7-sonnet-latest" })
+        #expect(rest.map(\.name) == rest.map(\.name).sorted() && Set(listed.map(\.name)).count == listed.count)
+        for name in rest.map(\.name) { #expect((try? table.route(name))?.targets.first?.model == name) }
+    }
+
+    @Test("a pattern that passes names on lists the known ones of its provider's dialect, priced ones of the operator's included")
+    func passedOn() throws {
+        let text = """
+            router:
+              providers: [{ name: g, destination: g, dialect: gemini }, { name: o, destination: o, dialect: openai }]
+              models: [{ name: "*-pro", targets: [{ provider: g }] }, { name: "gpt-4.1*", targets: [{ provider: o }] }]
+              model_info: [{ model: gemini-9-pro, price: { input: 1, output: 2 } }, { model: local-pro, context: 1000 }]
+            """
+        let table = RoutingTable(try loadConfiguration(RouterConfiguration.self, text: text, file: "t.yaml").service)
+        #expect(
+            table.listed().map { "\($0.provider)/\($0.name)" } == [
+                "g/gemini-2.5-pro", "g/gemini-9-pro", "o/gpt-4.1", "o/gpt-4.1-mini", "o/gpt-4.1-nano",
+            ])
     }
 
     @Test(

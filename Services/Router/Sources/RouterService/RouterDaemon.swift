@@ -193,7 +193,12 @@ extension RouterDaemon {
 
     package func listModels(_ request: RouterAPI.ListModelsRequest, _ call: ServerCall) async throws -> RouterAPI.ListModelsReply
     {
-        let models = current.table.listed().map { RouterAPI.Model(name: $0.name, provider: $0.provider, created: started) }
+        let table = current.table
+        if let name = request.name {
+            let provider = try table.route(name).targets.first?.provider ?? ""
+            return RouterAPI.ListModelsReply(models: [RouterAPI.Model(name: name, provider: provider, created: started)])
+        }
+        let models = table.listed().map { RouterAPI.Model(name: $0.name, provider: $0.provider, created: started) }
         return RouterAPI.ListModelsReply(models: models)
     }
 }

@@ -24,7 +24,7 @@ struct ModelsEndpoint: Sendable {
         do {
             let options = services.peers.routerOptions(
                 exchange.metadata, deadline: exchange.scope.startedAt + Self.limit, isIdempotent: true)
-            models = try await services.peers.router.listModels(RouterAPI.ListModelsRequest(), options).models
+            models = try await services.peers.router.listModels(RouterAPI.ListModelsRequest(name: name), options).models
         } catch {
             throw exchange.translate(error, from: .router)
         }

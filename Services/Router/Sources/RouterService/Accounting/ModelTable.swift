@@ -19,6 +19,20 @@ enum ModelTable {
     /// Thousandths of a dollar per million tokens, hence nano-dollars per token: $1.25 per million is 1250.
     private static func rates(_ input: Int, _ output: Int, cached: Int? = nil, audio: (Int, Int?)? = nil, images: Int? = nil)
         -> TokenRates
+    /// Names under which a publisher's models can be asked for. What stands for a family in the table (`claude-3-7-sonnet`) is
+    /// none: its members have a date or `latest` at the end.
+    static let names = Set(entries.keys.map { families[$0] ?? $0 }).filter { !$0.isEmpty }.sorted()
+
+    /// Entries that are no names of models, each with a name of the family; empty where none holds for long.
+    private static let families = [
+        "gpt-5-chat": "gpt-5-chat-latest", "gpt-5.1-chat": "gpt-5.1-chat-latest", "gpt-5.2-chat": "gpt-5.2-chat-latest",
+        "chatgpt-4o": "chatgpt-4o-latest", "claude-opus-4": "claude-opus-4-0", "claude-sonnet-4": "claude-sonnet-4-0",
+        "claude-3-7-sonnet": "claude-3-7-sonnet-latest", "claude-3-5-haiku": "claude-3-5-haiku-latest", "claude-3-5-sonnet": "",
+        "claude-3-opus": "", "claude-3-sonnet": "", "claude-3-haiku": "claude-3-haiku-20240307", "gemini-2.5-flash-preview": "",
+        "gemini-2.5-flash-lite-preview": "",
+        "omni-moderation": "omni-moderation-latest", "text-moderation": "text-moderation-latest",
+    ]
+
     {
         TokenRates(
             input: input * 1000, output: output * 1000, cachedInput: cached.map { $0 * 1000 },

@@ -9,6 +9,8 @@ package struct RoutingTable: Sendable {
     private let byName: [String: ProviderConfiguration]
     /// Configured names without patterns, in file order.
     package let names: [String]
+    /// Names the catalog knows that lead somewhere without being configured, each with the provider asked first; sorted.
+    private let passedOn: [(name: String, provider: String)]
 
     /// The names of the retrieval service's embedder.
     package static let builtinModel = "all-MiniLM-L6-v2"
@@ -25,6 +27,25 @@ package struct RoutingTable: Sendable {
         patterns = configuration.models.filter { $0.name.contains("*") }
             .map { (NamePattern($0.name), $0) }
             .sorted { $0.0.specificity > $1.0.specificity }
+        let known = Set(ModelTable.names + configuration.modelInfo.map(\.model).filter { !$0.isEmpty })
+        passedOn = known.subtracting(names + Self.builtinNames).sorted().compactMap { [providers, byName, patterns] name in
+            Self.taker(of: name, providers, byName, patterns).map { (name, $0) }
+        }
+    }
+
+    /// The provider that is asked first for a name that is passed on to it and that its dialect has; nil when there is none.
+    /// What a pattern sends to a model of its own is not a name of that model.
+    private static func taker(
+        of name: String, _ providers: [ProviderConfiguration], _ byName: [String: ProviderConfiguration],
+        _ patterns: [(pattern: NamePattern, model: ModelConfiguration)]
+    ) -> String? {
+        guard let match = patterns.first(where: { $0.pattern.matches(name) }) else {
+            return providers.first { serves($0, name) }?.name
+        }
+        guard let first = match.model.targets.first, first.model.isEmpty, let provider = byName[first.provider],
+            prefixes(provider.dialect).contains(where: { name.hasPrefix($0) })
+        else { return nil }
+        return provider.name
     }
 
     /// Where `model` leads: its exact name, else the most specific pattern, else the providers that serve all of their names.
@@ -39,13 +60,14 @@ package struct RoutingTable: Sendable {
         throw unknown(model)
     }
 
-    /// The names clients may rely on, each with the provider asked first.
+    /// The names clients may rely on, each with the provider asked first: configured ones, then the known models of providers
+    /// that are asked for them by their own names. Patterns are no names.
     package func listed() -> [(name: String, provider: String)] {
         var rows = names.compactMap { name in exact[name].map { (name, $0.targets.first?.provider ?? "") } }
         if let builtin = providers.first(where: { $0.dialect == .builtin }), exact[Self.builtinModel] == nil {
             rows.append((Self.builtinModel, builtin.name))
         }
-        return rows
+        return rows + passedOn
     }
 
     private static func route(
@@ -98,7 +120,7 @@ package struct RoutingTable: Sendable {
         let hint =
             nearest.isEmpty
             ? "no model is configured under router.models"
-            : "the nearest models are \(nearest.joined(separator: ", ")); GET /v1/models lists those that are configured"
+            : "the nearest models are \(nearest.joined(separator: ", ")); GET /v1/models lists those there are"
         return CallError(.notFound, reason: "model_not_found", message: "The model '\(shown)' does not exist here: \(hint).")
     }
 }
