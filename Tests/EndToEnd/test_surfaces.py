@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import struct
 from typing import Any, Iterator
 
@@ -264,6 +265,17 @@ def test_moderations(stage: Stage) -> None:
         stage.openai.moderations.create(input="a")
 
 
+def test_a_moderation_costs_nothing_at_openai_and_an_unknown_price_is_told(stage: Stage) -> None:
+    stage.stub.says(JUDGE, scripted.whole(VERDICT))
+    free = stage.suite.request("POST", JUDGE, {"input": "a"})
+    assert free.status == 200 and free.headers["x-bulkhead-cost-usd"] == "0", free
+    unknown = stage.suite.request("POST", JUDGE, {"input": ["a", "b"], "model": "talk"})
+    assert unknown.status == 200 and unknown.headers["x-bulkhead-cost-usd"] == "unknown", unknown
+    page = stage.suite.request("GET", "/metrics", key=stage.suite.new_key("--admin")["key"]).body.decode()
+    assert re.search(r'^bulkhead_router_unknown_price_total\{[^}]*model="stub-talk"[^}]*\} [1-9]', page, re.M), "an alert"
+    assert not re.search(r'unknown_price_total\{[^}]*model="omni', page)
+
+
 @pytest.mark.parametrize("count", [1, 401, 2048])
 def test_many_embeddings_in_one_request(stage: Stage, count: int) -> None:
     def vectors(asked: dict[str, Any]) -> scripted.Answer:
@@ -290,6 +302,15 @@ def test_models_by_names_with_slashes_and_page_by_page(stage: Stage) -> None:
     assert [model["id"] for model in back["data"]] == every[1:2] and back["has_more"]
     for query in ("limit=0", "limit=1001", "limit=x", "after_id=nobody"):
         assert stage.suite.request("GET", f"/v1/models?{query}", headers=ANTHROPIC).status == 400, query
+
+
+def test_models_a_provider_serves_by_their_own_names_are_listed(stage: Stage) -> None:
+    listed = {model.id: model for model in stage.openai.models.list()}
+    assert {"talk", "org/talk", "gpt-5-mini", "o3", "text-embedding-3-small"} <= listed.keys() and listed["gpt-5-mini"].owned_by == "talker"
+    assert not [name for name in listed if "*" in name or name.startswith(("claude-", "gemini-"))], "of dialects that serve all only"
+    assert stage.openai.models.retrieve("gpt-9-not-yet-known").owned_by == "talker", "what would be answered can be looked up"
+    refused = stage.suite.request("GET", "/v1/models/talkk")
+    assert refused.status == 404 and refused.error["code"] == "model_not_found" and "talk" in refused.error["message"], refused
 
 
 def test_a_request_to_another_route_of_the_stub_is_its_404(stage: Stage) -> None:

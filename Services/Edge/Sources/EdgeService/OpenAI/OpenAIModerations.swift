@@ -28,6 +28,6 @@ struct OpenAIModerations: SingleCall {
 
     func run(_ router: RouterClient, _ options: CallOptions) async throws -> SingleAnswer {
         let reply = try await router.moderate(request, options)
-        return SingleAnswer(served: reply.served, body: reply.body ?? ByteBuffer())
+        return SingleAnswer(served: reply.served, usage: reply.usage, body: reply.body ?? ByteBuffer())
     }
 }

@@ -1,4 +1,5 @@
 import BulkheadAPI
+import BulkheadJSON
 import BulkheadTokens
 import Glibc
 
@@ -68,6 +69,17 @@ package struct Accounting: Sendable {
     package func charged(_ reply: RouterAPI.EmbedReply, for request: RouterAPI.EmbedRequest, target: Target)
         -> RouterAPI.EmbedReply
     {
+    /// What a moderation of `input` (a text, texts or parts) is charged; its answer tells no tokens.
+    package func usage(moderating input: JSON?, target: Target) -> ChatAPI.Usage {
+        let parts = input?.array ?? [input].compactMap { $0 }
+        let texts = parts.compactMap { $0.string ?? $0["text"]?.string }
+        let images = parts.count { $0["type"]?.string == "image_url" }
+        var usage = ChatAPI.Usage(
+            inputTokens: counter.estimate(texts, TokenVocabulary.of(target.model)) + images * ChatTokens.image, estimated: true)
+        usage.costNanousd = cost(usage, model: target.model)
+        return usage
+    }
+
         var charged = reply
         if reply.inputTokens <= 0 {
             charged.inputTokens = counter.estimate(request.inputs, TokenVocabulary.of(target.model))

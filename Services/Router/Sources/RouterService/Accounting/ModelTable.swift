@@ -1,5 +1,5 @@
 // Facts and list prices of models, written down here by hand, as published up to 2026-01-31. Sources, one page per publisher:
-//   OpenAI     platform.openai.com/docs/pricing, platform.openai.com/docs/models
+//   OpenAI     platform.openai.com/docs/pricing, platform.openai.com/docs/models, platform.openai.com/docs/guides/moderation
 //   Anthropic  docs.claude.com/en/docs/about-claude/pricing, docs.claude.com/en/docs/about-claude/models/overview
 //   Google     ai.google.dev/gemini-api/docs/pricing, ai.google.dev/gemini-api/docs/models
 //   Amazon     docs.aws.amazon.com/nova/latest/userguide/what-is-nova.html
@@ -36,7 +36,8 @@ enum ModelTable {
     {
         TokenRates(
             input: input * 1000, output: output * 1000, cachedInput: cached.map { $0 * 1000 },
-            audioInput: audio.map { $0.0 * 1000 }, audioOutput: audio?.1.map { $0 * 1000 }, imageOutput: images.map { $0 * 1000 })
+            audioInput: audio.map { $0.0 * 1000 }, cachedAudioInput: cachedAudio.map { $0 * 1000 },
+            audioOutput: audio?.1.map { $0 * 1000 }, imageOutput: images.map { $0 * 1000 })
     }
 
     private static func since(_ day: String, _ rates: TokenRates, _ long: TokenPrice.LongContext? = nil) -> DatedPrice {
@@ -71,7 +72,7 @@ extension ModelTable {
         ([name], ModelEntry(ModelFacts(contextWindow: 8192), prices: always(rates(input, 0))))
     }
 
-    private static var openAI: [Row] { gpt5Family + gpt4Family + reasoningFamily + embeddings }
+    private static var openAI: [Row] { gpt5Family + gpt4Family + reasoningFamily + embeddings + moderations }
 
     private static var gpt5Family: [Row] {
         [

@@ -29,7 +29,10 @@ package struct ModerationExecution: Sendable {
         do {
             return try await failover.run(route, deadline: deadline, clientRetries: 0) { one in
                 let watchdog = Watchdog(eventLoop: failover.eventLoop, limit: one.route.timeouts.firstToken)
-                return await attempt(body, one, call.metadata, watchdog)
+                let outcome = await attempt(body, one, call.metadata, watchdog)
+                guard case .answered(var reply) = outcome else { return outcome }
+                reply.usage = settings.accounting.usage(moderating: body["input"], target: one.target)
+                return .answered(reply)
             }
         } catch let all as AllFailed {
             throw all.told
