@@ -13,9 +13,12 @@ struct FailoverTests {
     private let second = Target(provider: "b", destination: "b", dialect: .anthropic, model: "n")
 
     private let switches = TargetSwitches()
+    private let page = LogPage()
 
     private var failover: Failover {
-        Failover(breakers: breakers, cooldowns: cooldowns, metrics: RouterMetrics(), eventLoop: loop, switches: switches)
+        Failover(
+            breakers: breakers, cooldowns: cooldowns, metrics: RouterMetrics(), eventLoop: loop, switches: switches,
+            journal: FailureJournal(logger: page.logger))
     }
 
     private func route(_ targets: [Target], tries: Int = 2, fallbacks: [Fallback] = [.target], answer: String? = nil) -> Route {
@@ -39,7 +42,8 @@ struct FailoverTests {
         var tried: [String] = []
         let deadline = RequestDeadline(caller: .never, total: .seconds(60), now: .now())
         do {
-            let answer = try await failover.run(route, deadline: deadline, clientRetries: 0) { one in
+            let plan = Failover.Plan(route, deadline: deadline, clientRetries: 0, requestID: "req_1")
+            let answer = try await failover.run(plan) { one in
                 tried.append(one.target.provider + "\(one.number)")
                 return script(one)
             }
@@ -92,9 +96,17 @@ struct FailoverTests {
     @Test("after the first event nothing else is tried")
     func brokenOff() async {
         let got = await run(route([first, second])) { _ in
-            .brokenOff(CallError(.dataLoss, reason: "stream_broken", message: "broken"), .failure)
+            .brokenOff(
+                CallError(.dataLoss, reason: "stream_broken", message: "broken"),
+                cause: TargetFailure(.transient, CallError(.unavailable, message: "short"), fullText: "the long story"))
         }
         #expect(got.tried == ["a1"] && got.error?.reason == "stream_broken")
+        let lines = page.entries
+        #expect(lines.count == 1 && lines.first?.message == "an answer broke off")
+        let told = lines.first?.metadata ?? [:]
+        #expect(told["request"] == "req_1" && told["target"] == "a/m" && told["kind"] == "transient" && told["try"] == "1")
+        #expect(told["said"] == "the long story")
+        #expect(breakers.all().first?.breaker.state == .closed)
     }
 
     @Test("an open breaker keeps its target from being asked; when all are open the caller learns how long")
@@ -174,8 +186,9 @@ struct FailoverTests {
         let progress = TryProgress()
         var tried: [String] = []
         let plan = Failover.Plan(
-            route, deadline: RequestDeadline(caller: .never, total: .seconds(60), now: .now()), clientRetries: 0, catalog: catalog
-        )
+            route, deadline: RequestDeadline(caller: .never, total: .seconds(60), now: .now()), clientRetries: 0,
+            catalog: catalog,
+            requestID: "req_1")
         let answer = try? await failover.run(plan, route.targets[...], progress) { one -> TryOutcome<String> in
             tried.append(one.target.model)
             return one.number == 1 ? fails(kind, reason: "context_length_exceeded") : .answered("yes")

@@ -1,32 +1,15 @@
 import BulkheadCore
-import Logging
 import RouterService
 import Synchronization
 import Testing
 
 struct FailureJournalTests {
-    /// Remembers what was logged.
-    private final class Page: Sendable {
-        let lines = Mutex<[(level: Logger.Level, metadata: Logger.Metadata)]>([])
-    }
-
-    private struct Writer: LogHandler {
-        let page: Page
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.trace
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-        func log(event: LogEvent) { page.lines.withLock { $0.append((event.level, event.metadata ?? [:])) } }
-    }
-
-    private let page = Page()
+    private let page = LogPage()
     private let target = Target(provider: "a", destination: "a", dialect: .openai, model: "m")
     private let start = MonotonicTime(nanoseconds: 1_000_000_000)
 
     private var journal: FailureJournal {
-        FailureJournal(logger: Logger(label: "test") { [page] _ in Writer(page: page) })
+        FailureJournal(logger: page.logger)
     }
 
     private func failure(_ kind: TargetFailure.Kind, said: String = "") -> TargetFailure {
@@ -35,8 +18,8 @@ struct FailureJournalTests {
 
     @Test("the operator reads what the provider said in full")
     func full() {
-        journal.note(failure(.transient, said: "the long story"), target, requestID: "req_1", number: 2, now: start)
-        let lines = page.lines.withLock { $0 }
+        journal.note(failure(.transient, said: "the long story"), target, .init("req_1", try: 2), now: start)
+        let lines = page.entries
         #expect(lines.count == 1 && lines.first?.level == .warning)
         #expect(lines.first?.metadata["said"] == "the long story" && lines.first?.metadata["target"] == "a/m")
         #expect(lines.first?.metadata["request"] == "req_1" && lines.first?.metadata["try"] == "2")
@@ -46,19 +29,37 @@ struct FailureJournalTests {
     func flood() {
         let journal = journal
         for tick in 0 ..< 10 {
-            journal.note(failure(.transient), target, requestID: "r", number: 1, now: start + .milliseconds(tick * 200))
+            journal.note(failure(.transient), target, .init("r", try: 1), now: start + .milliseconds(tick * 200))
         }
-        let lines = page.lines.withLock { $0 }
+        let lines = page.entries
         #expect(lines.map { $0.metadata["not_shown"] } == ["0", "4"])
-        journal.note(failure(.silent), target, requestID: "r", number: 1, now: start + .milliseconds(1900))
-        #expect(page.lines.withLock { $0.count } == 3, "another kind is another entry")
+        journal.note(failure(.silent), target, .init("r", try: 1), now: start + .milliseconds(1900))
+        #expect(page.entries.count == 3, "another kind is another entry")
     }
 
     @Test("a refused secret is an error; a caller that left is nothing")
     func levels() {
         let journal = journal
-        journal.note(failure(.badCredential), target, requestID: "r", number: 1, now: start)
-        journal.note(failure(.cancelled), target, requestID: "r", number: 1, now: start)
-        #expect(page.lines.withLock { $0.map(\.level) } == [.error])
+        journal.note(failure(.badCredential), target, .init("r", try: 1), now: start)
+        journal.note(failure(.cancelled), target, .init("r", try: 1), now: start)
+        #expect(page.entries.map(\.level) == [.error])
+    }
+
+    @Test("what was left out is told with the requests' ids when nothing follows")
+    func told() throws {
+        let timers = Mutex<[@Sendable () -> Void]>([])
+        let journal = FailureJournal(logger: page.logger) { wait, tell in
+            #expect(wait == .seconds(1))
+            timers.withLock { $0.append(tell) }
+        }
+        for number in 0 ..< 30 { journal.note(failure(.transient), target, .init("r\(number)", try: 1), now: start) }
+        let timer = try #require(timers.withLock { $0.count == 1 ? $0.first : nil }, "one for all of them")
+        timer()
+        let last = try #require(page.entries.last)
+        #expect(page.entries.count == 2 && last.metadata["not_shown"] == "29")
+        #expect(last.metadata["not_shown_requests"] == "\((1 ... 16).map { "r\($0)" }.joined(separator: " "))")
+        timer()
+        journal.note(failure(.transient), target, .init("next", try: 1), now: start)
+        #expect(page.entries.count == 3 && page.entries.last?.metadata["not_shown"] == "0", "told once")
     }
 }

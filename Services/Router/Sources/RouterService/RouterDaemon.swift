@@ -80,7 +80,7 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
         let exchange = UpstreamExchange(client: CredentialsClient(link: context.link(to: .credentials)))
         let failover = Failover(
             breakers: breakerBook, cooldowns: cooldowns, metrics: metrics, eventLoop: context.eventLoop,
-            switches: switches, journal: FailureJournal(logger: context.logger))
+            switches: switches, journal: Self.journal(context))
         left = LeftAnswers(eventLoop: context.eventLoop)
         let order = TargetOrder(scores: TargetScores(), affinity: ProviderAffinity())
         chats = ChatExecution(
@@ -124,6 +124,12 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
     }
 
     /// Vocabularies lie beside the embedding model.
+    private static func journal(_ context: ServiceContext) -> FailureJournal {
+        FailureJournal(logger: context.logger) { [eventLoop = context.eventLoop] wait, tell in
+            eventLoop.scheduleTask(in: .nanoseconds(wait.nanosecondsClamped), tell)
+        }
+    }
+
     private static func shelf(_ context: ServiceContext) -> VocabularyShelf {
         VocabularyShelf(
             find: { VocabularyFolder.find($0, executable: VocabularyFolder.executable) }, now: { time(nil) },

@@ -29,6 +29,9 @@ package final class CredentialCooldowns: Sendable {
             case .quota: .init(failures: 1, openFor: .seconds(60), openForMax: .seconds(900), halfOpenSuccesses: 1)
             }
         }
+
+        /// How long an account is left alone at first, and at most.
+        package var rest: (first: Duration, most: Duration) { (configuration.openFor, configuration.openForMax) }
     }
 
     /// Leave to ask one account once; must be recorded.
@@ -47,24 +50,35 @@ package final class CredentialCooldowns: Sendable {
 
     /// - Returns: leave to ask, or why and for how long not.
     package func admit(_ destination: String, now: MonotonicTime) -> Result<Permit, Refusal> {
-        breakers.withLock { breakers in
-            var permit = Permit()
-            guard !breakers.isEmpty else { return .success(permit) }
-            for cause in Cause.allCases {
-                let key = Key(destination: destination, cause: cause)
-                switch breakers[key]?.admit(now: now) {
-                case nil: break
-                case .permit(let given): permit.permits.append((cause, given))
-                case .rejected(let wait):
-                    // Leave that is not used goes back, or its place stays taken until it expires.
-                    for (held, given) in permit.permits {
-                        breakers[Key(destination: destination, cause: held)]?.record(given, outcome: .neutral, now: now)
-                    }
-                    return .failure(Refusal(cause: cause, wait: wait))
+        breakers.withLock { Self.admit(destination, &$0, now: now) }
+    }
+
+    /// What `admit` would refuse with; changes nothing.
+    package func look(_ destination: String, now: MonotonicTime) -> Refusal? {
+        var copy = breakers.withLock { $0 }
+        guard case .failure(let refusal) = Self.admit(destination, &copy, now: now) else { return nil }
+        return refusal
+    }
+
+    private static func admit(_ destination: String, _ breakers: inout [Key: CircuitBreaker], now: MonotonicTime)
+        -> Result<Permit, Refusal>
+    {
+        var permit = Permit()
+        guard !breakers.isEmpty else { return .success(permit) }
+        for cause in Cause.allCases {
+            let key = Key(destination: destination, cause: cause)
+            switch breakers[key]?.admit(now: now) {
+            case nil: break
+            case .permit(let given): permit.permits.append((cause, given))
+            case .rejected(let wait):
+                // Leave that is not used goes back, or its place stays taken until it expires.
+                for (held, given) in permit.permits {
+                    breakers[Key(destination: destination, cause: held)]?.record(given, outcome: .neutral, now: now)
                 }
+                return .failure(Refusal(cause: cause, wait: wait))
             }
-            return .success(permit)
         }
+        return .success(permit)
     }
 
     /// What `admit` refused with.

@@ -29,8 +29,11 @@ package struct EmbedExecution: Sendable {
         route.targets = order.order(
             route.targets, route.strategy, settings.accounting.catalog, input: bytes / 4, output: 0)
         let deadline = RequestDeadline(caller: call.deadline, total: route.timeouts.total, now: .now())
+        let plan = Failover.Plan(
+            route, deadline: deadline, clientRetries: 0, catalog: settings.accounting.catalog,
+            requestID: call.metadata.requestID)
         do {
-            return try await failover.run(route, deadline: deadline, clientRetries: 0) { one in
+            return try await failover.run(plan) { one in
                 let watchdog = Watchdog(eventLoop: failover.eventLoop, limit: one.route.timeouts.firstToken)
                 let outcome = await attempt(request, one, call.metadata, watchdog)
                 guard case .answered(let reply) = outcome else { return outcome }

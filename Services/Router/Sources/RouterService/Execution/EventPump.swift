@@ -123,17 +123,17 @@ package final class EventPump {
         let failure = failure(of: error)
         if failure.kind == .cancelled { return leave(failure.error) }
         if seen.bytes > 0 { relay.spend(usage) }
-        if error is Diverged { return .brokenOff(failure.error, .success) }
+        if error is Diverged { return .brokenOff(failure.error, cause: failure) }
         guard relay.isShown else { return .failed(failure) }
         let broken = TargetFailure.brokenStream(one.target, failure.error.message)
-        guard relay.canGoOn else { return .brokenOff(broken, failure.outcome) }
+        guard relay.canGoOn else { return .brokenOff(broken, cause: failure) }
         return .failed(failure)
     }
 
     /// Nobody waits for the answer any more; what was seen of it has its price all the same.
     private func leave(_ error: CallError) -> TryOutcome<Void> {
         if seen.bytes > 0 || decoder.meta.usage != nil { relay.spend(usage) }
-        return .brokenOff(error, .neutral)
+        return .brokenOff(error, cause: TargetFailure(.cancelled, error))
     }
 
     private func failure(of error: any Error) -> TargetFailure {
@@ -142,7 +142,7 @@ package final class EventPump {
         case let failure as TargetFailure: return failure
         case DecodeFault.provider(let provider): return provider.failure(one.target)
         case DecodeFault.malformed(let what): return .broken(one.target, what)
-        case is Diverged: return TargetFailure(.broken, TargetFailure.diverged(one.target))
+        case is Diverged: return TargetFailure(.broken, TargetFailure.diverged(one.target), outcome: .success)
         case let error as CallError: return .exchange(error, one)
         case is CancellationError: return TargetFailure(.cancelled, CallError(.cancelled, message: "the caller left"))
         default: return .broken(one.target, "could not be understood")

@@ -43,8 +43,8 @@ package enum TryOutcome<Value: Sendable>: Sendable {
     case answered(Value)
     /// Nothing reached the caller: something else may be tried.
     indirect case failed(TargetFailure)
-    /// Part of the answer reached the caller: nothing else may be tried.
-    indirect case brokenOff(CallError, CircuitBreaker.Outcome)
+    /// Part of the answer reached the caller: nothing else may be tried. What the caller is told, and why.
+    indirect case brokenOff(CallError, cause: TargetFailure)
 }
 
 /// No target gave an answer.
@@ -97,14 +97,18 @@ package final class TryProgress {
 
     fileprivate var degraded: [String] { missing.contains("credentials") ? ["credentials"] : [] }
 
-    fileprivate func skip(_ target: Target, wait: Duration) {
-        self.wait = min(self.wait ?? wait, wait)
+    /// The target is not asked.
+    package func skip(_ target: Target, _ hindrance: Hindrance) {
         if !missing.contains(target.provider) { missing.append(target.provider) }
-    }
-
-    fileprivate func skip(_ target: Target) {
-        disabled.append(target.label)
-        if !missing.contains(target.provider) { missing.append(target.provider) }
+        switch hindrance {
+        case .disabled: disabled.append(target.label)
+        case .account(let refusal):
+            wait = min(wait ?? refusal.wait, refusal.wait)
+            account = (target.provider, refusal.cause)
+        case .breaker(let probe):
+            wait = min(wait ?? probe, probe)
+            isBreakerOpen = true
+        }
     }
 
     fileprivate func note(_ failure: TargetFailure, _ target: Target) {
@@ -186,7 +190,7 @@ package final class Failover: Sendable {
         /// - Parameter clientRetries: how often the client's SDK has tried before.
         package init(
             _ route: Route, deadline: RequestDeadline, clientRetries: Int, catalog: ModelCatalog = .builtin,
-            requestID: String = ""
+            requestID: String
         ) {
             self.route = route
             self.catalog = catalog
@@ -196,14 +200,11 @@ package final class Failover: Sendable {
         }
     }
 
-    /// All targets of a route.
+    /// All targets of the plan's route.
     /// - Throws: `AllFailed`; `CallError` when a try broke off after its first event.
-    package func run<Value: Sendable>(
-        _ route: Route, deadline: RequestDeadline, clientRetries: Int, _ attempt: (Try) async -> TryOutcome<Value>
-    ) async throws -> Value {
+    package func run<Value: Sendable>(_ plan: Plan, _ attempt: (Try) async -> TryOutcome<Value>) async throws -> Value {
         let progress = TryProgress()
-        let plan = Plan(route, deadline: deadline, clientRetries: clientRetries)
-        if let value = try await run(plan, route.targets[...], progress, attempt) { return value }
+        if let value = try await run(plan, plan.route.targets[...], progress, attempt) { return value }
         throw progress.allFailed
     }
 
@@ -223,21 +224,30 @@ package final class Failover: Sendable {
 
     /// After a context that was too small only a larger one will do.
     private func isLargeEnough(_ target: Target, _ catalog: ModelCatalog, _ progress: TryProgress) -> Bool {
-        guard let least = progress.contextAbove else { return true }
-        return catalog.facts(target.model).contextWindow.map { $0 > least } ?? false
+        progress.contextAbove.map { Self.isLarger(target, than: $0, catalog) } ?? true
     }
+
+    /// Whether the context of `target` is known to be larger than one of so many tokens.
+    package static func isLarger(_ target: Target, than context: Int, _ catalog: ModelCatalog) -> Bool {
+        catalog.facts(target.model).contextWindow.map { $0 > context } ?? false
+    }
+
+    /// The context that a request is too long for when `target` says so.
+    package static func context(of target: Target, _ catalog: ModelCatalog) -> Int {
+        catalog.facts(target.model).contextWindow ?? assumedContext
+    }
+
+    private var gate: TargetGate { TargetGate(breakers: breakers, cooldowns: cooldowns, switches: switches) }
 
     /// Leave to make one try; must be ended.
     private final class Leave: Sendable {
         let one: Try
-        let breaker: CircuitBreaker.Permit
-        let account: CredentialCooldowns.Permit
+        let permit: TargetGate.Permit
         let began: MonotonicTime
 
-        init(_ one: Try, _ breaker: CircuitBreaker.Permit, _ account: CredentialCooldowns.Permit, began: MonotonicTime) {
+        init(_ one: Try, _ permit: TargetGate.Permit, began: MonotonicTime) {
             self.one = one
-            self.breaker = breaker
-            self.account = account
+            self.permit = permit
             self.began = began
         }
     }
@@ -245,24 +255,12 @@ package final class Failover: Sendable {
     /// - Returns: nil when the target is to be left alone now.
     @inline(never)
     private func begin(_ target: Target, _ plan: Plan, _ progress: TryProgress) -> Leave? {
-        let now = MonotonicTime.now()
-        let account: CredentialCooldowns.Permit
-        switch cooldowns.admit(target.destination, now: now) {
-        case .failure(let refusal):
-            progress.skip(target, wait: refusal.wait)
-            progress.account = (target.provider, refusal.cause)
-            return nil
-        case .success(let permit): account = permit
-        }
-        switch breakers.admit(target, now: now) {
-        case .permit(let permit):
+        switch gate.admit(target, now: .now()) {
+        case .success(let permit):
             progress.tries += 1
-            return Leave(Try(plan, target, progress), permit, account, began: .now())
-        case .rejected(let wait):
-            // The account's probe was not used: it goes back without a verdict.
-            cooldowns.record(target.destination, account, .unused, now: now)
-            progress.skip(target, wait: wait)
-            progress.isBreakerOpen = true
+            return Leave(Try(plan, target, progress), permit, began: .now())
+        case .failure(let hindrance):
+            progress.skip(target, hindrance)
             return nil
         }
     }
@@ -270,10 +268,6 @@ package final class Failover: Sendable {
     private func runTarget<Value: Sendable>(
         _ target: Target, _ plan: Plan, _ progress: TryProgress, _ attempt: (Try) async -> TryOutcome<Value>
     ) async throws -> Value? {
-        if switches.isDisabled(target.label) {
-            progress.skip(target)
-            return nil
-        }
         var triesOfTarget = 0
         while let leave = begin(target, plan, progress) {
             triesOfTarget += 1
@@ -299,24 +293,22 @@ package final class Failover: Sendable {
         metrics.attempt(target, outcome, took: now - leave.began)
         switch outcome {
         case .answered:
-            breakers.record(target, leave.breaker, .success, now: now)
-            cooldowns.record(target.destination, leave.account, nil, now: now)
+            breakers.record(target, leave.permit.breaker, .success, now: now)
+            cooldowns.record(target.destination, leave.permit.account, nil, now: now)
             return nil
-        case .brokenOff(let error, let verdict):
-            breakers.record(target, leave.breaker, verdict, now: now)
+        case .brokenOff(let error, let cause):
+            breakers.record(target, leave.permit.breaker, cause.outcome, now: now)
+            cooldowns.record(target.destination, leave.permit.account, cause, now: now)
             progress.failed = target
-            if verdict == .failure {
-                let broken = TargetFailure(.broken, error)
-                journal?.note(broken, target, requestID: plan.requestID, number: leave.one.number, now: now)
-            }
-            cooldowns.record(target.destination, leave.account, .unused, now: now)
+            let place = FailureJournal.Place(plan.requestID, try: leave.one.number, isBroken: true)
+            journal?.note(cause, target, place, now: now)
             throw error
         case .failed(let failure):
-            breakers.record(target, leave.breaker, failure.outcome, now: now)
-            cooldowns.record(target.destination, leave.account, failure, now: now)
+            breakers.record(target, leave.permit.breaker, failure.outcome, now: now)
+            cooldowns.record(target.destination, leave.permit.account, failure, now: now)
             if failure.kind == .credentials || failure.kind == .unsupported { progress.tries -= 1 }
             progress.note(failure, target)
-            journal?.note(failure, target, requestID: plan.requestID, number: leave.one.number, now: now)
+            journal?.note(failure, target, .init(plan.requestID, try: leave.one.number), now: now)
             return next(after: failure, target, triesOfTarget, plan, progress, now: now)
         }
     }
@@ -333,15 +325,9 @@ package final class Failover: Sendable {
         case .again(let wait): return wait
         case .nextTarget: return nil
         case .largerContext:
-            progress.contextAbove = max(
-                progress.contextAbove ?? 0, plan.catalog.facts(target.model).contextWindow ?? Self.assumedContext)
+            progress.contextAbove = max(progress.contextAbove ?? 0, Self.context(of: target, plan.catalog))
         case .giveUp: progress.isOver = true
         }
         return nil
     }
-}
-
-extension TargetFailure {
-    /// The leave to ask was not used.
-    fileprivate static let unused = TargetFailure(.cancelled, CallError(.cancelled, message: "nothing was asked"))
 }

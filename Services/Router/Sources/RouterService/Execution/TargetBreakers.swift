@@ -45,6 +45,13 @@ package final class TargetBreakers: Sendable {
         }
     }
 
+    /// How long `admit` would refuse the target; changes nothing. nil: it would not.
+    package func wait(_ target: Target, now: MonotonicTime) -> Duration? {
+        guard var copy = state.withLock({ state in state.breakers[state.name(of: target)] }) else { return nil }
+        guard case .rejected(let wait) = copy.admit(now: now) else { return nil }
+        return wait
+    }
+
     package func record(_ target: Target, _ permit: CircuitBreaker.Permit, _ outcome: CircuitBreaker.Outcome, now: MonotonicTime)
     {
         state.withLock { state in

@@ -26,8 +26,11 @@ package struct ModerationExecution: Sendable {
         }
         let route = try ModerationRoute.find(request.model, settings)
         let deadline = RequestDeadline(caller: call.deadline, total: route.timeouts.total, now: .now())
+        let plan = Failover.Plan(
+            route, deadline: deadline, clientRetries: 0, catalog: settings.accounting.catalog,
+            requestID: call.metadata.requestID)
         do {
-            return try await failover.run(route, deadline: deadline, clientRetries: 0) { one in
+            return try await failover.run(plan) { one in
                 let watchdog = Watchdog(eventLoop: failover.eventLoop, limit: one.route.timeouts.firstToken)
                 let outcome = await attempt(body, one, call.metadata, watchdog)
                 guard case .answered(var reply) = outcome else { return outcome }
