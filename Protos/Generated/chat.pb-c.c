@@ -1237,7 +1237,8 @@ static const int64_t bulkhead__chat__usage__audio_input_tokens__default_value = 
 static const int64_t bulkhead__chat__usage__audio_output_tokens__default_value = 0ll;
 static const int64_t bulkhead__chat__usage__image_input_tokens__default_value = 0ll;
 static const int64_t bulkhead__chat__usage__image_output_tokens__default_value = 0ll;
-static const ProtobufCFieldDescriptor bulkhead__chat__usage__field_descriptors[15] =
+static const int64_t bulkhead__chat__usage__cached_audio_input_tokens__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__chat__usage__field_descriptors[16] =
 {
   {
     "input_tokens",
@@ -1419,6 +1420,18 @@ static const ProtobufCFieldDescriptor bulkhead__chat__usage__field_descriptors[1
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cached_audio_input_tokens",
+    16,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Chat__Usage, has_cached_audio_input_tokens),
+    offsetof(Bulkhead__Chat__Usage, cached_audio_input_tokens),
+    NULL,
+    &bulkhead__chat__usage__cached_audio_input_tokens__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__chat__usage__field_indices_by_name[] = {
   13,   /* field[13] = accepted_prediction_tokens */
@@ -1426,6 +1439,7 @@ static const unsigned bulkhead__chat__usage__field_indices_by_name[] = {
   9,   /* field[9] = audio_output_tokens */
   7,   /* field[7] = cache_creation_1h_input_tokens */
   3,   /* field[3] = cache_creation_input_tokens */
+  15,   /* field[15] = cached_audio_input_tokens */
   2,   /* field[2] = cached_input_tokens */
   5,   /* field[5] = cost_nanousd */
   6,   /* field[6] = estimated */
@@ -1440,7 +1454,7 @@ static const unsigned bulkhead__chat__usage__field_indices_by_name[] = {
 static const ProtobufCIntRange bulkhead__chat__usage__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor bulkhead__chat__usage__descriptor =
 {
@@ -1450,7 +1464,7 @@ const ProtobufCMessageDescriptor bulkhead__chat__usage__descriptor =
   "Bulkhead__Chat__Usage",
   "bulkhead.chat",
   sizeof(Bulkhead__Chat__Usage),
-  15,
+  16,
   bulkhead__chat__usage__field_descriptors,
   bulkhead__chat__usage__field_indices_by_name,
   1,  bulkhead__chat__usage__number_ranges,

@@ -456,10 +456,15 @@ struct  Bulkhead__Chat__Usage
   int64_t accepted_prediction_tokens;
   protobuf_c_boolean has_rejected_prediction_tokens;
   int64_t rejected_prediction_tokens;
+  /*
+   * The share of `cached_input_tokens` that is sound; it is in `audio_input_tokens` too.
+   */
+  protobuf_c_boolean has_cached_audio_input_tokens;
+  int64_t cached_audio_input_tokens;
 };
 #define BULKHEAD__CHAT__USAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__chat__usage__descriptor) \
-    , 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, 0 }
+    , 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, 0, 0, 0ll }
 
 
 struct  Bulkhead__Chat__ChatEvent

@@ -946,9 +946,11 @@ package enum ChatAPI {
         package var acceptedPredictionTokens: Int?
         /// `rejected_prediction_tokens` of the message.
         package var rejectedPredictionTokens: Int?
+        /// The share of `cached_input_tokens` that is sound; it is in `audio_input_tokens` too.
+        package var cachedAudioInputTokens: Int
 
         /// A message with the given fields, the others at their defaults.
-        package init(inputTokens: Int = 0, outputTokens: Int = 0, cachedInputTokens: Int = 0, cacheCreationInputTokens: Int = 0, reasoningTokens: Int = 0, costNanousd: Int? = nil, estimated: Bool = false, cacheCreation1hInputTokens: Int = 0, audioInputTokens: Int = 0, audioOutputTokens: Int = 0, imageInputTokens: Int = 0, imageOutputTokens: Int = 0, savedNanousd: Int? = nil, acceptedPredictionTokens: Int? = nil, rejectedPredictionTokens: Int? = nil) {
+        package init(inputTokens: Int = 0, outputTokens: Int = 0, cachedInputTokens: Int = 0, cacheCreationInputTokens: Int = 0, reasoningTokens: Int = 0, costNanousd: Int? = nil, estimated: Bool = false, cacheCreation1hInputTokens: Int = 0, audioInputTokens: Int = 0, audioOutputTokens: Int = 0, imageInputTokens: Int = 0, imageOutputTokens: Int = 0, savedNanousd: Int? = nil, acceptedPredictionTokens: Int? = nil, rejectedPredictionTokens: Int? = nil, cachedAudioInputTokens: Int = 0) {
             self.inputTokens = inputTokens
             self.outputTokens = outputTokens
             self.cachedInputTokens = cachedInputTokens
@@ -964,6 +966,7 @@ package enum ChatAPI {
             self.savedNanousd = savedNanousd
             self.acceptedPredictionTokens = acceptedPredictionTokens
             self.rejectedPredictionTokens = rejectedPredictionTokens
+            self.cachedAudioInputTokens = cachedAudioInputTokens
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -1032,6 +1035,10 @@ package enum ChatAPI {
                 wire.pointee.has_rejected_prediction_tokens = 1
                 wire.pointee.rejected_prediction_tokens = Int64(rejectedPredictionTokens)
             }
+            if cachedAudioInputTokens != 0 {
+                wire.pointee.has_cached_audio_input_tokens = 1
+                wire.pointee.cached_audio_input_tokens = Int64(cachedAudioInputTokens)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Chat__Usage>) throws {
@@ -1050,6 +1057,7 @@ package enum ChatAPI {
             savedNanousd = wire.pointee.has_saved_nanousd != 0 ? Int(wire.pointee.saved_nanousd) : nil
             acceptedPredictionTokens = wire.pointee.has_accepted_prediction_tokens != 0 ? Int(wire.pointee.accepted_prediction_tokens) : nil
             rejectedPredictionTokens = wire.pointee.has_rejected_prediction_tokens != 0 ? Int(wire.pointee.rejected_prediction_tokens) : nil
+            cachedAudioInputTokens = wire.pointee.has_cached_audio_input_tokens != 0 ? Int(wire.pointee.cached_audio_input_tokens) : 0
         }
     }
 

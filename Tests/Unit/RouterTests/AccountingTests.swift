@@ -1,4 +1,5 @@
 import BulkheadAPI
+import BulkheadJSON
 import BulkheadObservability
 import BulkheadTokens
 import Logging
@@ -124,6 +125,27 @@ struct UnknownPriceTests {
         for _ in 0 ..< 3 { #expect(books.cost(.init(inputTokens: 1), model: "nobody-knows") == nil) }
         #expect(books.cost(.init(inputTokens: 1), model: "gpt-5-mini") == 250)
         #expect(series(registry) == [#"bulkhead_router_unknown_price_total{service="router",model="nobody-knows"} 3"#])
+    }
+
+    @Test("an answer of a tariff without a known price is told with the tariff")
+    func tier() {
+        let registry = MetricsRegistry(service: "router")
+        #expect(accounting(registry).cost(.init(inputTokens: 1), model: "gpt-5-pro", tier: "flex") == nil)
+        #expect(series(registry) == [#"bulkhead_router_unknown_price_total{service="router",model="gpt-5-pro (flex)"} 1"#])
+    }
+
+    @Test("a moderation is counted here, costs nothing at OpenAI, and has no cost where no price is known")
+    func moderation() {
+        func usage(_ model: String, _ input: JSON) -> ChatAPI.Usage {
+            accounting(MetricsRegistry(service: "router")).usage(
+                moderating: input, target: Target(provider: "p", destination: "d", dialect: .openai, model: model))
+        }
+        for model in ["omni-moderation-latest", "omni-moderation-2024-09-26", "text-moderation-007", "text-moderation-stable"] {
+            #expect(usage(model, "12345678").costNanousd == 0)
+        }
+        let told = usage("our-own", ["1234", "12345678"])
+        #expect(told.costNanousd == nil && told.inputTokens == 3 && told.estimated)
+        #expect(usage("x", [["type": "text", "text": "1234"], ["type": "image_url", "image_url": [:]]]).inputTokens == 766)
     }
 
     @Test("names of the clients' choice cannot make series without end")

@@ -94,6 +94,13 @@ struct CostTests {
             "Gemini hears and sees", "models/gemini-2.5-flash",
             .init(inputTokens: 500, audioInputTokens: 100, imageInputTokens: 258), 142 * 300 + 100_000 + 258 * 300),
         Bill(
+            "Gemini with cached sound", "gemini-2.5-flash",
+            .init(inputTokens: 500, cachedInputTokens: 300, audioInputTokens: 250, cachedAudioInputTokens: 200),
+            150 * 300 + 100 * 30 + 200 * 100 + 50 * 1000),
+        Bill(
+            "Gemini with cached sound that costs as much as text", "gemini-2.5-pro",
+            .init(inputTokens: 100, cachedInputTokens: 100, audioInputTokens: 100, cachedAudioInputTokens: 100), 12_500),
+        Bill(
             "Gemini above its border", "gemini-2.5-pro",
             .init(inputTokens: 250_000, outputTokens: 1000, cachedInputTokens: 100_000),
             150_000 * 2500 + 100_000 * 250 + 15_000_000),
@@ -122,6 +129,30 @@ struct CostTests {
         #expect(ModelCatalog.builtin.price(bill.model, at: day)?.cost(bill.usage) == bill.nano)
     }
 
+    /// 10 tokens in, 4 of them cached, and 10 out.
+    private static let tariffs: [(model: String, tier: String?, nano: Int?)] = [
+        ("gpt-5-mini", nil, 21_600), ("gpt-5-mini", "default", 21_600), ("gpt-5-mini", "auto", 21_600),
+        ("gpt-5-mini", "scale", 21_600), ("gpt-5-mini-2025-08-07", "standard", 21_600), ("gpt-5-mini", "flex", 10_800),
+        ("gpt-5-mini", "priority", 6 * 450 + 4 * 45 + 36_000), ("gpt-5-mini", "Priority", 6 * 450 + 4 * 45 + 36_000),
+        ("gpt-5-pro", "flex", nil), ("gpt-5-mini", "unheard-of", nil), ("claude-haiku-4-5", "standard", 56_400),
+        ("claude-haiku-4-5", "batch", 28_200), ("claude-haiku-4-5", "priority", nil), ("nobody-knows", "flex", nil),
+        ("o3-2025-04-16", "flex", 6 * 1000 + 4 * 250 + 40_000),
+    ]
+
+    @Test("an answer of another tariff costs that tariff's price, and has none when it is not known", arguments: tariffs)
+    func tiers(model: String, tier: String?, nano: Int?) throws {
+        let day = try #require(CalendarDay.seconds("2026-01-31"))
+        let usage = ChatAPI.Usage(inputTokens: 10, outputTokens: 10, cachedInputTokens: 4)
+        #expect(ModelCatalog.builtin.price(model, at: day, tier: tier)?.cost(usage) == nano)
+    }
+
+    @Test("what an operator pays holds for every tariff")
+    func ownPrice() {
+        let own = DatedPrice(TokenPrice(TokenRates(input: 1000, output: 2000)), isForEveryTier: true)
+        let catalog = ModelCatalog(overrides: [ModelOverride(model: "gpt-5-mini", price: own)])
+        #expect(catalog.price("gpt-5-mini", at: 0, tier: "priority")?.input == 1000)
+    }
+
     @Test("fractions of a nano-dollar are rounded once, at the end")
     func rounding() {
         let price = TokenPrice(TokenRates(input: 37_500, output: 150))
@@ -138,11 +169,13 @@ struct CostTests {
         let usage = ChatAPI.Usage(
             inputTokens: number(), outputTokens: number(), cachedInputTokens: number(), cacheCreationInputTokens: number(),
             reasoningTokens: number(), cacheCreation1hInputTokens: number(), audioInputTokens: number(),
-            audioOutputTokens: number(), imageInputTokens: number(), imageOutputTokens: number())
+            audioOutputTokens: number(), imageInputTokens: number(), imageOutputTokens: number(),
+            cachedAudioInputTokens: number())
         let buckets = TokenBuckets(usage)
         #expect(buckets.inputTotal == max(0, usage.inputTokens) && buckets.outputTotal == max(0, usage.outputTokens))
         let all = [
-            buckets.input, buckets.cachedInput, buckets.cacheWrite, buckets.cacheWrite1h, buckets.audioInput, buckets.imageInput,
+            buckets.input, buckets.cachedInput, buckets.cachedAudioInput, buckets.cacheWrite, buckets.cacheWrite1h,
+            buckets.audioInput, buckets.imageInput,
             buckets.output, buckets.reasoning, buckets.audioOutput, buckets.imageOutput,
         ]
         #expect(all.allSatisfy { $0 >= 0 })

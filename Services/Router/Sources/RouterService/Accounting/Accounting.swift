@@ -25,8 +25,9 @@ package struct Accounting: Sendable {
     /// - Parameters:
     ///   - reported: what the provider said so far.
     ///   - answer: what was seen of the answer.
+    ///   - tier: the tariff it was served with, as the provider told it.
     package func usage(
-        reported: ChatAPI.Usage?, for chat: ChatAPI.ChatRequest, answer: AnswerText, target: Target
+        reported: ChatAPI.Usage?, for chat: ChatAPI.ChatRequest, answer: AnswerText, target: Target, tier: String? = nil
     ) -> ChatAPI.Usage {
         var usage = reported.flatMap(Self.believed) ?? ChatAPI.Usage()
         // Found out where it is needed only: most providers report everything.
@@ -44,7 +45,7 @@ package struct Accounting: Sendable {
                 usage.estimated = true
             }
         }
-        usage.costNanousd = cost(usage, model: target.model)
+        usage.costNanousd = cost(usage, model: target.model, tier: tier)
         return usage
     }
 
@@ -58,17 +59,16 @@ package struct Accounting: Sendable {
     }
 
     /// Nano-dollars for `usage` of the provider's model; nil, and noted, when its price is not known.
-    package func cost(_ usage: ChatAPI.Usage, model: String) -> Int? {
+    package func cost(_ usage: ChatAPI.Usage, model: String, tier: String? = nil) -> Int? {
         let now = now()
-        let cost = catalog.price(model, at: now)?.cost(usage)
-        if cost == nil, usage.inputTokens > 0 || usage.outputTokens > 0 { unpriced.note(model, now: now) }
+        let cost = catalog.price(model, at: now, tier: tier)?.cost(usage)
+        if cost == nil, usage.inputTokens > 0 || usage.outputTokens > 0 {
+            // A model whose standard price is known is told with the tariff that has none.
+            unpriced.note(TierTable.charged(tier).map { "\(model) (\($0))" } ?? model, now: now)
+        }
         return cost
     }
 
-    /// `reply` with its cost; texts are counted here when the provider did not.
-    package func charged(_ reply: RouterAPI.EmbedReply, for request: RouterAPI.EmbedRequest, target: Target)
-        -> RouterAPI.EmbedReply
-    {
     /// What a moderation of `input` (a text, texts or parts) is charged; its answer tells no tokens.
     package func usage(moderating input: JSON?, target: Target) -> ChatAPI.Usage {
         let parts = input?.array ?? [input].compactMap { $0 }
@@ -80,6 +80,10 @@ package struct Accounting: Sendable {
         return usage
     }
 
+    /// `reply` with its cost; texts are counted here when the provider did not.
+    package func charged(_ reply: RouterAPI.EmbedReply, for request: RouterAPI.EmbedRequest, target: Target)
+        -> RouterAPI.EmbedReply
+    {
         var charged = reply
         if reply.inputTokens <= 0 {
             charged.inputTokens = counter.estimate(request.inputs, TokenVocabulary.of(target.model))

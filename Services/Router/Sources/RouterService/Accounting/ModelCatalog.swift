@@ -26,10 +26,12 @@ package struct ModelCatalog: Sendable {
     package func facts(_ model: String) -> ModelFacts { known(model).entry?.facts ?? ModelFacts() }
 
     /// The price of `model` at a time; nil when it is not known.
-    /// - Parameter seconds: since 1970.
-    package func price(_ model: String, at seconds: Int) -> TokenPrice? {
+    /// - Parameters:
+    ///   - seconds: since 1970.
+    ///   - tier: the tariff, as the provider told it; nil for the standard one.
+    package func price(_ model: String, at seconds: Int, tier: String? = nil) -> TokenPrice? {
         let known = known(model)
-        guard let entry = known.entry, let price = entry.price(at: seconds) else { return nil }
+        guard let entry = known.entry, let price = entry.price(at: seconds, tier: TierTable.charged(tier)) else { return nil }
         return known.isRegional && entry.hasRegionalPremium ? price.scaled(11, over: 10) : price
     }
 

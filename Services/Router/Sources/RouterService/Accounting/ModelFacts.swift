@@ -37,10 +37,13 @@ package struct DatedPrice: Sendable, Equatable {
     /// Seconds since 1970; 0: from the beginning.
     package var effective: Int
     package var price: TokenPrice
+    /// It is what is paid whatever the tariff: an operator's own.
+    package var isForEveryTier: Bool
 
-    package init(_ price: TokenPrice, effective: Int = 0) {
+    package init(_ price: TokenPrice, effective: Int = 0, isForEveryTier: Bool = false) {
         self.price = price
         self.effective = effective
+        self.isForEveryTier = isForEveryTier
     }
 }
 
@@ -51,6 +54,8 @@ package struct ModelEntry: Sendable, Equatable {
     package var prices: [DatedPrice]
     /// Anthropic's rule from Claude 4.5 on: endpoints of clouds that stay in a region cost a tenth more than the global ones.
     package var hasRegionalPremium: Bool
+    /// Other tariffs than the standard one, by name; one that is not here has no known price.
+    package var tiers: [String: TierPrice] = [:]
 
     package init(_ facts: ModelFacts = ModelFacts(), prices: [DatedPrice] = [], hasRegionalPremium: Bool = false) {
         self.facts = facts
@@ -58,6 +63,15 @@ package struct ModelEntry: Sendable, Equatable {
         self.hasRegionalPremium = hasRegionalPremium
     }
 
-    /// The price in force at a time; nil when there is none yet.
-    package func price(at seconds: Int) -> TokenPrice? { prices.last { $0.effective <= seconds }?.price }
+    /// The price in force at a time; nil when there is none yet, or none is known for the tariff.
+    /// - Parameter tier: nil for the standard one.
+    package func price(at seconds: Int, tier: String? = nil) -> TokenPrice? {
+        guard let dated = prices.last(where: { $0.effective <= seconds }) else { return nil }
+        guard let tier, !dated.isForEveryTier else { return dated.price }
+        switch tiers[tier] {
+        case nil: return nil
+        case .share(let part, let whole): return dated.price.scaled(part, over: whole)
+        case .rates(let rates): return TokenPrice(rates)
+        }
+    }
 }

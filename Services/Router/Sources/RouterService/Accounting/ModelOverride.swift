@@ -49,8 +49,10 @@ package struct ModelOverride: Sendable, Equatable {
             prices = prices.filter { $0.effective < price.effective } + [price]
         }
         // A price of the operator's is what he pays, wherever the model runs.
-        return ModelEntry(
+        var applied = ModelEntry(
             facts.filled(from: entry.facts), prices: prices, hasRegionalPremium: price == nil && entry.hasRegionalPremium)
+        applied.tiers = entry.tiers
+        return applied
     }
 
     private static func flag(_ key: String, _ section: ConfigSection) -> Bool? {
@@ -71,7 +73,7 @@ package struct ModelOverride: Sendable, Equatable {
             input: input, output: rate("output") ?? 0, cachedInput: rate("cached_input"), cacheWrite: write,
             // What is kept for an hour costs Anthropic's customers 2 against 1.25 times the input.
             cacheWrite1h: write.map { $0 * 8 / 5 }, audioInput: input, audioOutput: rate("output"), imageOutput: rate("output"))
-        return DatedPrice(TokenPrice(rates), effective: effective(section))
+        return DatedPrice(TokenPrice(rates), effective: effective(section), isForEveryTier: true)
     }
 
     private static func effective(_ section: ConfigSection) -> Int {

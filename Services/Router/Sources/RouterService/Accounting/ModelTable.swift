@@ -4,21 +4,21 @@
 //   Google     ai.google.dev/gemini-api/docs/pricing, ai.google.dev/gemini-api/docs/models
 //   Amazon     docs.aws.amazon.com/nova/latest/userguide/what-is-nova.html
 // Prices and limits are facts the publishers state for everyone; no database of others was copied, and this file has the licence
-// of the product. Standard tariff only: no batch, flex, priority or provisioned tariffs, no fees per call of a server-side tool.
+// of the product. Standard tariffs here, others in TierTable.swift; no fees per call of a server-side tool.
 // A model that is not here has no price: none is better than a wrong one. `router.model_info` adds and corrects.
 
 /// The built-in table by name; versions of a name (a date, a revision, `latest`) need no entry of their own.
 enum ModelTable {
     static let entries = Dictionary(
-        (openAI + anthropic + google + amazon + own).flatMap { row in row.names.map { ($0, row.entry) } },
+        (openAI + anthropic + google + amazon + own).flatMap { row in
+            row.names.map { name in
+                var entry = row.entry
+                entry.tiers = TierTable.tiers(of: name)
+                return (name, entry)
+            }
+        },
         uniquingKeysWith: { first, _ in first })
 
-    /// Names of one model, and what is known of it.
-    private typealias Row = (names: [String], entry: ModelEntry)
-
-    /// Thousandths of a dollar per million tokens, hence nano-dollars per token: $1.25 per million is 1250.
-    private static func rates(_ input: Int, _ output: Int, cached: Int? = nil, audio: (Int, Int?)? = nil, images: Int? = nil)
-        -> TokenRates
     /// Names under which a publisher's models can be asked for. What stands for a family in the table (`claude-3-7-sonnet`) is
     /// none: its members have a date or `latest` at the end.
     static let names = Set(entries.keys.map { families[$0] ?? $0 }).filter { !$0.isEmpty }.sorted()
@@ -33,7 +33,13 @@ enum ModelTable {
         "omni-moderation": "omni-moderation-latest", "text-moderation": "text-moderation-latest",
     ]
 
-    {
+    /// Names of one model, and what is known of it.
+    private typealias Row = (names: [String], entry: ModelEntry)
+
+    /// Thousandths of a dollar per million tokens, hence nano-dollars per token: $1.25 per million is 1250.
+    static func rates(
+        _ input: Int, _ output: Int, cached: Int? = nil, audio: (Int, Int?)? = nil, cachedAudio: Int? = nil, images: Int? = nil
+    ) -> TokenRates {
         TokenRates(
             input: input * 1000, output: output * 1000, cachedInput: cached.map { $0 * 1000 },
             audioInput: audio.map { $0.0 * 1000 }, cachedAudioInput: cachedAudio.map { $0 * 1000 },
@@ -140,6 +146,16 @@ extension ModelTable {
         ]
     }
 
+    /// "The moderations endpoint is free to use" (platform.openai.com/docs/guides/moderation).
+    private static var moderations: [Row] {
+        [
+            (
+                ["omni-moderation", "text-moderation", "text-moderation-stable", "text-moderation-007"],
+                ModelEntry(ModelFacts(), prices: always(rates(0, 0)))
+            )
+        ]
+    }
+
     private static var embeddings: [Row] {
         [
             embedding("text-embedding-3-small", 20), embedding("text-embedding-3-large", 130),
@@ -207,7 +223,7 @@ extension ModelTable {
                 prices: always(
                     rates(2000, 12_000, cached: 200, audio: (2000, nil)),
                     above(200_000, rates(4000, 18_000, cached: 400, audio: (4000, nil))))),
-            gemini("gemini-3-flash-preview", prices: always(rates(500, 3000, cached: 50, audio: (1000, nil)))),
+            gemini("gemini-3-flash-preview", prices: always(rates(500, 3000, cached: 50, audio: (1000, nil), cachedAudio: 100))),
             gemini(
                 "gemini-2.5-pro",
                 prices: always(
@@ -215,13 +231,13 @@ extension ModelTable {
                     above(200_000, rates(2500, 15_000, cached: 250, audio: (2500, nil))))),
             gemini(
                 "gemini-2.5-flash", "gemini-2.5-flash-preview",
-                prices: [since("2025-06-17", rates(300, 2500, cached: 30, audio: (1000, nil)))]),
+                prices: [since("2025-06-17", rates(300, 2500, cached: 30, audio: (1000, nil), cachedAudio: 100))]),
             gemini(
                 "gemini-2.5-flash-lite", "gemini-2.5-flash-lite-preview",
-                prices: always(rates(100, 400, cached: 10, audio: (300, nil)))),
+                prices: always(rates(100, 400, cached: 10, audio: (300, nil), cachedAudio: 30))),
             gemini(
                 "gemini-2.0-flash", output: 8192, reasons: false,
-                prices: always(rates(100, 400, cached: 25, audio: (700, nil)))),
+                prices: always(rates(100, 400, cached: 25, audio: (700, nil), cachedAudio: 175))),
             gemini("gemini-2.0-flash-lite", output: 8192, reasons: false, prices: always(rates(75, 300, audio: (75, nil)))),
             (["gemini-embedding-001"], ModelEntry(ModelFacts(contextWindow: 2048), prices: always(rates(150, 0)))),
         ]

@@ -4,10 +4,12 @@ import BulkheadAPI
 ///
 /// On the wire totals include their shares (`input_tokens` has cached ones, `output_tokens` has reasoning), and providers make
 /// mistakes in both. So each share takes at most what is left of its total, and nothing is negative: the buckets of a side
-/// always add up to its total. Shares that may overlap (cached sound) count as the first of the order below.
+/// always add up to its total. Shares that may overlap (cached sound whose provider does not tell it apart) count as the first of
+/// the order below.
 package struct TokenBuckets: Sendable, Equatable {
     package var input = 0
     package var cachedInput = 0
+    package var cachedAudioInput = 0
     package var cacheWrite = 0
     package var cacheWrite1h = 0
     package var audioInput = 0
@@ -22,11 +24,13 @@ package struct TokenBuckets: Sendable, Equatable {
 
     package init(_ usage: ChatAPI.Usage) {
         var left = min(max(0, usage.inputTokens), Self.maximum)
-        cachedInput = Self.take(usage.cachedInputTokens, from: &left)
+        var cached = Self.take(usage.cachedInputTokens, from: &left)
+        cachedAudioInput = Self.take(usage.cachedAudioInputTokens, from: &cached)
+        cachedInput = cached
         var written = Self.take(usage.cacheCreationInputTokens, from: &left)
         cacheWrite1h = Self.take(usage.cacheCreation1hInputTokens, from: &written)
         cacheWrite = written
-        audioInput = Self.take(usage.audioInputTokens, from: &left)
+        audioInput = Self.take(max(0, usage.audioInputTokens) - cachedAudioInput, from: &left)
         imageInput = Self.take(usage.imageInputTokens, from: &left)
         input = left
         left = min(max(0, usage.outputTokens), Self.maximum)
@@ -42,13 +46,14 @@ package struct TokenBuckets: Sendable, Equatable {
         return taken
     }
 
-    package var inputTotal: Int { input + cachedInput + cacheWrite + cacheWrite1h + audioInput + imageInput }
+    package var inputTotal: Int { input + cachedInput + cachedAudioInput + cacheWrite + cacheWrite1h + audioInput + imageInput }
     package var outputTotal: Int { output + reasoning + audioOutput + imageOutput }
 
     /// Every bucket with its rate.
     func priced(with rates: TokenRates) -> [(tokens: Int, rate: Int?)] {
         [
-            (input, rates.input), (cachedInput, rates.cachedInput), (cacheWrite, rates.cacheWrite),
+            (input, rates.input), (cachedInput, rates.cachedInput), (cachedAudioInput, rates.cachedAudioInput),
+            (cacheWrite, rates.cacheWrite),
             (cacheWrite1h, rates.cacheWrite1h), (audioInput, rates.audioInput), (imageInput, rates.imageInput),
             (output, rates.output), (reasoning, rates.reasoning), (audioOutput, rates.audioOutput),
             (imageOutput, rates.imageOutput),

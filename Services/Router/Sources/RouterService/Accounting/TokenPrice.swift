@@ -13,6 +13,8 @@ package struct TokenRates: Sendable, Equatable {
     package var reasoning: Int
     /// Sound and images in and out; nil when their price is not known.
     package var audioInput: Int?
+    /// Sound read from the provider's prompt cache.
+    package var cachedAudioInput: Int?
     package var imageInput: Int?
     package var audioOutput: Int?
     package var imageOutput: Int?
@@ -20,7 +22,7 @@ package struct TokenRates: Sendable, Equatable {
     /// Rates of text; images that are shown to a model count as text unless a price of their own is given.
     package init(
         input: Int, output: Int, cachedInput: Int? = nil, cacheWrite: Int? = nil, cacheWrite1h: Int? = nil,
-        audioInput: Int? = nil, audioOutput: Int? = nil, imageOutput: Int? = nil
+        audioInput: Int? = nil, cachedAudioInput: Int? = nil, audioOutput: Int? = nil, imageOutput: Int? = nil
     ) {
         self.input = input
         self.output = output
@@ -30,6 +32,8 @@ package struct TokenRates: Sendable, Equatable {
         reasoning = output
         imageInput = input
         self.audioInput = audioInput
+        // Where sound costs as much as text, so does what is kept of it.
+        self.cachedAudioInput = cachedAudioInput ?? (audioInput == input ? self.cachedInput : nil)
         self.audioOutput = audioOutput
         self.imageOutput = imageOutput
     }
@@ -45,6 +49,7 @@ package struct TokenRates: Sendable, Equatable {
         scaled.output = scale(output)
         scaled.reasoning = scale(reasoning)
         scaled.audioInput = audioInput.map(scale)
+        scaled.cachedAudioInput = cachedAudioInput.map(scale)
         scaled.imageInput = imageInput.map(scale)
         scaled.audioOutput = audioOutput.map(scale)
         scaled.imageOutput = imageOutput.map(scale)

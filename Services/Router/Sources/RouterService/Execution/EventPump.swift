@@ -189,7 +189,9 @@ package final class EventPump {
 
     /// Of this try alone.
     private var usage: ChatAPI.Usage {
-        attempt.accounting.usage(reported: decoder.meta.usage, for: chat, answer: seen, target: one.target)
+        attempt.accounting.usage(
+            reported: decoder.meta.usage, for: chat, answer: seen, target: one.target,
+            tier: decoder.meta.serviceTier)
     }
 
     @inline(never)

@@ -14,7 +14,8 @@ package enum GeminiUsage {
             audioInputTokens: min(count("AUDIO", json["promptTokensDetails"]), input),
             audioOutputTokens: min(count("AUDIO", json["candidatesTokensDetails"]), output),
             imageInputTokens: min(count("IMAGE", json["promptTokensDetails"]), input),
-            imageOutputTokens: min(count("IMAGE", json["candidatesTokensDetails"]), output))
+            imageOutputTokens: min(count("IMAGE", json["candidatesTokensDetails"]), output),
+            cachedAudioInputTokens: min(count("AUDIO", json["cacheTokensDetails"]), input))
     }
 
     private static func count(_ modality: String, _ details: JSON?) -> Int {
