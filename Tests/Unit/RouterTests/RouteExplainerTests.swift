@@ -7,6 +7,8 @@ import Testing
 struct RouteExplainerTests {
     private let breakers = TargetBreakers(.init(failures: 3, minRequests: 100, openFor: .seconds(30)))
     private let switches = TargetSwitches()
+    private let cooldowns = CredentialCooldowns()
+    private var gate: TargetGate { TargetGate(breakers: breakers, cooldowns: cooldowns, switches: switches) }
 
     private func explain(
         _ route: String, body: String? = nil, cache: String = "{ exact: { when: always, ttl: 1h } }"
@@ -26,7 +28,7 @@ struct RouteExplainerTests {
             """
         let settings = RouterSettings(try loadConfiguration(RouterConfiguration.self, text: text, file: "t.yaml").service)
         let sketch = try body.map { try RequestSketch(Array($0.utf8)) }
-        return try RouteExplainer(settings: settings, breakers: breakers, switches: switches)
+        return try RouteExplainer(settings: settings, gate: gate)
             .explain(ExplainArguments(model: "m", request: sketch))
     }
 
@@ -54,14 +56,16 @@ struct RouteExplainerTests {
     @Test("a request goes to a target that can take it")
     func capabilities() throws {
         let image = """
-            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}
+            {"model": "m", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}
             """
         let shown = try explain(Self.both, body: image)
         #expect(shown.first == "b/large" && shown.targets[0].obstacle == "takes no images" && shown.targets[1].obstacle == nil)
-        let long = "{\"messages\": [{\"role\": \"user\", \"content\": \"\(String(repeating: "word ", count: 3000))\"}]}"
+        let long =
+            "{\"model\": \"m\", \"messages\": [{\"role\": \"user\", \"content\": \"\(String(repeating: "word ", count: 3000))\"}]}"
         let told = try explain(Self.both, body: long)
         #expect(told.first == "b/large" && told.targets[0].obstacle?.contains("context of 1000 tokens") == true)
-        let tools = "{\"messages\": [], \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]}"
+        let tools =
+            "{\"model\": \"m\", \"messages\": [{\"role\": \"user\"}], \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]}"
         let two = "targets: [{ provider: a, model: plain }, { provider: b, model: plain }]"
         #expect(try explain(two, body: tools).why.contains("400"))
         #expect(try explain("targets: [{ provider: a, model: plain }]", body: tools).first == "a/plain")
@@ -69,7 +73,8 @@ struct RouteExplainerTests {
 
     @Test("costs are for the request, unknown prices are told as such")
     func costs() throws {
-        let body = "{\"max_tokens\": 500, \"n\": 2, \"messages\": [{\"role\": \"user\", \"content\": \"hello\"}]}"
+        let body =
+            "{\"model\": \"m\", \"max_tokens\": 500, \"n\": 2, \"messages\": [{\"role\": \"user\", \"content\": \"hello\"}]}"
         let told = try explain(
             "targets: [{ provider: a, model: small }, { provider: b, model: large }, { provider: a, model: plain }]", body: body)
         let input = try #require(told.targets[0].inputTokens)
@@ -132,12 +137,54 @@ struct RouteExplainerTests {
         func outlook(_ body: String, _ when: String = "always") throws -> String {
             try explain(Self.both, body: body, cache: "{ exact: { when: \"\(when)\" } }").cacheOutlook
         }
-        #expect(try outlook("{\"messages\": []}").contains("kept for 1 h"))
-        #expect(try outlook("{\"messages\": [], \"tools\": [{}]}").contains("offers tools"))
-        #expect(try outlook("{\"messages\": [], \"bulkhead\": {\"cache\": \"off\"}}").contains("not used"))
-        #expect(try outlook("{\"messages\": []}", "deterministic").contains("not used"))
-        #expect(try outlook("{\"messages\": [], \"seed\": 1}", "deterministic").contains("looked up"))
-        #expect(try outlook("{\"messages\": []}", "off").contains("off by configuration"))
+        #expect(try outlook("{\"model\": \"m\", \"messages\": [{\"role\": \"user\"}]}").contains("kept for 1 h"))
+        #expect(try outlook("{\"model\": \"m\", \"messages\": [{\"role\": \"user\"}], \"tools\": [{}]}").contains("offers tools"))
+        #expect(
+            try outlook("{\"model\": \"m\", \"messages\": [{\"role\": \"user\"}], \"bulkhead\": {\"cache\": \"off\"}}").contains(
+                "not used"))
+        #expect(try outlook("{\"model\": \"m\", \"messages\": [{\"role\": \"user\"}]}", "deterministic").contains("not used"))
+        #expect(
+            try outlook("{\"model\": \"m\", \"messages\": [{\"role\": \"user\"}], \"seed\": 1}", "deterministic").contains(
+                "looked up"))
+        #expect(try outlook("{\"model\": \"m\", \"messages\": [{\"role\": \"user\"}]}", "off").contains("off by configuration"))
+    }
+
+    @Test("an account that is left alone keeps its targets away, as it does when a request comes")
+    func account() throws {
+        guard case .success(let permit) = cooldowns.admit("a", now: .now()) else { return #expect(Bool(false)) }
+        let refused = TargetFailure(.badCredential, CallError(.failedPrecondition, message: "401"))
+        cooldowns.record("a", permit, refused, now: .now())
+        let told = try explain(Self.both)
+        #expect(told.first == "b/large" && told.targets[0].keptAway?.hasPrefix("secret refused, next try in") == true)
+        let alone = try explain("targets: [{ provider: a, model: small }]")
+        #expect(alone.first == nil && alone.why.contains("503") && alone.why.contains("refused the stored secret"))
+        // Looking has used no probe up.
+        #expect(try explain(Self.both).targets[0].keptAway != nil)
+        guard case .failure(let refusal) = gate.admit(try #require(target("a", "small")), now: .now()) else {
+            return #expect(Bool(false), "the execution would ask it")
+        }
+        #expect(refusal != .disabled)
+    }
+
+    private func target(_ provider: String, _ model: String) -> Target? {
+        Target(provider: provider, destination: provider, dialect: .openai, model: model)
+    }
+
+    @Test("without a fallback to other targets nobody else is asked when the first one is away")
+    func noFallback() throws {
+        let route = "\(Self.both), fallbacks: [answer], fallback_answer: later, strategy: cheapest"
+        #expect(try explain(route).first == "a/small")
+        breakers.force("a/small", open: true, now: .now())
+        let told = try explain(route)
+        #expect(told.first == nil && told.why.contains("503 breaker_open"))
+    }
+
+    @Test("after a cut the same target is asked again, and a context nobody knows counts as the usual one")
+    func sharedRules() throws {
+        let alone = try explain("targets: [{ provider: a, model: small }], on_stream_break: replay")
+        #expect(try action("stream_broken", alone).contains("the same target"))
+        let unknown = try explain("targets: [{ provider: a, model: unknown }, { provider: b, model: large }]")
+        #expect(try action("context_length_exceeded", unknown).contains("b/large (100000)"), "as the execution takes it")
     }
 
     @Test("an unknown model is refused with the nearest names")
@@ -149,7 +196,7 @@ struct RouteExplainerTests {
                     "router:\n  providers: [{ name: a, destination: a, dialect: openai }]\n  models: [{ name: assistant, targets: [{ provider: a, model: x }] }]",
                 file: "t.yaml"
             ).service)
-        let explainer = RouteExplainer(settings: settings, breakers: breakers, switches: switches)
+        let explainer = RouteExplainer(settings: settings, gate: gate)
         let error = #expect(throws: CallError.self) { _ = try explainer.explain(ExplainArguments(model: "asistant")) }
         #expect(error?.message.contains("assistant") == true)
     }

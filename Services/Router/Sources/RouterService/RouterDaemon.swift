@@ -98,7 +98,8 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
 
     package var verbs: [AdminVerb] {
         RouterVerbs(
-            settings: { [self] in current }, breakers: breakerBook, switches: switches, tallies: metrics.tallies
+            settings: { [self] in current }, breakers: breakerBook, switches: switches, tallies: metrics.tallies,
+            cooldowns: cooldowns
         ).all
             + CacheVerbs(cache: cache.answers, settings: { [self] in current }).all
             + [
@@ -123,13 +124,13 @@ package final class RouterDaemon: BulkheadService, RouterHandler {
         }
     }
 
-    /// Vocabularies lie beside the embedding model.
     private static func journal(_ context: ServiceContext) -> FailureJournal {
         FailureJournal(logger: context.logger) { [eventLoop = context.eventLoop] wait, tell in
             eventLoop.scheduleTask(in: .nanoseconds(wait.nanosecondsClamped), tell)
         }
     }
 
+    /// Vocabularies lie beside the embedding model.
     private static func shelf(_ context: ServiceContext) -> VocabularyShelf {
         VocabularyShelf(
             find: { VocabularyFolder.find($0, executable: VocabularyFolder.executable) }, now: { time(nil) },

@@ -6,6 +6,7 @@ package struct RouterVerbs: Sendable {
     package let breakers: TargetBreakers
     package let switches: TargetSwitches
     package let tallies: TargetTallies
+    package let cooldowns: CredentialCooldowns
 
     private var reports: ModelReports {
         ModelReports(settings: settings(), breakers: breakers, switches: switches, tallies: tallies)
@@ -16,7 +17,8 @@ package struct RouterVerbs: Sendable {
             AdminVerb("models") { (_: NoValue) in reports.models() },
             AdminVerb("providers") { (_: NoValue) in reports.providers() },
             AdminVerb("explain") { (asked: ExplainArguments) in
-                try RouteExplainer(settings: settings(), breakers: breakers, switches: switches).explain(asked)
+                let gate = TargetGate(breakers: breakers, cooldowns: cooldowns, switches: switches)
+                return try RouteExplainer(settings: settings(), gate: gate).explain(asked)
             },
         ]
     }

@@ -56,7 +56,13 @@ package struct RetryPolicy: Sendable, Equatable {
     }
 
     /// Full jitter: anywhere between nothing and `base · 2^(n-1)`, so that callers that failed together come back apart.
-    private func backoff(_ triesOfTarget: Int, _ jitter: Double) -> Duration {
-        min(limit, base * Double(1 << min(max(0, triesOfTarget - 1), 20))) * jitter
+    private func backoff(_ triesOfTarget: Int, _ jitter: Double) -> Duration { longestWait(after: triesOfTarget) * jitter }
+
+    /// The longest wait of one's own after so many tries of a target.
+    package func longestWait(after triesOfTarget: Int) -> Duration {
+        min(limit, base * Double(1 << min(max(0, triesOfTarget - 1), 20)))
     }
+
+    /// Whether a target may be asked twice.
+    package var asksAgain: Bool { triesPerTarget > 1 && maxTries > 1 }
 }

@@ -6,29 +6,31 @@ import Glibc
 /// Tells what the router would do. Asks nobody and changes nothing.
 package struct RouteExplainer: Sendable {
     package let settings: RouterSettings
-    package let breakers: TargetBreakers
-    package let switches: TargetSwitches
+    package let gate: TargetGate
 
-    package init(settings: RouterSettings, breakers: TargetBreakers, switches: TargetSwitches) {
+    package init(settings: RouterSettings, gate: TargetGate) {
         self.settings = settings
-        self.breakers = breakers
-        self.switches = switches
+        self.gate = gate
     }
 
     /// Tokens of a request nobody gave.
-    private static let exampleInput = 1000
-    /// What an answer is taken to be when the client sets no limit.
-    private static let usualOutput = 1024
-
+    fileprivate static let exampleInput = 1000
     /// - Throws: NOT_FOUND `model_not_found` with the nearest names.
     package func explain(_ arguments: ExplainArguments) throws -> RouteExplanation {
         let route = try settings.table.route(arguments.model)
-        var rows = route.targets.map { row($0, arguments.request) }
-        // A route with one target has nothing to choose: it is asked, and its provider judges.
-        if rows.count == 1 { rows[0].obstacle = rows[0].obstacle.map { "\($0); asked all the same, as the only target" } }
-        let (first, why) = choose(route, &rows)
+        let now = MonotonicTime.now()
+        let hindrances = route.targets.map { gate.look($0, now: now) }
+        var rows = zip(route.targets, hindrances).map { row($0, $1, arguments.request) }
+        let needs = arguments.request.map { RequestNeeds($0) }
+        let obstacles = needs?.obstacles(route.targets, settings.catalog) ?? route.targets.map { _ in nil }
+        for place in rows.indices { rows[place].obstacle = obstacles[place] }
+        if rows.count == 1, let wish = needs?.unfit(settings.catalog.facts(rows[0].model)) {
+            rows[0].obstacle = "\(wish); asked all the same, as the only target"
+        }
+        let choice = Choice(route: route, hindrances: hindrances, obstacles: obstacles, catalog: settings.catalog)
+        let (first, why) = choice.first(needs, output: arguments.request?.maxTokens, &rows)
         let sketch = arguments.request
-        let most = sketch?.maxTokens ?? Self.usualOutput
+        let most = sketch?.maxTokens ?? RequestNeeds.usualOutput
         let request = RouteExplanation.Request(
             dialect: sketch?.dialect, inputTokens: rows.compactMap(\.inputTokens).max() ?? Self.exampleInput,
             outputTokens: most * (sketch?.choices ?? 1), images: sketch?.images ?? 0, tools: sketch?.tools ?? 0,
@@ -41,21 +43,30 @@ package struct RouteExplainer: Sendable {
             cacheOutlook: CacheOutlook.of(sketch, settings.cache.exact, route))
     }
 
-    private func row(_ target: Target, _ sketch: RequestSketch?) -> RouteExplanation.Row {
-        let (state, probe) = breakers.look(target)
+    private func row(_ target: Target, _ hindrance: Hindrance?, _ sketch: RequestSketch?) -> RouteExplanation.Row {
+        let (state, probe) = gate.breakers.look(target)
         let facts = settings.catalog.facts(target.model)
         let price = settings.catalog.price(target.model, at: time(nil))
         let tokens = sketch.map { inputTokens($0, target) }
-        let output = (sketch?.maxTokens ?? Self.usualOutput) * (sketch?.choices ?? 1)
+        let output = (sketch?.maxTokens ?? RequestNeeds.usualOutput) * (sketch?.choices ?? 1)
         let usage = ChatAPI.Usage(inputTokens: tokens ?? Self.exampleInput, outputTokens: output)
         return RouteExplanation.Row(
             provider: target.provider, model: target.model, dialect: target.dialect.rawValue, breaker: state.rawValue,
             nextProbeMilliseconds: probe.map { max(0, Int(($0 - .now()).milliseconds)) },
-            disabled: switches.isDisabled(target.label), weight: target.weight,
-            obstacle: sketch.flatMap { Self.obstacle($0, tokens ?? 0, facts) }, context: facts.contextWindow,
-            maxOutput: facts.maxOutput, tools: facts.takesTools, images: facts.takesImages, prefill: facts.takesPrefill,
-            inputPrice: price.map { $0.input * 1000 }, outputPrice: price.map { $0.output * 1000 },
-            estimatedCost: price?.cost(usage), inputTokens: tokens)
+            disabled: hindrance == .disabled, keptAway: hindrance.map { Self.words($0, breaker: state.rawValue) },
+            weight: target.weight, context: facts.contextWindow, maxOutput: facts.maxOutput, tools: facts.takesTools,
+            images: facts.takesImages, prefill: facts.takesPrefill, inputPrice: price.map { $0.input * 1000 },
+            outputPrice: price.map { $0.output * 1000 }, estimatedCost: price?.cost(usage), inputTokens: tokens)
+    }
+
+    private static func words(_ hindrance: Hindrance, breaker: String) -> String {
+        switch hindrance {
+        case .disabled: "disabled"
+        case .account(let refusal):
+            (refusal.cause == .quota ? "account without credit" : "secret refused")
+                + ", next try in \(Int(refusal.wait.milliseconds)) ms"
+        case .breaker(let wait): breaker.hasPrefix("forced") ? breaker : "\(breaker), next probe in \(Int(wait.milliseconds)) ms"
+        }
     }
 
     private func inputTokens(_ sketch: RequestSketch, _ target: Target) -> Int {
@@ -65,66 +76,79 @@ package struct RouteExplainer: Sendable {
         guard sample > 0, sketch.bytes > sample else { return counted }
         return Int(Double(counted) * Double(sketch.bytes) / Double(sample))
     }
+}
 
-    private static func obstacle(_ sketch: RequestSketch, _ tokens: Int, _ facts: ModelFacts) -> String? {
-        if sketch.tools > 0, facts.takesTools == false { return "takes no tools" }
-        if sketch.images > 0, facts.takesImages == false { return "takes no images" }
-        // The count is rough: only what is far too long is kept away.
-        if let context = facts.contextWindow, tokens > context + context / 4 {
-            return "has a context of \(context) tokens, and the request about \(tokens)"
-        }
-        return nil
+extension RequestNeeds {
+    /// As the execution reckons, from what a body shows.
+    fileprivate init(_ sketch: RequestSketch) {
+        self.init(tools: sketch.tools > 0, images: sketch.images > 0, tokens: sketch.bytes / 4)
     }
 }
 
-// MARK: the choice
+/// The choice of the target that is asked first, with the parts the execution chooses with.
+private struct Choice {
+    let route: Route
+    let hindrances: [Hindrance?]
+    let obstacles: [String?]
+    let catalog: ModelCatalog
 
-extension RouteExplainer {
-    private func choose(_ route: Route, _ rows: inout [RouteExplanation.Row]) -> (first: String?, why: String) {
-        let single = rows.count == 1
-        let open = rows.indices.filter { rows[$0].isAskable && (single || rows[$0].obstacle == nil) }
-        guard let head = open.first else { return (nil, Self.nobody(rows)) }
-        if open.count == 1 { return (rows[head].label, single ? "the only target" : "the only target that can be asked now") }
+    /// - Parameter rows: get their shares.
+    func first(_ needs: RequestNeeds?, output: Int?, _ rows: inout [RouteExplanation.Row]) -> (first: String?, why: String) {
+        let fit = route.targets.indices.filter { obstacles[$0] == nil }
+        guard !fit.isEmpty else { return (nil, "no target can take the request: 400 invalid_request, nothing is sent") }
+        let fallsBack = route.fallbacks.contains(.target)
+        let open = fit.filter { hindrances[$0] == nil }
         switch route.strategy {
-        case .ordered:
-            let why = head == 0 ? "the first of the list" : "the first of the list that can be asked now"
-            return (rows[head].label, why)
-        case .weighted:
-            let sum = open.reduce(0) { $0 + rows[$1].weight }
-            for index in open { rows[index].sharePercent = (Double(rows[index].weight) * 1000 / Double(sum)).rounded() / 10 }
-            return (nil, "chance, by weight: see the shares")
-        case .leastLatency: return (nil, "the faster one of two chosen by chance, as their answers were of late")
-        case .cheapest:
-            let best = open.min { (rows[$0].estimatedCost ?? .max, $0) < (rows[$1].estimatedCost ?? .max, $1) } ?? head
-            let why =
-                rows[best].estimatedCost == nil ? "no price is known: the first of the list" : "the cheapest for this request"
-            return (rows[best].label, why)
+        case .weighted where fit.count > 1 && (open.count > 1 || !fallsBack):
+            // Without a fallback to others chance decides among all of them.
+            let pool = fallsBack ? open : fit
+            let sum = pool.reduce(0) { $0 + rows[$1].weight }
+            for index in pool { rows[index].sharePercent = (Double(rows[index].weight) * 1000 / Double(sum)).rounded() / 10 }
+            return (nil, open.isEmpty ? nobody(fit) : "chance, by weight: see the shares")
+        case .leastLatency where open.count > 1:
+            return (nil, "the faster one of two chosen by chance, as their answers were of late")
+        default: break
         }
+        let order = ordered(fit, needs, output)
+        guard let head = (fallsBack ? order[...] : order.prefix(1)).first(where: { hindrances[$0] == nil }) else {
+            return (nil, nobody(fallsBack ? fit : Array(order.prefix(1))))
+        }
+        return (rows[head].label, why(head, fit, open, rows))
     }
 
-    private static func nobody(_ rows: [RouteExplanation.Row]) -> String {
-        if rows.allSatisfy(\.disabled) { return "every target is switched off: 503 target_disabled" }
-        if rows.count > 1, rows.allSatisfy({ $0.obstacle != nil }) {
-            return "no target can take the request: 400 invalid_request, nothing is sent"
+    private func ordered(_ fit: [Int], _ needs: RequestNeeds?, _ output: Int?) -> [Int] {
+        guard route.strategy == .cheapest else { return fit }
+        let sorted = TargetOrder.cheapest(
+            fit.map { route.targets[$0] }, catalog, input: needs?.tokens ?? RouteExplainer.exampleInput,
+            output: output ?? RequestNeeds.usualOutput)
+        return sorted.compactMap { target in fit.first { route.targets[$0] === target } }
+    }
+
+    private func why(_ head: Int, _ fit: [Int], _ open: [Int], _ rows: [RouteExplanation.Row]) -> String {
+        if rows.count == 1 { return "the only target" }
+        if open.count == 1, fit.count > 1 || open.count < rows.count { return "the only target that can be asked now" }
+        if route.strategy == .cheapest {
+            return rows[head].estimatedCost == nil ? "no price is known: the first of the list" : "the cheapest for this request"
         }
-        let wait = rows.filter { !$0.disabled }.compactMap(\.nextProbeMilliseconds).min().map { min($0, 60_000) }
-        return "every target is left alone or off: 503 breaker_open, Retry-After \((wait ?? 1000) / 1000 + 1) s"
+        return head == 0 ? "the first of the list" : "the first of the list that can be asked now"
+    }
+
+    /// What the caller is told when nobody of these can be asked.
+    private func nobody(_ places: [Int]) -> String {
+        let progress = TryProgress()
+        for place in places {
+            if let hindrance = hindrances[place] { progress.skip(route.targets[place], hindrance) }
+        }
+        let error = progress.allFailed.failure.error
+        return "503 \(error.reason): \(error.message)"
     }
 }
 
 extension RouteExplanation.Row {
     package var label: String { "\(provider)/\(model)" }
 
-    /// Whether the router would ask it now.
-    package var isAskable: Bool {
-        !disabled && breaker != "forced-open" && !(breaker == "open" && (nextProbeMilliseconds ?? 0) > 0)
-    }
-
-    /// The breaker's state, or what overrides it.
-    package var state: String {
-        if disabled { return "disabled" }
-        return nextProbeMilliseconds.map { "\(breaker), next probe in \($0) ms" } ?? breaker
-    }
+    /// What keeps it away, else the breaker's state.
+    package var state: String { keptAway ?? breaker }
 }
 
 /// What the exact cache does with a request.

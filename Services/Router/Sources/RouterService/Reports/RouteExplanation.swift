@@ -23,6 +23,8 @@ package struct RouteExplanation: Codable, Sendable {
         package var nextProbeMilliseconds: Int?
         /// Switched off by an operator.
         package var disabled: Bool
+        /// Why it is not asked now, whatever the request: its switch, account or breaker, with the wait; nil: it is.
+        package var keptAway: String?
         package var weight: Int
         /// With strategy weighted: how many of 100 requests it is the first choice of, as things stand.
         package var sharePercent: Double?

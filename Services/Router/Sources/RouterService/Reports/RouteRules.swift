@@ -4,10 +4,12 @@ import BulkheadCore
 package struct RouteRules: Sendable {
     private let route: Route
     private let catalog: ModelCatalog
+    private let policy: RetryPolicy
 
     package init(_ route: Route, _ catalog: ModelCatalog) {
         self.route = route
         self.catalog = catalog
+        policy = RetryPolicy(route.retry, targets: route.targets.count, clientRetries: 0)
     }
 
     private typealias Rule = RouteExplanation.Rule
@@ -31,15 +33,11 @@ package struct RouteRules: Sendable {
         [
             Rule(
                 code: "upstream_auth", on: "401: the stored secret is not accepted",
-                action:
-                    "no second try; the destination is left alone for 5 s, after each further 401 for longer, at most 5 min; \(next)"
-            ),
+                action: "no second try; the destination is left alone for \(Self.rest(.credential)); \(next)"),
             Rule(code: "upstream_forbidden", on: "403: the account may not", action: "no second try; \(next)"),
             Rule(
                 code: "insufficient_quota", on: "402, 429 insufficient_quota: no credit left",
-                action:
-                    "not taken for passing: no second try; the destination is left alone for 1 min, later longer, at most 15 min; \(next)"
-            ),
+                action: "not taken for passing: no second try; the destination is left alone for \(Self.rest(.quota)); \(next)"),
             Rule(
                 code: "credentials_unavailable", on: "no usable secret, credentials service down", action: "costs no try; \(next)"
             ),
@@ -81,10 +79,12 @@ package struct RouteRules: Sendable {
             Rule(code: "target_disabled", on: "the target is switched off", action: "skipped; the next one is asked at once"),
             Rule(
                 code: "all_open", on: "every breaker is open",
-                action: last(or: "503 breaker_open, Retry-After with the soonest probe, at most 60 s")),
+                action: last(
+                    or: "503 breaker_open, Retry-After with the soonest probe, at most \(Self.text(Failover.longestBreakerWait))")
+            ),
             Rule(
                 code: "tries_used_up",
-                on: "\(route.retry.maxTries) tries in all; x-stainless-retry-count of the client is taken off",
+                on: "\(policy.maxTries) tries in all; x-stainless-retry-count of the client is taken off",
                 action: last(or: "the last error, and x-should-retry: false")),
             Rule(
                 code: "out_of_time", on: "\(Self.text(route.timeouts.total)) in all (or the caller's deadline)",
@@ -105,6 +105,11 @@ extension RouteRules {
         return "\(milliseconds) ms"
     }
 
+    /// How long an account is left alone.
+    private static func rest(_ cause: CredentialCooldowns.Cause) -> String {
+        "\(text(cause.rest.first)), later longer, at most \(text(cause.rest.most))"
+    }
+
     private var hasNext: Bool { route.targets.count > 1 && route.fallbacks.contains(.target) }
 
     private var next: String { hasNext ? "the next target" : last(or: "no other target: the error") }
@@ -119,33 +124,32 @@ extension RouteRules {
     }
 
     private var again: String {
-        let retry = route.retry
-        let tries = min(retry.triesPerTarget, retry.maxTries)
-        guard tries > 1 else { return "no second try; \(next)" }
-        // As RetryPolicy: anywhere between nothing and base · 2^(n-1).
-        let waits = (0 ..< min(tries - 1, 4)).map { Self.text(min(retry.max, retry.base * (1 << $0))) }
-        let more = tries - 1 > waits.count ? ", … \(Self.text(min(retry.max, retry.base * (1 << min(tries - 2, 20)))))" : ""
+        let tries = min(policy.triesPerTarget, policy.maxTries)
+        guard policy.asksAgain else { return "no second try; \(next)" }
+        let waits = (1 ... min(tries - 1, 4)).map { Self.text(policy.longestWait(after: $0)) }
+        let more = tries - 1 > waits.count ? ", … \(Self.text(policy.longestWait(after: tries - 1)))" : ""
         return "\(tries) tries in all, after random waits of at most \(waits.joined(separator: ", "))\(more); then \(next)"
     }
 
     private var largerContext: String {
         guard hasNext else { return "the caller gets the error" }
-        let known = route.targets.compactMap { target in
-            catalog.facts(target.model).contextWindow.map { (label: target.label, context: $0) }
-        }
-        let first = catalog.facts(route.targets[0].model).contextWindow
-        let larger = known.filter { $0.context > first ?? .max }.map { "\($0.label) (\($0.context))" }
-        guard first != nil else { return "the caller gets the error: the context of \(route.targets[0].label) is not known" }
+        // Who is asked first decides; the first of the list stands for it.
+        let refused = Failover.context(of: route.targets[0], catalog)
+        let larger = route.targets.dropFirst().filter { Failover.isLarger($0, than: refused, catalog) }
+            .map { "\($0.label) (\(Failover.context(of: $0, catalog)))" }
         return larger.isEmpty
             ? "the caller gets the error: no target has a larger context"
             : "only a target with a larger context: \(larger.joined(separator: ", ")); else the error"
     }
 
     private var streamBreak: String {
-        let other = hasNext ? "the next target" : "no other target: an error event"
+        let again = policy.asksAgain ? "the same target, after a cut or an error that may pass," : nil
+        let askable = [again, hasNext && policy.maxTries > 1 ? "the next target" : nil].compactMap { $0 }
+        let other = askable.isEmpty ? "no other target: an error event" : askable.joined(separator: " or ")
         return switch route.onStreamBreak {
         case .error: "an error event, no end mark; nobody else is asked (on_stream_break: error)"
-        case .replay where !hasNext, .continue where !hasNext: "\(other) (on_stream_break: \(route.onStreamBreak.rawValue))"
+        case .replay where askable.isEmpty, .continue where askable.isEmpty:
+            "\(other) (on_stream_break: \(route.onStreamBreak.rawValue))"
         case .replay: "\(other) answers anew, what the caller has seen is dropped from it; if it differs, an error event (replay)"
         case .continue: "\(other) goes on with the text if its model can, else answers anew as with replay (continue)"
         case .buffer: "the caller has seen nothing yet: as before the first token, \(other) (buffer)"

@@ -9,6 +9,16 @@ package struct RequestNeeds: Sendable, Equatable {
     /// Input and the output that is asked for, about; tokens.
     package var tokens: Int
 
+    /// What an answer is taken to be when the client sets no limit; tokens.
+    package static let usualOutput = 1024
+
+    /// - Parameter tokens: of input, about.
+    package init(tools: Bool, images: Bool, tokens: Int) {
+        self.tools = tools
+        self.images = images
+        self.tokens = tokens
+    }
+
     /// - Parameter chat: looked over once; a token is taken for four bytes.
     package init(_ chat: ChatAPI.ChatRequest) {
         var bytes = 0
@@ -26,6 +36,12 @@ package struct RequestNeeds: Sendable, Equatable {
         tools = !chat.tools.isEmpty
         self.images = images
         tokens = bytes / 4
+    }
+
+    /// Why each target is not asked, nil for those that are. A route with one target has nothing to choose: it is asked, and its
+    /// provider judges.
+    package func obstacles(_ targets: [Target], _ catalog: ModelCatalog) -> [String?] {
+        targets.map { targets.count > 1 ? unfit(catalog.facts($0.model)) : nil }
     }
 
     /// Why a model cannot take the request; nil when it can, as far as is known. The text continues "it".
@@ -57,18 +73,15 @@ package struct TargetOrder: Sendable {
     ) throws(CallError) -> [Target] {
         guard route.targets.count > 1 else { return route.targets }
         let needs = RequestNeeds(chat)
-        var reasons: [String] = []
-        let fit = route.targets.filter { target in
-            guard let reason = needs.unfit(catalog.facts(target.model)) else { return true }
-            reasons.append("\(target.model) \(reason)")
-            return false
-        }
+        let judged = Array(zip(route.targets, needs.obstacles(route.targets, catalog)))
+        let fit = judged.filter { $0.1 == nil }.map(\.0)
         guard !fit.isEmpty else {
+            let reasons = judged.map { "\($0.model) \($1 ?? "")" }
             throw CallError(
                 .invalidArgument, reason: "invalid_request",
                 message: "None of the models behind '\(route.alias)' can take the request: \(reasons.joined(separator: "; ")).")
         }
-        let ordered = order(fit, route.strategy, catalog, input: needs.tokens, output: chat.maxTokens ?? 1024)
+        let ordered = order(fit, route.strategy, catalog, input: needs.tokens, output: chat.maxTokens ?? RequestNeeds.usualOutput)
         guard let keeper = affinity.provider(of: chat), let place = ordered.firstIndex(where: { $0.provider == keeper }) else {
             return ordered
         }
@@ -90,12 +103,16 @@ package struct TargetOrder: Sendable {
             // Source: Efraimidis, Spirakis, "Weighted random sampling with a reservoir", 2006.
             return Self.sorted(targets) { -pow(Double.random(in: 0 ..< 1), 1 / Double($0.weight)) }
         case .leastLatency: return leastLatency(targets)
-        case .cheapest:
-            let now = time(nil)
-            return Self.sorted(targets) { target in
-                catalog.price(target.model, at: now)?.cost(.init(inputTokens: input, outputTokens: output)).map { Double($0) }
-                    ?? .infinity
-            }
+        case .cheapest: return Self.cheapest(targets, catalog, input: input, output: output)
+        }
+    }
+
+    /// The cheapest first; those without a price last.
+    package static func cheapest(_ targets: [Target], _ catalog: ModelCatalog, input: Int, output: Int) -> [Target] {
+        let now = time(nil)
+        return sorted(targets) { target in
+            catalog.price(target.model, at: now)?.cost(.init(inputTokens: input, outputTokens: output)).map { Double($0) }
+                ?? .infinity
         }
     }
 
