@@ -16,6 +16,11 @@ extension AnthropicGolden {
                 {"model":"claude-sonnet-4-5","max_tokens":100,"system":"Be brief.","messages":[{"role":"user","content":"Hi"}],"temperature":1,"top_k":40,"stream":true,"metadata":{"user_id":"anna"}}
                 """#),
         .init(
+            chat: "probabilities", dialect: .anthropic, model: "claude-sonnet-4-5",
+            expected: #"""
+                refused: logprobs=true cannot be sent to this model: its provider speaks the Anthropic Messages dialect, which has no such thing.
+                """#),
+        .init(
             chat: "system in the middle", dialect: .anthropic, model: "claude-sonnet-4-5",
             expected: #"""
                 /v1/messages anthropic-version=2023-06-01

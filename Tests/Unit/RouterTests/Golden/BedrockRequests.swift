@@ -16,6 +16,11 @@ extension BedrockGolden {
                 {"system":[{"text":"Be brief."}],"messages":[{"role":"user","content":[{"text":"Hi"}]}],"inferenceConfig":{"maxTokens":100,"temperature":1},"additionalModelRequestFields":{"top_k":40}}
                 """#),
         .init(
+            chat: "probabilities", dialect: .bedrock, model: "anthropic.claude-sonnet-4-5-v1:0",
+            expected: #"""
+                refused: logprobs=true cannot be sent to this model: its provider speaks the Bedrock Converse dialect, which has no such thing.
+                """#),
+        .init(
             chat: "system in the middle", dialect: .bedrock, model: "anthropic.claude-sonnet-4-5-v1:0",
             expected: #"""
                 /model/anthropic.claude-sonnet-4-5-v1%3A0/converse-stream

@@ -16,6 +16,11 @@ extension GeminiGolden {
                 {"systemInstruction":{"parts":[{"text":"Be brief."}]},"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"generationConfig":{"temperature":1.5,"topP":0.9,"topK":40,"maxOutputTokens":100,"seed":7,"presencePenalty":0.5,"frequencyPenalty":-0.5}}
                 """#),
         .init(
+            chat: "probabilities", dialect: .gemini, model: "gemini-2.5-flash",
+            expected: #"""
+                refused: logprobs=true cannot be sent to this model: its provider speaks the Gemini dialect, which has no such thing.
+                """#),
+        .init(
             chat: "system in the middle", dialect: .gemini, model: "gemini-2.5-flash",
             expected: #"""
                 /v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse

@@ -3,7 +3,8 @@ import BulkheadAPI
 /// The canonical requests of the golden cases, by name.
 enum GoldenChats {
     static let all: [String: ChatAPI.ChatRequest] = [
-        "plain": plain, "sampling": sampling, "system in the middle": middle, "images": images, "documents": documents,
+        "plain": plain, "sampling": sampling, "probabilities": probabilities, "system in the middle": middle, "images": images,
+        "documents": documents,
         "sound": sound, "tools": tools, "one tool at a time": oneTool, "parallel calls and results": calls,
         "results with images": richResults, "schema": schema, "JSON mode": jsonMode, "effort": effort, "budget": budget,
         "no reasoning": noReasoning, "signatures of all": signatures, "OpenAI members": openaiMembers,
@@ -26,8 +27,14 @@ enum GoldenChats {
     private static var sampling: ChatAPI.ChatRequest {
         var chat = chat([says("Be brief.", .system), says("Hi")])
         (chat.temperature, chat.topP, chat.topK, chat.maxTokens, chat.seed) = (1.5, 0.9, 40, 100, 7)
-        (chat.presencePenalty, chat.frequencyPenalty, chat.logprobs, chat.topLogprobs) = (0.5, -0.5, true, 2)
+        (chat.presencePenalty, chat.frequencyPenalty) = (0.5, -0.5)
         chat.endUser = "anna"
+        return chat
+    }
+
+    private static var probabilities: ChatAPI.ChatRequest {
+        var chat = plain
+        (chat.logprobs, chat.topLogprobs) = (true, 2)
         return chat
     }
 

@@ -13,7 +13,13 @@ extension OpenAIGolden {
             chat: "sampling", dialect: .openai, model: "gpt-4.1",
             expected: #"""
                 /v1/chat/completions
-                {"model":"gpt-4.1","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}],"temperature":1.5,"top_p":0.9,"presence_penalty":0.5,"frequency_penalty":-0.5,"logprobs":true,"top_logprobs":2,"seed":7,"max_tokens":100,"stream":true,"user":"anna","stream_options":{"include_usage":true}}
+                {"model":"gpt-4.1","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}],"temperature":1.5,"top_p":0.9,"presence_penalty":0.5,"frequency_penalty":-0.5,"seed":7,"max_tokens":100,"stream":true,"user":"anna","stream_options":{"include_usage":true}}
+                """#),
+        .init(
+            chat: "probabilities", dialect: .openai, model: "gpt-4.1",
+            expected: #"""
+                /v1/chat/completions
+                {"model":"gpt-4.1","messages":[{"role":"user","content":"Hi"}],"logprobs":true,"top_logprobs":2,"stream":true,"stream_options":{"include_usage":true}}
                 """#),
         .init(
             chat: "system in the middle", dialect: .openai, model: "gpt-4.1",
@@ -162,7 +168,7 @@ extension OpenAIGolden {
             chat: "sampling", dialect: .openai, model: "gpt-5-mini",
             expected: #"""
                 /v1/chat/completions
-                {"model":"gpt-5-mini","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}],"temperature":1.5,"top_p":0.9,"presence_penalty":0.5,"frequency_penalty":-0.5,"logprobs":true,"top_logprobs":2,"seed":7,"max_tokens":100,"stream":true,"user":"anna","stream_options":{"include_usage":true}}
+                {"model":"gpt-5-mini","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}],"temperature":1.5,"top_p":0.9,"presence_penalty":0.5,"frequency_penalty":-0.5,"seed":7,"max_tokens":100,"stream":true,"user":"anna","stream_options":{"include_usage":true}}
                 """#),
     ]
 }

@@ -13,7 +13,13 @@ extension ResponsesGolden {
             chat: "sampling", dialect: .openaiResponses, model: "gpt-5-mini",
             expected: #"""
                 /v1/responses
-                {"model":"gpt-5-mini","input":[{"type":"message","role":"system","content":[{"type":"input_text","text":"Be brief."}]},{"type":"message","role":"user","content":[{"type":"input_text","text":"Hi"}]}],"max_output_tokens":100,"top_logprobs":2,"stream":true,"store":false,"include":["reasoning.encrypted_content","message.output_text.logprobs"],"safety_identifier":"anna"}
+                {"model":"gpt-5-mini","input":[{"type":"message","role":"system","content":[{"type":"input_text","text":"Be brief."}]},{"type":"message","role":"user","content":[{"type":"input_text","text":"Hi"}]}],"max_output_tokens":100,"stream":true,"store":false,"include":["reasoning.encrypted_content"],"safety_identifier":"anna"}
+                """#),
+        .init(
+            chat: "probabilities", dialect: .openaiResponses, model: "gpt-4.1",
+            expected: #"""
+                /v1/responses
+                {"model":"gpt-4.1","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"Hi"}]}],"top_logprobs":2,"stream":true,"store":false,"include":["message.output_text.logprobs"]}
                 """#),
         .init(
             chat: "system in the middle", dialect: .openaiResponses, model: "gpt-5-mini",

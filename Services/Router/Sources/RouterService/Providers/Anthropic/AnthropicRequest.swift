@@ -3,8 +3,8 @@ import BulkheadJSON
 
 /// The canonical request as a body of `POST /v1/messages`.
 ///
-/// Sampling parameters that Anthropic does not have (seed, penalties, logprobs) are left out: they are wishes about how the
-/// answer is made. What changes the answer's form (n, JSON mode, foreign parts and tools) is refused.
+/// Sampling parameters that Anthropic does not have (seed, penalties) are left out: they are wishes about how the answer is made.
+/// What changes the answer's form (n, logprobs, JSON mode, foreign parts and tools) is refused.
 package enum AnthropicRequest {
     package static let dialect = "Anthropic Messages"
     /// The version of the interface that everything here is written for.
@@ -28,6 +28,7 @@ package enum AnthropicRequest {
         let chat = intent.chat
         let isNative = intent.isNative(.anthropicMessages)
         try intent.checkSingle(dialect)
+        try intent.checkLogprobs(dialect)
         let messages = AnthropicMessages(intent)
         let thinking = isNative ? nil : ClaudeThinking(intent, model: model)
         var body: JSONObject = ["model": .string(model)]

@@ -23,6 +23,7 @@ package enum BedrockRequest {
         let isNative = intent.isNative(.bedrock)
         if !isNative { try ForeignMembers.check(intent, dialect) }
         try intent.checkSingle(dialect)
+        try intent.checkLogprobs(dialect)
         try intent.checkStops(most: mostStops, dialect)
         let isClaude = ModelFamily.isClaude(model)
         let thinking = isClaude ? ClaudeThinking(intent, model: model) : nil

@@ -20,6 +20,7 @@ package enum GeminiRequest {
         if !isNative { try ForeignMembers.check(intent, dialect) }
         try intent.checkStops(most: mostStops, dialect)
         try intent.checkParallel(dialect)
+        if !isNative { try intent.checkLogprobs(dialect) }
         let contents = GeminiContents(intent)
         var body: JSONObject = [:]
         body.add("systemInstruction", try contents.system())

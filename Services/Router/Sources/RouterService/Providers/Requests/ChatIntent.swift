@@ -57,6 +57,12 @@ package struct ChatIntent {
         if let choices = chat.choices, choices > 1 { throw NotExpressible.error("n=\(choices)", in: dialect) }
     }
 
+    /// - Throws: when the client wants the tokens' probabilities, and no answer in the dialect has them.
+    package func checkLogprobs(_ dialect: String) throws {
+        guard chat.logprobs == true else { return }
+        throw NotExpressible.error("logprobs=true", in: dialect)
+    }
+
     /// - Throws: when the client wants one call at a time and the dialect cannot promise that.
     package func checkParallel(_ dialect: String) throws {
         guard chat.parallelToolCalls == false, !chat.tools.isEmpty, chat.toolMode != .none else { return }
