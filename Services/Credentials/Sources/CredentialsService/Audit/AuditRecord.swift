@@ -90,12 +90,21 @@ enum AuditLine {
         return (line, hash)
     }
 
-    private static func append(_ name: String, _ value: String, to line: inout [UInt8]) {
+    private static func append(_ name: StaticString, _ value: String, to line: inout [UInt8]) {
         guard !value.isEmpty else { return }
-        line += ",\"".utf8
-        line += name.utf8
-        line += "\":\"".utf8
-        line += escaped(value).utf8
+        line.append(UInt8(ascii: ","))
+        line.append(UInt8(ascii: "\""))
+        line.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        line.append(UInt8(ascii: "\""))
+        line.append(UInt8(ascii: ":"))
+        line.append(UInt8(ascii: "\""))
+        var value = value
+        let isPlain = value.withUTF8 { bytes in
+            let isPlain = bytes.allSatisfy { $0 >= 32 && $0 < 127 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+            if isPlain { line.append(contentsOf: bytes) }
+            return isPlain
+        }
+        if !isPlain { line += escaped(value).utf8 }
         line.append(UInt8(ascii: "\""))
     }
 
@@ -132,9 +141,8 @@ enum AuditLine {
         }
     }
 
-    /// JSON string content. Values come from peers: anything unusual becomes an escape.
+    /// JSON string content of an unusual value. Values come from peers: what is not plain becomes an escape.
     private static func escaped(_ text: String) -> String {
-        if text.utf8.allSatisfy({ $0 >= 32 && $0 < 127 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) { return text }
         var out = ""
         for unit in text.prefix(256).utf16 {
             if unit >= 32, unit < 127, unit != 34, unit != 92 {

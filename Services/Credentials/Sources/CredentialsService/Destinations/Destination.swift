@@ -1,6 +1,7 @@
 import BulkheadAPI
 import BulkheadCore
 import BulkheadObservability
+import Synchronization
 
 /// Whether and how a destination's secret can be used.
 package enum SecretUse: Sendable {
@@ -36,6 +37,10 @@ package final class Destination: Sendable {
     let metrics: DestinationMetrics
     let forms = RequestForms()
     private let base: String
+    /// Paths that were found good, so that they need not be taken apart with every call. Bounded; full, it begins anew.
+    private let allowedPaths = Mutex<Set<String>>([])
+    private static let maxAllowedPaths = 64
+    private static let maxAllowedPath = 256
 
     /// A destination in force.
     package init(
@@ -66,10 +71,7 @@ package final class Destination: Sendable {
         let allowsMethod = configuration.methods?.contains(method) ?? !["TRACE", "CONNECT"].contains(method)
         guard allowsMethod else { throw denied("does not allow the method \(method)") }
         let path = request.path ?? "/"
-        if let problem = TargetSyntax.pathProblem(path) { throw invalid(problem) }
-        if let paths = configuration.paths, !paths.contains(where: { $0.matches(path) }) {
-            throw denied("does not allow this path")
-        }
+        if !allowedPaths.withLock({ $0.contains(path) }) { try allow(path) }
         var query: String?
         if let text = request.query, !text.isEmpty {
             guard let clean = TargetSyntax.query(text) else {
@@ -78,6 +80,17 @@ package final class Destination: Sendable {
             query = clean
         }
         return UpstreamTarget(method: method, url: base + path, query: query)
+    }
+
+    private func allow(_ path: String) throws(CallError) {
+        if let problem = TargetSyntax.pathProblem(path) { throw invalid(problem) }
+        if let paths = configuration.paths, !paths.contains(where: { $0.matches(path) }) {
+            throw denied("does not allow this path")
+        }
+        allowedPaths.withLock { paths in
+            if paths.count >= Self.maxAllowedPaths { paths.removeAll(keepingCapacity: true) }
+            if path.utf8.count <= Self.maxAllowedPath { paths.insert(path) }
+        }
     }
 
     private func denied(_ what: String) -> CallError {
