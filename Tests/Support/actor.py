@@ -83,6 +83,7 @@ class Line:
         self.news = asyncio.Event()
         self.gone = asyncio.Event()
         self.gone_at = 0.0
+        self.is_idle = True  # between two requests
         self.pump = asyncio.create_task(self._pump())
 
     async def _pump(self) -> None:
@@ -165,6 +166,7 @@ class Actor:
     def __init__(self) -> None:
         self.requests: list[Seen] = []
         self.bugs: list[str] = []
+        self._lines: set[Line] = set()
         self._scripts: dict[tuple[str, str], list[Act]] = {}
         self._lock = threading.Lock()
         self._loop = asyncio.new_event_loop()
@@ -180,6 +182,18 @@ class Actor:
         self._loop.call_soon_threadsafe(self.server.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         assert not self.bugs, self.bugs
+
+    def hang_up(self, how: str) -> int:
+        """Closes the connections that wait for another request, by `fin` or by `reset`; gives their number."""
+
+        async def close() -> int:
+            idle = [line for line in self._lines if line.is_idle]
+            for line in idle:
+                line.reset() if how == "reset" else line.writer.close()
+            await asyncio.gather(*(line.gone.wait() for line in idle))
+            return len(idle)
+
+        return asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
 
     def script(self, prompt: str, model: str, *acts: Act) -> None:
         """What the next requests get that hold `prompt` (`*`: any) and are for `model`, one each; the last for ever."""
@@ -206,12 +220,15 @@ class Actor:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line, seen = Line(reader, writer), None
+        self._lines.add(line)
         try:
             while True:
                 seen = await line.request()
+                line.is_idle = False
                 self.requests.append(seen)
                 stays = await self._answer(line, seen)
                 seen.finished_at = time.monotonic()
+                line.is_idle = True
                 if not stays:
                     break
                 seen = None
@@ -221,6 +238,7 @@ class Actor:
         except Exception as error:  # a bug in here must not look like a fault of the provider
             self.bugs.append(f"{error!r} for {seen}")
         finally:
+            self._lines.discard(line)
             line.pump.cancel()
             writer.close()
 

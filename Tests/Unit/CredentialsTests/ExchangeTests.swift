@@ -25,7 +25,7 @@ private struct Rig {
         let client = try OutboundClient.make(EgressConfiguration())
         let table = DestinationTable(loaded.service.destinations, providers: [], vault: vault)
         let service = CallService(CallSurroundings(table: table, client: client), audit: try AuditTrail(folder: folder.path))
-        let loop = client.eventLoopGroup.any()
+        let loop = client.eventLoop
         link = try await InProcessTransport.connect(
             service: "credentials", methods: CredentialsMethods.serve(service), schemas: [CredentialsMethods.schema],
             link: LinkConfiguration(peer: "credentials", caller: "edge", socketPath: "", schemas: [CredentialsMethods.schema]),

@@ -11,10 +11,10 @@ package struct CallSurroundings: Sendable {
     /// Destinations with their secrets.
     package var table: DestinationTable
     /// The way out.
-    package var client: HTTPClient
+    package var client: OutboundClient
 
     /// Table and client of a moment.
-    package init(table: DestinationTable, client: HTTPClient) {
+    package init(table: DestinationTable, client: OutboundClient) {
         self.table = table
         self.client = client
     }
@@ -117,23 +117,22 @@ package final class CallService: CredentialsHandler {
 private final class Exchange {
     let destination: Destination
     private let admitted: AdmittedCall
-    private let client: HTTPClient
     private let loop: any EventLoop
     private let connect: Duration
-    private let upstream = UpstreamExchange()
+    private let upstream: UpstreamExchange
     private let relay: CallRelay
     private let length: Int?
     /// The bodies of the first messages, until they are sent.
     private var begun: [ByteBuffer]
 
     init(
-        _ first: CredentialsAPI.CallRequest, _ admitted: AdmittedCall, client: HTTPClient, loop: any EventLoop,
+        _ first: CredentialsAPI.CallRequest, _ admitted: AdmittedCall, client: OutboundClient, loop: any EventLoop,
         arrived: MonotonicTime
     ) {
         destination = admitted.destination
         self.admitted = admitted
-        self.client = client
         self.loop = loop
+        upstream = UpstreamExchange(client)
         let limit = destination.configuration.limits.connect
         connect = min(limit, first.connectTimeoutMS.map { .milliseconds(max(1, $0)) } ?? limit)
         relay = CallRelay(destination, admitted.injection, upstream, arrived: arrived)
@@ -168,9 +167,10 @@ private final class Exchange {
     /// Sends a request whose body is here.
     @inline(never)
     private func send() throws {
-        let request = try admitted.request(begun.first.map { .byteBuffer($0) })
+        let body = begun.first
         begun = []
-        upstream.start(client, request, loop: loop, connectTimeout: connect)
+        let request = try admitted.request(body.map { .byteBuffer($0) })
+        upstream.start(request, bodyBytes: body?.readableBytes ?? 0, connectTimeout: connect)
     }
 
     /// Sends a request while its body comes, and relays the answer.
@@ -179,7 +179,7 @@ private final class Exchange {
         _ requests: TypedReader<CredentialsAPI.CallRequest>, _ replies: TypedWriter<CredentialsAPI.CallReply>
     ) async throws {
         let body = StreamedRequestBody(loop: loop, limit: destination.configuration.limits.maxRequest, length: length)
-        upstream.start(client, try admitted.request(body.body), loop: loop, connectTimeout: connect)
+        upstream.start(try admitted.request(body.body), bodyBytes: nil, connectTimeout: connect)
         try await withThrowingTaskGroup(of: Void.self) { group in
             let begun = self.begun
             self.begun = []

@@ -8,6 +8,8 @@ package struct DestinationMetrics: Sendable {
     let failed: Counter
     let refused: Counter
     let redactions: Counter
+    /// Requests that a reused connection lost untouched and that were sent once more.
+    let repeated: Counter
     /// From the call's arrival to the response's head.
     let firstByte: Timing
 
@@ -24,6 +26,9 @@ package struct DestinationMetrics: Sendable {
         failed = calls("failed")
         refused = calls("refused")
         redactions = registry.counter("credentials_redactions", help: "Echoes of a secret taken out of answers.", labels: labels)
+        repeated = registry.counter(
+            "credentials_repeats", help: "Requests sent once more because a pooled connection was closed before them.",
+            labels: labels)
         firstByte = registry.timing(
             "credentials_first_byte", help: "From a call's arrival to the head of the upstream's response.", labels: labels)
     }

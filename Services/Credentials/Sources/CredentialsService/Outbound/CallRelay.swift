@@ -7,9 +7,6 @@ import NIOHTTP1
 
 /// The way of one response back to its caller: head, body in pieces, the secret taken out. Confined to the task of its call.
 final class CallRelay {
-    /// Pieces that are there already are joined up to this size, so that bulk costs fewer messages; nothing waits for it.
-    private static let joinedBytes = 64 << 10
-
     let destination: Destination
     let exchange: UpstreamExchange
     let arrived: MonotonicTime
@@ -30,6 +27,7 @@ final class CallRelay {
     func run(_ replies: TypedWriter<CredentialsAPI.CallReply>) async throws {
         try await replies.write(try await begin())
         try await body(replies)
+        if exchange.wasRepeated { destination.metrics.repeated.add() }
         if let redactor, redactor.count > 0 { destination.metrics.redactions.add(redactor.count) }
     }
 
@@ -68,12 +66,10 @@ final class CallRelay {
         }
     }
 
-    /// The piece and what else is there already, counted and cleaned.
+    /// The piece counted and cleaned.
     @inline(never)
     private func pass(_ piece: ByteBuffer) throws(CallError) -> ByteBuffer {
-        var joined = piece
-        while joined.readableBytes < Self.joinedBytes, let more = exchange.takePart() { joined.writeImmutableBuffer(more) }
-        received += joined.readableBytes
+        received += piece.readableBytes
         guard received <= destination.configuration.limits.maxResponse else {
             throw CallError(
                 .dataLoss, reason: "stream_broken",
@@ -81,7 +77,7 @@ final class CallRelay {
                     "the answer of \(destination.place) is larger than the \(destination.configuration.limits.maxResponse) bytes that "
                     + "`limits.max_response` of destination \(destination.configuration.name) allows")
         }
-        return redactor?.feed(joined) ?? joined
+        return redactor?.feed(piece) ?? piece
     }
 
     /// A coded body could carry the secret past redaction. It was asked for `identity`; what comes anyway is not passed on.

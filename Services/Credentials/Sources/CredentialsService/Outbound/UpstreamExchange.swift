@@ -1,4 +1,6 @@
 import AsyncHTTPClient
+import BulkheadCore
+import BulkheadIPC
 import NIOCore
 import NIOHTTP1
 import Synchronization
@@ -13,32 +15,57 @@ enum UpstreamEvent: Sendable {
 
 /// One request at an upstream, between the HTTP client's callbacks and the task that serves the call.
 ///
-/// At most one head and one part wait here: the client reads on once the part was taken, so an upstream is never faster than
-/// the caller. One consumer. Whoever does not read to the end calls `cancel`, which closes the connection.
+/// States: sent, waiting for the head → head → parts → over (`outcome`). A request that a reused connection lost untouched goes
+/// back to the first state once, on a connection of its own.
+///
+/// At most `heldBytes`, and what one read brings beyond them, wait here: the connection is read on once they were taken, so an
+/// upstream is never faster than the caller. One consumer. Whoever does not read to the end calls `cancel`, which closes the
+/// connection.
 final class UpstreamExchange: HTTPClientResponseDelegate {
     typealias Response = Void
 
     private struct State {
         var head: HTTPResponseHead?
         var part: ByteBuffer?
-        /// Kept while `part` waits.
-        var taken: EventLoopPromise<Void>?
         /// `end` or `failed`; stays.
         var outcome: UpstreamEvent?
         var consumer: UnsafeContinuation<UpstreamEvent, Never>?
         var task: HTTPClient.Task<Void>?
         /// Bytes of the body still to come, when the upstream announced them.
         var remaining: Int?
+        var connection: PooledConnection?
+        /// Kept until it is clear that it is not needed.
+        var again: RepeatableRequest?
+        var connectTimer: Scheduled<Void>?
         var isCancelled = false
         var isConnected = false
-        var connectTimer: Scheduled<Void>?
+        var isHeld = false
+        var wasRepeated = false
     }
+
+    private static let heldBytes = 64 << 10
 
     private let state = Mutex(State())
 
-    /// Sends the request. - Parameter connectTimeout: until the request's head is sent.
-    func start(_ client: HTTPClient, _ request: HTTPClient.Request, loop: any EventLoop, connectTimeout: Duration) {
-        let task = client.execute(request: request, delegate: self, eventLoop: .delegate(on: loop))
+    private let client: OutboundClient
+
+    init(_ client: OutboundClient) { self.client = client }
+
+    /// Sends the request, and once more if that is safe and needed.
+    /// - Parameters:
+    ///   - bodyBytes: length of the body; nil when it is not all here, so that it cannot be sent twice.
+    ///   - connectTimeout: until the request's head is sent.
+    func start(_ request: HTTPClient.Request, bodyBytes: Int?, connectTimeout: Duration) {
+        if let bodyBytes {
+            let again = RepeatableRequest(client, request, bodyBytes: bodyBytes, connectTimeout: connectTimeout)
+            state.withLock { $0.again = again }
+        }
+        start(client.pooled, request, connectTimeout)
+    }
+
+    func start(_ http: HTTPClient, _ request: HTTPClient.Request, _ connectTimeout: Duration) {
+        let loop = client.eventLoop
+        let task = http.execute(request: request, delegate: self, eventLoop: .delegate(on: loop))
         let isCancelled = state.withLock { state in
             guard state.outcome == nil else { return false }
             state.task = task
@@ -55,6 +82,9 @@ final class UpstreamExchange: HTTPClientResponseDelegate {
 
     /// Whether the request's head went out: before, the upstream cannot have done anything.
     var wasSent: Bool { state.withLock { $0.isConnected } }
+
+    /// Whether the request was sent once more.
+    var wasRepeated: Bool { state.withLock { $0.wasRepeated } }
 
     /// Ends the exchange; without effect when it is over.
     func cancel() {
@@ -80,32 +110,30 @@ final class UpstreamExchange: HTTPClientResponseDelegate {
 
     /// The next event if it is there already.
     func take() -> UpstreamEvent? {
-        guard let (event, taken) = state.withLock({ Self.take(&$0) }) else { return nil }
-        taken?.succeed()
+        guard let (event, held) = state.withLock({ Self.take(&$0) }) else { return nil }
+        held?.resume()
         return event
     }
 
-    /// The next part if one is there already; leaves other events.
-    func takePart() -> ByteBuffer? {
-        let found = state.withLock { state -> (part: ByteBuffer, taken: EventLoopPromise<Void>?)? in
-            guard state.head == nil, let part = state.part.take() else { return nil }
-            return (part, state.taken.take())
-        }
-        found?.taken?.succeed()
-        return found?.part
-    }
-
-    private static func take(_ state: inout State) -> (event: UpstreamEvent, taken: EventLoopPromise<Void>?)? {
+    private static func take(_ state: inout State) -> (event: UpstreamEvent, held: PooledConnection?)? {
         if let head = state.head.take() { return (.head(head), nil) }
-        if let part = state.part.take() { return (.part(part), state.taken.take()) }
-        return state.outcome.map { ($0, nil) }
+        guard let part = state.part.take() else { return state.outcome.map { ($0, nil) } }
+        let held = state.isHeld ? state.connection : nil
+        state.isHeld = false
+        return (.part(part), held)
     }
+}
 
-    // MARK: HTTPClientResponseDelegate, on the event loop
-
+// MARK: told by the HTTP client, on the loop
+extension UpstreamExchange {
     func didSendRequestHead(task: HTTPClient.Task<Void>, _ head: HTTPRequestHead) {
+        // The client of this task writes and tells in one go, so the connection is the one of this request.
+        let connection = client.handover.take()
+        connection?.serve(self)
         let timer = state.withLock { state in
             state.isConnected = true
+            state.connection = connection
+            if connection?.isReused != true { state.again = nil }
             return state.connectTimer.take()
         }
         timer?.cancel()
@@ -113,30 +141,58 @@ final class UpstreamExchange: HTTPClientResponseDelegate {
 
     func didReceiveHead(task: HTTPClient.Task<Void>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
         let announced = head.headers.first(name: "content-length").flatMap { Int($0) }
-        state.withLock { $0.remaining = announced }
+        state.withLock { state in
+            state.remaining = announced
+            state.again = nil
+        }
         deliver(.head(head)) { $0.head = head }
         return task.eventLoop.makeSucceededVoidFuture()
     }
 
+    /// Bodies come by `receive`; what came by the client, from a connection that was not handed over, would be a part all the same.
     func didReceiveBodyPart(task: HTTPClient.Task<Void>, _ buffer: ByteBuffer) -> EventLoopFuture<Void> {
-        var waits: EventLoopPromise<Void>?
-        state.withLock { state in state.remaining = state.remaining.map { $0 - buffer.readableBytes } }
-        deliver(.part(buffer)) { state in
-            let promise = task.eventLoop.makePromise(of: Void.self)
-            state.part = buffer
-            state.taken = promise
-            waits = promise
+        _ = receive(buffer)
+        return task.eventLoop.makeSucceededVoidFuture()
+    }
+
+    /// The next bytes of the body.
+    /// - Returns: false when nothing further should be read until `resume` of the connection.
+    func receive(_ bytes: ByteBuffer) -> Bool {
+        let (consumer, takesMore) = state.withLock { state -> (UnsafeContinuation<UpstreamEvent, Never>?, Bool) in
+            state.remaining = state.remaining.map { $0 - bytes.readableBytes }
+            guard state.outcome == nil else { return (nil, true) }
+            if let consumer = state.consumer.take() { return (consumer, true) }
+            if state.part?.writeImmutableBuffer(bytes) == nil { state.part = bytes }
+            state.isHeld = state.part.map { $0.readableBytes >= Self.heldBytes } ?? false
+            return (nil, !state.isHeld)
         }
-        return waits?.futureResult ?? task.eventLoop.makeSucceededVoidFuture()
+        consumer?.resume(returning: .part(bytes))
+        return takesMore
     }
 
     /// An upstream that answers in full and closes before the client has ended the request has answered all the same.
     func didReceiveError(task: HTTPClient.Task<Void>, _ error: any Error) {
+        if let again = takeRepeat(after: error) { return again.start(self) }
         let isWhole = state.withLock { $0.remaining == 0 && !$0.isCancelled }
         conclude(isWhole ? .end : .failed(error))
     }
 
     func didFinishRequest(task: HTTPClient.Task<Void>) throws { conclude(.end) }
+
+    /// The request, when a reused connection lost it before the upstream had taken anything of it.
+    private func takeRepeat(after error: any Error) -> RepeatableRequest? {
+        guard RepeatableRequest.isLostConnection(error) else { return nil }
+        return state.withLock { state in
+            // Without a connection nothing was written: the pool's one was closed already.
+            let isUntouched = state.connection?.isUntouched ?? !state.isConnected
+            guard isUntouched, !state.isCancelled, state.outcome == nil, let again = state.again.take() else { return nil }
+            state.connection = nil
+            state.task = nil
+            state.isConnected = false
+            state.wasRepeated = true
+            return again
+        }
+    }
 
     /// Hands the event to the waiting consumer, or keeps it.
     private func deliver(_ event: UpstreamEvent, keep: (inout State) -> Void) {
@@ -149,13 +205,14 @@ final class UpstreamExchange: HTTPClientResponseDelegate {
     }
 
     private func conclude(_ outcome: UpstreamEvent) {
-        let (taken, timer) = state.withLock { state in
+        let timer = state.withLock { state in
             if state.outcome == nil { state.outcome = outcome }
             state.task = nil
-            return (state.taken.take(), state.connectTimer.take())
+            state.connection = nil
+            state.again = nil
+            return state.connectTimer.take()
         }
         timer?.cancel()
-        taken?.succeed()
         deliver(outcome) { _ in }
     }
 }

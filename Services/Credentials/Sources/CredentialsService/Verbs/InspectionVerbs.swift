@@ -35,7 +35,7 @@ extension CredentialsDaemon {
         return rows
     }
 
-    private func tried(_ destination: Destination, _ client: HTTPClient) async -> TestRow {
+    private func tried(_ destination: Destination, _ client: OutboundClient) async -> TestRow {
         let begun = MonotonicTime.now()
         var row = TestRow(destination: destination.configuration.name, isGood: false, milliseconds: 0, message: "")
         do {
@@ -53,7 +53,7 @@ extension CredentialsDaemon {
     }
 
     /// GET of a path that needs the key where one is known, else of `/`.
-    private func status(of destination: Destination, _ client: HTTPClient) async throws -> Int {
+    private func status(of destination: Destination, _ client: OutboundClient) async throws -> Int {
         let path =
             switch destination.configuration.preset {
             case .openai, .anthropic, .cohere, .mistral: "/v1/models"
@@ -64,14 +64,14 @@ extension CredentialsDaemon {
             destination.configuration.forTest, isProvider: false, secret: destination.secret, metrics: destination.metrics)
         let admitted = try AdmittedCall(CredentialsAPI.CallRequest(method: "GET", path: path), unlimited, peer: "admin")
         try audit.record(AuditEvent("call", "allow", destination: destination.configuration.name, method: "GET", reason: "test"))
-        let upstream = UpstreamExchange()
+        let upstream = UpstreamExchange(client)
         let timer = context.eventLoop.scheduleTask(in: TimeAmount(Self.testTimeout)) { upstream.cancel() }
         defer {
             timer.cancel()
             upstream.cancel()
         }
         upstream.start(
-            client, try admitted.request(nil), loop: context.eventLoop, connectTimeout: destination.configuration.limits.connect)
+            try admitted.request(nil), bodyBytes: 0, connectTimeout: destination.configuration.limits.connect)
         switch await upstream.next() {
         case .head(let head): return Int(head.status.code)
         case .failed(let error):
