@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 
 // Between two feeds the parser stands inside a line, whose beginning is in `partial` (empty at a line's start), inside an
@@ -26,57 +27,86 @@ package struct SSEParser: Sendable {
     /// - Returns: the events that it completes.
     /// - Throws: if an event exceeds the limit; the parser must not be used any further.
     package mutating func feed(_ piece: ByteBuffer) throws(SSEError) -> [SSEEvent] {
-        var piece = piece
         var events: [SSEEvent] = []
-        skipLineFeed(&piece)
-        while let end = piece.readableBytesView.firstIndex(where: { $0 == 0x0a || $0 == 0x0d }) {
-            let length = end - piece.readerIndex
-            guard let head = piece.readSlice(length: length) else { break }
-            afterCarriageReturn = piece.readInteger(as: UInt8.self) == 0x0d
-            skipLineFeed(&piece)
-            if let event = try take(line: try completed(head)) { events.append(event) }
+        let start = piece.readerIndex
+        let length = piece.readableBytes
+        var position = 0
+        try piece.withUnsafeReadableBytes { (bytes) throws(SSEError) in
+            var ends = LineEnds(bytes)
+            if afterCarriageReturn, length > 0 {
+                afterCarriageReturn = false
+                if bytes[0] == 0x0a { position = 1 }
+            }
+            while let end = ends.next(from: position) {
+                let line = Line(
+                    piece: piece, start: start + position, bytes: UnsafeRawBufferPointer(rebasing: bytes[position ..< end]))
+                position = end + 1
+                afterCarriageReturn = bytes[end] == 0x0d
+                if afterCarriageReturn, position < length {
+                    afterCarriageReturn = false
+                    if bytes[position] == 0x0a { position += 1 }
+                }
+                if let event = try take(line) { events.append(event) }
+            }
         }
-        try check(partial.readableBytes + piece.readableBytes)
-        partial.writeImmutableBuffer(piece)
+        guard position < length else { return events }
+        try check(partial.readableBytes + length - position)
+        if let rest = piece.getSlice(at: start + position, length: length - position) { partial.writeImmutableBuffer(rest) }
         return events
     }
 
-    private mutating func skipLineFeed(_ piece: inout ByteBuffer) {
-        guard afterCarriageReturn, piece.readableBytes > 0 else { return }
-        afterCarriageReturn = false
-        if piece.getInteger(at: piece.readerIndex, as: UInt8.self) == 0x0a { piece.moveReaderIndex(forwardBy: 1) }
+    /// A line in the piece it came in.
+    private struct Line {
+        let piece: ByteBuffer
+        /// Where `bytes` begin in `piece`.
+        let start: Int
+        let bytes: UnsafeRawBufferPointer
+
+        func slice(from first: Int) -> ByteBuffer {
+            piece.getSlice(at: start + first, length: bytes.count - first) ?? ByteBuffer()
+        }
     }
 
-    private mutating func completed(_ tail: ByteBuffer) throws(SSEError) -> ByteBuffer {
-        var line = tail
-        if partial.readableBytes > 0 {
-            try check(partial.readableBytes + tail.readableBytes)
-            partial.writeImmutableBuffer(tail)
-            line = partial
-            partial = ByteBuffer()
-        }
+    /// The line that ends in this piece.
+    private mutating func take(_ line: Line) throws(SSEError) -> SSEEvent? {
+        if partial.readableBytes == 0, !atStart { return try take(whole: line) }
+        var joined = partial
+        partial = ByteBuffer()
+        if joined.readableBytes > 0 { try check(joined.readableBytes + line.bytes.count) }
+        joined.writeImmutableBuffer(line.slice(from: 0))
         if atStart {
             atStart = false
-            if line.readableBytesView.starts(with: [0xef, 0xbb, 0xbf]) { line.moveReaderIndex(forwardBy: 3) }
+            if joined.readableBytesView.starts(with: [0xef, 0xbb, 0xbf]) { joined.moveReaderIndex(forwardBy: 3) }
         }
-        return line
+        return try joined.withUnsafeReadableBytes { (bytes) throws(SSEError) in
+            try take(whole: Line(piece: joined, start: joined.readerIndex, bytes: bytes))
+        }
     }
 
-    private mutating func take(line: ByteBuffer) throws(SSEError) -> SSEEvent? {
-        guard line.readableBytes > 0 else { return dispatch() }
-        var value = line
-        let colon = line.readableBytesView.firstIndex(of: UInt8(ascii: ":"))
-        let field = value.readSlice(length: (colon ?? line.writerIndex) - line.readerIndex) ?? ByteBuffer()
-        if colon != nil { value.moveReaderIndex(forwardBy: 1) }
-        if value.getInteger(at: value.readerIndex, as: UInt8.self) == UInt8(ascii: " ") { value.moveReaderIndex(forwardBy: 1) }
-        switch field.readableBytes {
-        case 4 where field.readableBytesView.elementsEqual("data".utf8): try append(value)
-        case 5 where field.readableBytesView.elementsEqual("event".utf8): name = String(buffer: value)
-        case 2 where field.readableBytesView.elementsEqual("id".utf8) && !value.readableBytesView.contains(0):
-            id = String(buffer: value)
+    private mutating func take(whole line: Line) throws(SSEError) -> SSEEvent? {
+        let bytes = line.bytes
+        if bytes.isEmpty { return dispatch() }
+        switch bytes[0] {
+        case UInt8(ascii: "d"): if let start = Self.value("data", bytes) { try append(line.slice(from: start)) }
+        case UInt8(ascii: "e"): if let start = Self.value("event", bytes) { name = Self.text(bytes, start) }
+        case UInt8(ascii: "i"):
+            if let start = Self.value("id", bytes), !bytes[start...].contains(0) { id = Self.text(bytes, start) }
         default: break
         }
         return nil
+    }
+
+    /// Where the value of `field` begins; nil for a line of another field.
+    private static func value(_ field: StaticString, _ bytes: UnsafeRawBufferPointer) -> Int? {
+        let count = field.utf8CodeUnitCount
+        guard bytes.count >= count, let start = bytes.baseAddress, memcmp(start, field.utf8Start, count) == 0 else { return nil }
+        if bytes.count == count { return count }
+        guard bytes[count] == UInt8(ascii: ":") else { return nil }
+        return bytes.count > count + 1 && bytes[count + 1] == UInt8(ascii: " ") ? count + 2 : count + 1
+    }
+
+    private static func text(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> String {
+        String(decoding: bytes[start...], as: UTF8.self)
     }
 
     private mutating func append(_ value: ByteBuffer) throws(SSEError) {
@@ -92,14 +122,33 @@ package struct SSEParser: Sendable {
     }
 
     private mutating func dispatch() -> SSEEvent? {
-        defer {
-            name = ""
-            data = nil
-        }
-        return data.map { SSEEvent(name: name, data: $0, id: id) }
+        let event = data.map { SSEEvent(name: name, data: $0, id: id) }
+        name = ""
+        data = nil
+        return event
     }
 
     private func check(_ bytes: Int) throws(SSEError) {
         if bytes > maxEventBytes { throw .eventTooLarge(limit: maxEventBytes) }
+    }
+}
+
+/// Finds the line ends of a piece, each byte looked at twice at most.
+private struct LineEnds {
+    private let bytes: UnsafeRawBufferPointer
+    /// The next line feed; the length when there is none.
+    private var lineFeed = -1
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    /// The first line feed or carriage return from `start` on.
+    mutating func next(from start: Int) -> Int? {
+        if lineFeed < start { lineFeed = first(0x0a, start, bytes.count) ?? bytes.count }
+        return first(0x0d, start, lineFeed) ?? (lineFeed < bytes.count ? lineFeed : nil)
+    }
+
+    private func first(_ byte: Int32, _ start: Int, _ end: Int) -> Int? {
+        guard start < end, let base = bytes.baseAddress, let found = memchr(base + start, byte, end - start) else { return nil }
+        return UnsafeRawPointer(found) - base
     }
 }

@@ -1,4 +1,3 @@
-import CBulkheadJSON
 import NIOCore
 
 extension JSON {
@@ -15,14 +14,9 @@ extension JSON {
     /// - Throws: what kind of thing is wrong.
     package static func parse(_ bytes: UnsafeRawBufferPointer, maxDepth: Int = 64) throws(JSONError) -> JSON {
         let limit = min(maxDepth, deepestNesting)
-        var document = bulkhead_json_document()
-        let code = bulkhead_json_parse(
-            bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, &document)
-        guard code == 0, let tape = document.tape, let strings = document.strings else {
-            throw JSONError(code: code, maxDepth: limit)
-        }
-        defer { bulkhead_json_release() }
-        var reader = TapeReader(tape: tape, strings: strings, maxDepth: limit)
+        let document = try JSONDocument(unchecked: bytes, maxDepth: limit)
+        defer { document.close() }
+        var reader = TapeReader(document.tape, maxDepth: limit)
         return try reader.value(depth: 0)
     }
 

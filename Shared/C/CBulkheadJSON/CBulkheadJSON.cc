@@ -1,4 +1,5 @@
-// One simdjson parser per thread, kept warm: small documents are parsed without an allocation.
+// One simdjson parser per thread, kept warm: small documents are parsed without an allocation. While a document is read, its
+// parser is taken out, so that another one can be read meanwhile.
 #include <simdjson.h>
 
 #include <charconv>
@@ -22,6 +23,10 @@ constexpr size_t largest_document = 256u << 20;
 constexpr size_t max_depth = 1024;
 
 thread_local std::unique_ptr<dom::parser> thread_parser;
+
+void keep(std::unique_ptr<dom::parser> parser) {
+    if (parser->capacity() <= kept_capacity) thread_parser = std::move(parser);
+}
 
 int code(error_code error) {
     switch (error) {
@@ -49,10 +54,9 @@ error_code reserve(dom::parser &parser, size_t length) {
     return parser.doc.capacity() < capacity ? parser.doc.allocate(capacity) : SUCCESS;
 }
 
-error_code parse(const uint8_t *bytes, size_t length) {
-    if (!thread_parser) thread_parser = std::make_unique<dom::parser>();
-    if (auto error = reserve(*thread_parser, length)) return error;
-    return thread_parser->parse(bytes, length, true).error();
+error_code parse(dom::parser &parser, const uint8_t *bytes, size_t length) {
+    if (auto error = reserve(parser, length)) return error;
+    return parser.parse(bytes, length, true).error();
 }
 
 bool number_byte(char byte) {
@@ -97,25 +101,27 @@ extern "C" int bulkhead_json_parse(const uint8_t *bytes, size_t length, bulkhead
     try {
         if (length == 0) return BULKHEAD_JSON_EMPTY;
         if (length > largest_document) return BULKHEAD_JSON_TOO_LARGE;
-        error_code error = parse(bytes, length);
+        auto parser = std::move(thread_parser);
+        if (!parser) parser = std::make_unique<dom::parser>();
+        error_code error = parse(*parser, bytes, length);
         if (error == NUMBER_ERROR) {
             auto first = reinterpret_cast<const char *>(bytes);
             std::string widened = with_wide_integers_as_doubles(first, first + length);
-            error = parse(reinterpret_cast<const uint8_t *>(widened.data()), widened.size());
+            error = parse(*parser, reinterpret_cast<const uint8_t *>(widened.data()), widened.size());
         }
         if (error) {
-            bulkhead_json_release();
+            keep(std::move(parser));
             return code(error);
         }
-        document->tape = thread_parser->doc.tape.get();
-        document->strings = thread_parser->doc.string_buf.get();
+        document->tape = parser->doc.tape.get();
+        document->strings = parser->doc.string_buf.get();
+        document->parser = parser.release();
         return BULKHEAD_JSON_OK;
     } catch (...) {
-        thread_parser.reset();
         return BULKHEAD_JSON_OUT_OF_MEMORY;
     }
 }
 
-extern "C" void bulkhead_json_release(void) {
-    if (thread_parser && thread_parser->capacity() > kept_capacity) thread_parser.reset();
+extern "C" void bulkhead_json_release(void *parser) {
+    keep(std::unique_ptr<dom::parser>(static_cast<dom::parser *>(parser)));
 }

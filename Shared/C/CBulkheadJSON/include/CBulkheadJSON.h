@@ -17,18 +17,20 @@ enum {
     BULKHEAD_JSON_OUT_OF_MEMORY = 8,
 };
 
-/// A parsed document: simdjson's tape (its doc/tape.md) and the strings it points into. Both belong to the calling thread's
-/// parser and stay valid until that thread's next parse or release.
+/// A parsed document: simdjson's tape (its doc/tape.md) and the strings it points into. Both belong to `parser`, which is the
+/// caller's until it is released, on whatever thread.
 typedef struct {
     const uint64_t *tape;
     const uint8_t *strings;
+    void *parser;
 } bulkhead_json_document;
 
 /// Parses exactly one document of `length` bytes; `bytes` needs no padding. Nests at most 1000 levels.
-/// No exception leaves it.
+/// No exception leaves it. Each document that was parsed must be released.
 int bulkhead_json_parse(const uint8_t *bytes, size_t length, bulkhead_json_document *document);
 
-/// To be called when the tape has been read: gives the memory of an unusually large document back.
-void bulkhead_json_release(void);
+/// To be called when the tape has been read: the parser is kept for the thread's next document, or goes when it is unusually
+/// large.
+void bulkhead_json_release(void *parser);
 
 #endif

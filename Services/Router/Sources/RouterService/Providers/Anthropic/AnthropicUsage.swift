@@ -10,7 +10,7 @@ package struct AnthropicUsage: Sendable {
     private var createdForHour = 0
     private var output = 0
 
-    package mutating func note(_ json: JSON) {
+    package mutating func note(_ json: JSONView) {
         input = DecodeBounds.count(json["input_tokens"]) ?? input
         cached = DecodeBounds.count(json["cache_read_input_tokens"]) ?? cached
         created = DecodeBounds.count(json["cache_creation_input_tokens"]) ?? created

@@ -41,38 +41,33 @@ package protocol EventDecoder: Sendable {
     /// Takes one event of a stream.
     mutating func take(_ event: WireEvent, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault)
     /// Takes a whole answer, as it comes from servers that do not stream.
-    mutating func takeWhole(_ answer: JSON, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault)
+    mutating func takeWhole(_ answer: JSONView, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault)
+}
+
+extension JSONView {
+    /// Reads the JSON of an event or answer.
+    static func read(_ bytes: ByteBuffer, _ take: (JSONView) throws(DecodeFault) -> Void) throws(DecodeFault) {
+        try read(bytes, or: .malformed("sent something that is no JSON"), take)
+    }
 }
 
 extension EventDecoder {
-    /// The JSON of an event or answer.
-    package func json(_ bytes: ByteBuffer) throws(DecodeFault) -> JSON {
-        do throws(JSONError) {
-            return try JSON.parse(bytes)
-        } catch {
-            throw .malformed("sent something that is no JSON")
-        }
-    }
-
     /// - Throws: the error a document is, in any of the shapes providers and what stands before them use.
-    package func refuseError(_ document: JSON) throws(DecodeFault) {
+    package func refuseError(_ document: JSONView) throws(DecodeFault) {
         if let error = ProviderError(insteadOfAnswer: document) { throw .provider(error) }
     }
 }
 
 /// An answer on its way in: bytes to events of the wire to canonical events.
 package struct AnswerDecoder: Sendable {
-    private enum Framing: Sendable {
-        case text(SSEParser)
-        case binary(EventStreamParser)
-    }
-
-    private var framing: Framing
+    /// One of the two takes the bytes.
+    private var text = SSEParser()
+    private var binary: EventStreamParser?
     private var decoder: any EventDecoder
 
     /// - Parameter choices: how many the client asked for.
     package init(_ dialect: ProviderDialect, choices: Int = 1) {
-        framing = dialect == .bedrock ? .binary(EventStreamParser()) : .text(SSEParser())
+        binary = dialect == .bedrock ? EventStreamParser() : nil
         decoder =
             switch dialect {
             case .openai, .builtin: OpenAIDecoder(choices: choices)
@@ -89,28 +84,22 @@ package struct AnswerDecoder: Sendable {
 
     /// Takes the next bytes of a stream. What was decoded before a fault is in `events`.
     package mutating func feed(_ piece: ByteBuffer, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        if binary != nil {
+            for event in try binary?.feed(piece) ?? [] where !decoder.isOver { try decoder.take(event, into: &events) }
+            return
+        }
         for event in try framed(piece) {
             // Servers go on after their last event; nothing of that belongs to the answer.
             if decoder.isOver { return }
-            try decoder.take(event, into: &events)
+            try decoder.take(WireEvent(name: event.name, data: event.data), into: &events)
         }
     }
 
-    private mutating func framed(_ piece: ByteBuffer) throws(DecodeFault) -> [WireEvent] {
-        switch framing {
-        case .text(var parser):
-            // The parser must hold its buffers alone, or appending to them copies.
-            framing = .text(SSEParser())
-            defer { framing = .text(parser) }
-            do throws(SSEError) {
-                return try parser.feed(piece).map { WireEvent(name: $0.name, data: $0.data) }
-            } catch {
-                throw .malformed("sent too large an event: \(error)")
-            }
-        case .binary(var parser):
-            framing = .binary(EventStreamParser())
-            defer { framing = .binary(parser) }
-            return try parser.feed(piece)
+    private mutating func framed(_ piece: ByteBuffer) throws(DecodeFault) -> [SSEEvent] {
+        do throws(SSEError) {
+            return try text.feed(piece)
+        } catch {
+            throw .malformed("sent too large an event: \(error)")
         }
     }
 
@@ -120,10 +109,16 @@ package struct AnswerDecoder: Sendable {
         if Self.isEventText(body) {
             try feed(body, into: &events)
         } else {
-            try decoder.takeWhole(try decoder.json(body), into: &events)
+            try takeDocument(body, into: &events)
         }
         guard decoder.isComplete else { throw .malformed("ended its answer before the end") }
         return events
+    }
+
+    private mutating func takeDocument(_ body: ByteBuffer, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        try JSONView.read(body) { (document) throws(DecodeFault) in
+            try decoder.takeWhole(document, into: &events)
+        }
     }
 
     private static func isEventText(_ body: ByteBuffer) -> Bool {

@@ -12,14 +12,14 @@ package enum DecodeBounds {
     private static let tokens = 1 << 40
 
     /// A count of tokens; nil when there is none.
-    package static func count(_ json: JSON?) -> Int? {
+    package static func count(_ json: JSONView?) -> Int? {
         guard let json else { return nil }
         if let number = json.int { return min(max(0, number), tokens) }
         return json.double.map { $0.isFinite ? Int(min(max(0, $0), Double(tokens))) : 0 }
     }
 
     /// An index of the provider's. - Throws: when it is absent, negative or not below `limit`.
-    package static func index(_ json: JSON?, below limit: Int, of what: String) throws(DecodeFault) -> Int {
+    package static func index(_ json: JSONView?, below limit: Int, of what: String) throws(DecodeFault) -> Int {
         guard let number = json?.int, (0 ..< limit).contains(number) else {
             throw .malformed("sent \(what) with an index that cannot be")
         }

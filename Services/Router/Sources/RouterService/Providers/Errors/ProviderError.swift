@@ -45,14 +45,19 @@ package struct ProviderError: Sendable, Equatable {
     }
 
     /// A document that came with status 200 where an answer should be; nil when it is no error.
-    package init?(insteadOfAnswer json: JSON) {
+    package init?(insteadOfAnswer document: JSONView) {
         // Gemini's array of chunks, from which only the first tells.
-        let json = json.array.flatMap { $0.count == 1 ? $0[0] : nil } ?? json
-        let isError =
-            json["error"].map { !$0.isNull && $0 != false } ?? false || json["type"] == "error" || json["object"] == "error"
-            || json["__type"]?.string?.hasSuffix("Exception") == true
-        guard isError else { return nil }
-        self.init(inStream: json)
+        let json = document.elements.only ?? document
+        guard Self.isError(json) else { return nil }
+        self.init(inStream: json.json)
+    }
+
+    private static func isError(_ json: JSONView) -> Bool {
+        if let error = json["error"], !error.isNull, error.bool != false { return true }
+        switch (json["type"]?.spelling, json["object"]?.spelling) {
+        case ("error", _), (_, "error"): return true
+        default: return json["__type"]?.string?.hasSuffix("Exception") == true
+        }
     }
 
     /// What a provider says of its own work in another way than by an error object.

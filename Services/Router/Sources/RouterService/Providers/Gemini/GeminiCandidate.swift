@@ -14,8 +14,8 @@ struct GeminiCandidate: Sendable {
     }
 
     /// - Parameter seed: what makes the ids of calls different from those of other answers.
-    mutating func take(_ json: JSON, seed: UInt64, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
-        for part in json["content"]?["parts"]?.array ?? [] {
+    mutating func take(_ json: JSONView, seed: UInt64, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        for part in (json["content"]?["parts"]).elements {
             if isFinished, part["text"]?.string?.isEmpty != true { throw .malformed("went on after the end of its answer") }
             try take(part: part, seed: seed, into: &events)
         }
@@ -25,7 +25,7 @@ struct GeminiCandidate: Sendable {
     }
 
     /// A signature comes before what it stands on, as the end of the reasoning that led there.
-    private mutating func take(part: JSON, seed: UInt64, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+    private mutating func take(part: JSONView, seed: UInt64, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         if isFinished { return }
         let isThought = part["thought"]?.bool ?? false
         if isThought { events.text(.thinking, part["text"]?.string, choice: index) }
@@ -35,23 +35,23 @@ struct GeminiCandidate: Sendable {
         if let text = part["text"]?.string { return events.text(.text, text, choice: index) }
         blocks += 1
         guard blocks <= DecodeBounds.blocks else { throw .malformed("sent more than \(DecodeBounds.blocks) parts") }
-        if part.object?.contains(where: { $0.name != "thoughtSignature" }) == true {
-            events.raw(.rawBlock, part, choice: index)
+        if part.members.contains(where: { !($0.name == "thoughtSignature") }) {
+            events.raw(.rawBlock, part.json, choice: index)
         }
     }
 
-    private mutating func take(call: JSON, seed: UInt64, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+    private mutating func take(call: JSONView, seed: UInt64, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         guard let name = call["name"]?.string, !name.isEmpty else { throw .malformed("made a call without a name") }
         let place = calls.count
         let own = call["id"]?.string ?? ""
         let id = own.isEmpty ? "call_\(ToolSyntax.hex(seed))_\(index)_\(place)" : own
         try calls.begin(place, id: id, name: name, into: &events)
-        if let arguments = call["args"], !arguments.isNull { try calls.extend(place, arguments.text(), into: &events) }
+        if let arguments = call["args"], !arguments.isNull { try calls.extend(place, arguments.json.text(), into: &events) }
         calls.end(place, into: &events)
     }
 
     /// - Throws: when the reason is the model's failure and not an end.
-    private mutating func finish(_ reason: String, _ json: JSON, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+    private mutating func finish(_ reason: String, _ json: JSONView, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         guard !isFinished else { return }
         let finish: ChatAPI.FinishReason
         switch reason {

@@ -25,40 +25,41 @@ package struct GeminiDecoder: EventDecoder {
     package var isOver: Bool { hasFinalUsage && isComplete }
 
     package mutating func take(_ event: WireEvent, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
-        try take(try json(event.data), into: &events)
+        try JSONView.read(event.data) { (chunk) throws(DecodeFault) in try take(chunk, into: &events) }
     }
 
     /// - Parameter answer: a response, or the array of chunks that comes without `alt=sse`.
-    package mutating func takeWhole(_ answer: JSON, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
-        for chunk in answer.array ?? [answer] { try take(chunk, into: &events) }
+    package mutating func takeWhole(_ answer: JSONView, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        for chunk in answer.elements { try take(chunk, into: &events) }
+        if !answer.isArray { try take(answer, into: &events) }
         isWhole = true
         guard isComplete else { throw .malformed("answered 200 without a finished answer") }
     }
 
-    private mutating func take(_ chunk: JSON, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+    private mutating func take(_ chunk: JSONView, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         try refuseError(chunk)
-        guard chunk.object != nil else { throw .malformed("sent an event that is no response") }
+        guard chunk.isObject else { throw .malformed("sent an event that is no response") }
         if meta.id.isEmpty, let id = chunk["responseId"]?.string {
             meta.id = id
             seed = ToolSyntax.hash(id.utf8)
         }
         try refuseBlocked(chunk)
-        for candidate in chunk["candidates"]?.array ?? [] { try takeCandidate(candidate, into: &events) }
+        for candidate in chunk["candidates"].elements { try takeCandidate(candidate, into: &events) }
         guard let usage = GeminiUsage.decode(chunk["usageMetadata"]) else { return }
         meta.usage = usage
         hasFinalUsage = isComplete
     }
 
     /// A prompt that is blocked has no candidates, only feedback.
-    private func refuseBlocked(_ chunk: JSON) throws(DecodeFault) {
+    private func refuseBlocked(_ chunk: JSONView) throws(DecodeFault) {
         guard let feedback = chunk["promptFeedback"], let reason = feedback["blockReason"]?.string,
-            chunk["candidates"]?.array?.isEmpty ?? true
+            chunk["candidates"].elements.isEmpty
         else { return }
         let words = feedback["blockReasonMessage"]?.string ?? "the prompt was blocked: \(reason)"
         throw .provider(ProviderError(status: 400, code: "content_policy_violation", message: words))
     }
 
-    private mutating func takeCandidate(_ json: JSON, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+    private mutating func takeCandidate(_ json: JSONView, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         let index =
             json["index"] == nil ? 0 : try DecodeBounds.index(json["index"], below: DecodeBounds.choices, of: "a candidate")
         guard index < expected else { throw .malformed("sent more candidates than asked for") }

@@ -3,7 +3,7 @@ import BulkheadJSON
 
 /// Gemini's `usageMetadata`, cumulative on every chunk. Thoughts and the results of built-in tools are counted beside.
 package enum GeminiUsage {
-    package static func decode(_ json: JSON?) -> ChatAPI.Usage? {
+    package static func decode(_ json: JSONView?) -> ChatAPI.Usage? {
         guard let json, let prompt = DecodeBounds.count(json["promptTokenCount"]) else { return nil }
         let input = prompt + (DecodeBounds.count(json["toolUsePromptTokenCount"]) ?? 0)
         let thoughts = DecodeBounds.count(json["thoughtsTokenCount"]) ?? 0
@@ -18,8 +18,8 @@ package enum GeminiUsage {
             cachedAudioInputTokens: min(count("AUDIO", json["cacheTokensDetails"]), input))
     }
 
-    private static func count(_ modality: String, _ details: JSON?) -> Int {
-        let entry = details?.array?.first { $0["modality"]?.string == modality }
+    private static func count(_ modality: String, _ details: JSONView?) -> Int {
+        let entry = details?.elements.first { $0["modality"]?.string == modality }
         return DecodeBounds.count(entry?["tokenCount"]) ?? 0
     }
 }

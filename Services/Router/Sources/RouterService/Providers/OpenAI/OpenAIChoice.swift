@@ -8,55 +8,70 @@ package struct OpenAIChoice: Sendable {
     private var calls: ToolCalls
     private var lastPlace = -1
 
-    /// Members of a delta or message that have events of their own, or nothing to say.
-    private static let known: Set<String> = [
-        "role", "content", "refusal", "tool_calls", "reasoning_content", "reasoning", "name",
-    ]
-
     package init(index: Int) {
         self.index = index
         calls = ToolCalls(choice: index)
     }
 
     /// The events of one `delta`, or of a whole `message`. - Throws: for content after the choice's end.
-    package mutating func decode(_ delta: JSON, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
-        var found: [ChatAPI.ChatEvent] = []
-        found.text(.thinking, delta["reasoning_content"]?.string ?? delta["reasoning"]?.string, choice: index)
-        decode(content: delta["content"], into: &found)
-        found.text(.refusal, delta["refusal"]?.string, choice: index)
-        for (position, call) in (delta["tool_calls"]?.array ?? []).enumerated() { try decode(call, position, into: &found) }
-        decode(others: delta, into: &found)
-        if isFinished, found.contains(where: { $0.kind != .rawDelta }) { throw .malformed("went on after the end of its answer") }
+    package mutating func decode(_ delta: JSONView, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        let before = events.count
+        do throws(DecodeFault) {
+            try add(delta, to: &events)
+        } catch {
+            events.removeSubrange(before...)
+            throw error
+        }
+        guard isFinished else { return }
         // What comes late and is not content (annotations, filters) has no place any more.
-        if !isFinished { events += found }
+        let late = events[before...].contains { $0.kind != .rawDelta }
+        events.removeSubrange(before...)
+        if late { throw .malformed("went on after the end of its answer") }
+    }
+
+    private mutating func add(_ delta: JSONView, to events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        events.text(.thinking, delta["reasoning_content"]?.string ?? delta["reasoning"]?.string, choice: index)
+        decode(content: delta["content"], into: &events)
+        events.text(.refusal, delta["refusal"]?.string, choice: index)
+        for call in delta["tool_calls"].elements { try decode(call: call, into: &events) }
+        decode(others: delta, into: &events)
     }
 
     /// Text, or a list of parts as some compatible servers send it.
-    private func decode(content: JSON?, into events: inout [ChatAPI.ChatEvent]) {
+    private func decode(content: JSONView?, into events: inout [ChatAPI.ChatEvent]) {
         events.text(.text, content?.string, choice: index)
-        for part in content?.array ?? [] {
-            switch part["type"]?.string {
+        for part in content.elements {
+            switch part["type"]?.spelling {
             case "text": events.text(.text, part["text"]?.string, choice: index)
             case "thinking":
-                let texts = part["thinking"]?.string ?? part["thinking"]?.array?.compactMap { $0["text"]?.string }.joined()
+                let texts = part["thinking"]?.string ?? part["thinking"].elements.compactMap { $0["text"]?.string }.joined()
                 events.text(.thinking, texts, choice: index)
-            default: events.raw(.rawDelta, ["content": [part]], choice: index)
+            default: events.raw(.rawDelta, ["content": [part.json]], choice: index)
             }
         }
     }
 
     /// Members the canonical form does not model (`annotations`, `audio`, `function_call`), in one event.
-    private func decode(others delta: JSON, into events: inout [ChatAPI.ChatEvent]) {
-        let others = (delta.object ?? [:]).filter { !Self.known.contains($0.name) && !$0.value.isNull && $0.value != [] }
-        if !others.isEmpty {
-            events.raw(.rawDelta, .object(JSONObject(others.map { ($0.name, $0.value) })), choice: index)
+    private func decode(others delta: JSONView, into events: inout [ChatAPI.ChatEvent]) {
+        var others = JSONObject()
+        for (name, value) in delta.members where !Self.isKnown(name) && !value.isNull && !value.isEmptyArray {
+            others.append(name.string, value.json)
+        }
+        if !others.isEmpty { events.raw(.rawDelta, .object(others), choice: index) }
+    }
+
+    /// Members of a delta or message that have events of their own, or nothing to say.
+    private static func isKnown(_ name: JSONSpelling) -> Bool {
+        switch name {
+        case "content", "role", "refusal", "tool_calls", "reasoning_content", "reasoning", "name": true
+        default: false
         }
     }
 
     /// The logprobs object beside a delta or message.
-    package func decode(logprobs: JSON?, into events: inout [ChatAPI.ChatEvent]) {
-        guard !isFinished, let logprobs, logprobs.object != nil else { return }
-        events.append(.init(kind: .logprobs, choice: index, json: logprobs.text()))
+    package func decode(logprobs: JSONView?, into events: inout [ChatAPI.ChatEvent]) {
+        guard !isFinished, let logprobs, logprobs.isObject else { return }
+        events.append(.init(kind: .logprobs, choice: index, json: logprobs.json.text()))
     }
 
     /// The provider's `finish_reason`. An answer with tool calls ends with tool_calls, whatever the provider calls it.
@@ -78,7 +93,7 @@ package struct OpenAIChoice: Sendable {
         events.append(.init(kind: .finish, choice: index, finish: finish, rawFinish: reason))
     }
 
-    private mutating func decode(_ call: JSON, _ position: Int, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+    private mutating func decode(call: JSONView, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         // Some servers leave the index out: an id begins the next call, its absence goes on with the last one.
         let place = call["index"]?.int ?? (call["id"]?.string == nil ? max(lastPlace, 0) : lastPlace + 1)
         guard (0 ..< .max).contains(place) else { throw .malformed("sent a tool call with an index that cannot be") }
@@ -93,12 +108,12 @@ package struct OpenAIChoice: Sendable {
         }
         guard let arguments = call["function"]?["arguments"], !arguments.isNull else { return }
         // Compatible servers send the arguments as an object.
-        try calls.extend(place, arguments.string ?? arguments.text(), into: &events)
+        try calls.extend(place, arguments.string ?? arguments.json.text(), into: &events)
     }
 
     /// A call of another kind, under our index.
-    private mutating func pass(_ call: JSON, _ place: Int, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
-        var object = call.object ?? [:]
+    private mutating func pass(_ call: JSONView, _ place: Int, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        var object = call.json.object ?? [:]
         object["index"] = .int(Int64(try calls.reserve(place)))
         events.raw(.rawDelta, ["tool_calls": [.object(object)]], choice: index)
     }

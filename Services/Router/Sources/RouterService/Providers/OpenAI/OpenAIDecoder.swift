@@ -10,14 +10,15 @@ import NIOCore
 package struct OpenAIDecoder: EventDecoder {
     package private(set) var meta = AnswerMeta()
     private let expected: Int
-    private var choices: [Int: OpenAIChoice] = [:]
+    /// In the order in which they began.
+    private var choices: [OpenAIChoice] = []
     private var isDone = false
     private var hasFinalUsage = false
 
     package init(choices: Int) { expected = max(1, choices) }
 
     package var isComplete: Bool {
-        let finished = choices.values.reduce(0) { $0 + ($1.isFinished ? 1 : 0) }
+        let finished = choices.reduce(0) { $0 + ($1.isFinished ? 1 : 0) }
         return finished > 0 && finished == choices.count && (finished >= expected || isDone)
     }
 
@@ -25,18 +26,24 @@ package struct OpenAIDecoder: EventDecoder {
 
     package mutating func take(_ event: WireEvent, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         if event.data.readableBytesView.starts(with: "[DONE]".utf8) { return isDone = true }
-        let chunk = try json(event.data)
+        try JSONView.read(event.data) { (chunk) throws(DecodeFault) in try take(chunk, event.name, into: &events) }
+    }
+
+    private mutating func take(
+        _ chunk: JSONView, _ name: String, into events: inout [ChatAPI.ChatEvent]
+    ) throws(DecodeFault) {
         try refuseError(chunk)
-        if event.name == "error" { throw .provider(ProviderError(inStream: chunk)) }
-        for choice in chunk["choices"]?.array ?? [] { try take(choice, content: choice["delta"], into: &events) }
+        if name == "error" { throw .provider(ProviderError(inStream: chunk.json)) }
+        for choice in chunk["choices"].elements { try take(choice, content: choice["delta"], into: &events) }
         note(chunk)
     }
 
-    package mutating func takeWhole(_ answer: JSON, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+    package mutating func takeWhole(_ answer: JSONView, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         try refuseError(answer)
-        guard let list = answer["choices"]?.array, !list.isEmpty else { throw .malformed("answered 200 without an answer") }
+        let list = answer["choices"].elements
+        if list.isEmpty { throw .malformed("answered 200 without an answer") }
         for choice in list {
-            guard choice["message"]?.object != nil else { throw .malformed("answered 200 without a message") }
+            guard choice["message"]?.isObject == true else { throw .malformed("answered 200 without a message") }
             try take(choice, content: choice["message"], into: &events)
         }
         isDone = true
@@ -44,7 +51,7 @@ package struct OpenAIDecoder: EventDecoder {
         guard isComplete else { throw .malformed("sent an answer without finish_reason") }
     }
 
-    private mutating func note(_ document: JSON) {
+    private mutating func note(_ document: JSONView) {
         if meta.id.isEmpty, let id = document["id"]?.string { meta.id = id }
         if meta.created == 0, let created = DecodeBounds.count(document["created"]) { meta.created = created }
         if let fingerprint = document["system_fingerprint"]?.string { meta.systemFingerprint = fingerprint }
@@ -55,15 +62,16 @@ package struct OpenAIDecoder: EventDecoder {
     }
 
     private mutating func take(
-        _ choice: JSON, content: JSON?, into events: inout [ChatAPI.ChatEvent]
+        _ choice: JSONView, content: JSONView?, into events: inout [ChatAPI.ChatEvent]
     ) throws(DecodeFault) {
         let index =
             choice["index"] == nil ? 0 : try DecodeBounds.index(choice["index"], below: DecodeBounds.choices, of: "a choice")
         guard index < expected else { throw .malformed("sent more choices than asked for") }
-        var state = choices[index] ?? OpenAIChoice(index: index)
+        let place = choices.firstIndex { $0.index == index }
+        var state = place.map { choices[$0] } ?? OpenAIChoice(index: index)
         if let content { try state.decode(content, into: &events) }
         state.decode(logprobs: choice["logprobs"], into: &events)
         if let reason = choice["finish_reason"]?.string { try state.finish(reason, into: &events) }
-        choices[index] = state
+        if let place { choices[place] = state } else { choices.append(state) }
     }
 }

@@ -4,7 +4,7 @@ import BulkheadJSON
 /// OpenAI's `usage`, of chat completions.
 package enum OpenAIUsage {
     /// nil when `json` is absent, null or no usage object.
-    package static func decode(_ json: JSON?) -> ChatAPI.Usage? {
+    package static func decode(_ json: JSONView?) -> ChatAPI.Usage? {
         guard let json, let input = DecodeBounds.count(json["prompt_tokens"]) else { return nil }
         let inputs = json["prompt_tokens_details"]
         let outputs = json["completion_tokens_details"]
@@ -24,7 +24,7 @@ package enum OpenAIUsage {
     }
 
     /// Some servers count reasoning beside the completion; the total tells.
-    private static func output(_ json: JSON, input: Int, reasoning: Int) -> Int {
+    private static func output(_ json: JSONView, input: Int, reasoning: Int) -> Int {
         let output = DecodeBounds.count(json["completion_tokens"]) ?? 0
         guard reasoning > 0, let total = DecodeBounds.count(json["total_tokens"]) else { return output }
         return total == input + output + reasoning ? output + reasoning : output

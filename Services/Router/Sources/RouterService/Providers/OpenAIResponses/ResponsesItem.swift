@@ -14,7 +14,7 @@ struct ResponsesItem: Sendable {
     private var hasReasoning = false
     private var summaryParts = 0
 
-    init(_ type: String) {
+    init(_ type: JSONSpelling?) {
         kind =
             switch type {
             case "message": .message
@@ -24,7 +24,7 @@ struct ResponsesItem: Sendable {
             }
     }
 
-    mutating func extend(_ type: String, _ document: JSON, into events: inout [ChatAPI.ChatEvent]) {
+    mutating func extend(_ type: JSONSpelling, _ document: JSONView, into events: inout [ChatAPI.ChatEvent]) {
         let delta = document["delta"]?.string
         switch (kind, type) {
         case (.message, "response.output_text.delta"):
@@ -48,32 +48,33 @@ struct ResponsesItem: Sendable {
     }
 
     /// Takes the whole item: what deltas did not bring.
-    mutating func finish(_ json: JSON, into events: inout [ChatAPI.ChatEvent]) {
+    mutating func finish(_ json: JSONView?, into events: inout [ChatAPI.ChatEvent]) {
         isDone = true
         switch kind {
         case .message: finishMessage(json, into: &events)
         case .reasoning:
             if !hasSummary, !hasReasoning {
-                let parts = json["summary"]?.array.flatMap { $0.isEmpty ? nil : $0 } ?? json["content"]?.array ?? []
+                let summary = (json?["summary"]).elements
+                let parts = summary.isEmpty ? (json?["content"]).elements : summary
                 events.text(.thinking, parts.compactMap { $0["text"]?.string }.joined(separator: "\n\n"))
             }
-            events.signature(json["encrypted_content"]?.string, id: json["id"]?.string)
+            events.signature(json?["encrypted_content"]?.string, id: json?["id"]?.string)
         case .raw, .call: break
         }
     }
 
-    private func finishMessage(_ json: JSON, into events: inout [ChatAPI.ChatEvent]) {
-        for part in json["content"]?.array ?? [] {
-            switch part["type"]?.string {
+    private func finishMessage(_ json: JSONView?, into events: inout [ChatAPI.ChatEvent]) {
+        for part in (json?["content"]).elements {
+            switch part["type"]?.spelling {
             case "output_text" where !hasText:
                 events.text(.text, part["text"]?.string)
                 Self.logprobs(part["logprobs"], into: &events)
-                for (index, annotation) in (part["annotations"]?.array ?? []).enumerated() {
+                for (index, annotation) in part["annotations"].elements.enumerated() {
                     events.raw(
                         .rawDelta,
                         [
                             "type": "response.output_text.annotation.added", "annotation_index": .int(Int64(index)),
-                            "annotation": annotation,
+                            "annotation": annotation.json,
                         ])
                 }
             case "refusal" where !hasRefusal: events.text(.refusal, part["refusal"]?.string)
@@ -83,8 +84,8 @@ struct ResponsesItem: Sendable {
     }
 
     /// As the logprobs object of chat completions.
-    private static func logprobs(_ json: JSON?, into events: inout [ChatAPI.ChatEvent]) {
-        guard let list = json?.array, !list.isEmpty else { return }
-        events.append(.init(kind: .logprobs, json: JSON.object(["content": .array(list)]).text()))
+    private static func logprobs(_ json: JSONView?, into events: inout [ChatAPI.ChatEvent]) {
+        guard let json, !json.elements.isEmpty else { return }
+        events.append(.init(kind: .logprobs, json: JSON.object(["content": json.json]).text()))
     }
 }

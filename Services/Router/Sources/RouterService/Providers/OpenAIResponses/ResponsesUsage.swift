@@ -3,7 +3,7 @@ import BulkheadJSON
 
 /// The `usage` of a response. Inputs and outputs are totals.
 package enum ResponsesUsage {
-    package static func decode(_ json: JSON?) -> ChatAPI.Usage? {
+    package static func decode(_ json: JSONView?) -> ChatAPI.Usage? {
         guard let json, let input = DecodeBounds.count(json["input_tokens"]) else { return nil }
         let output = DecodeBounds.count(json["output_tokens"]) ?? 0
         let inputs = json["input_tokens_details"]
