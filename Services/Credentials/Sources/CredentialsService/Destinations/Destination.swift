@@ -71,7 +71,9 @@ package final class Destination: Sendable {
         let allowsMethod = configuration.methods?.contains(method) ?? !["TRACE", "CONNECT"].contains(method)
         guard allowsMethod else { throw denied("does not allow the method \(method)") }
         let path = request.path ?? "/"
-        if !allowedPaths.withLock({ $0.contains(path) }) { try allow(path) }
+        // Strings are equal that look equal, paths are not: a Kelvin sign must not pass for a K that was found good.
+        let isKnown = path.utf8.allSatisfy { $0 < 0x80 } && allowedPaths.withLock { $0.contains(path) }
+        if !isKnown { try allow(path) }
         var query: String?
         if let text = request.query, !text.isEmpty {
             guard let clean = TargetSyntax.query(text) else {
