@@ -12,10 +12,19 @@ package struct WireArena {
         self.arena = arena
     }
 
+    /// For a message that is to be packed.
+    package static func forPacking() throws -> WireArena { try WireArena(cap: WireLimits.packing) }
+
     var allocator: UnsafeMutablePointer<ProtobufCAllocator> { bh_arena_allocator(arena) }
 
     /// Whether an allocation was refused: nothing fits any more.
     var isExhausted: Bool { bh_arena_is_exhausted(arena) != 0 }
+
+    /// Uninitialised memory, aligned for anything.
+    package func memory(_ count: Int) throws -> UnsafeMutableRawPointer {
+        guard let memory = bh_arena_allocate(arena, count) else { throw WireError.outOfMemory }
+        return memory
+    }
 
     @inlinable
     func allocate<T>(_ type: T.Type, count: Int) throws -> UnsafeMutablePointer<T> {
@@ -91,13 +100,26 @@ package enum WireReader {
         return text
     }
 
-    private static func isASCII(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        var rest = UnsafeRawBufferPointer(bytes)[...]
-        while rest.count >= 8 {
-            if UnsafeRawBufferPointer(rebasing: rest).loadUnaligned(as: UInt64.self) & 0x8080_8080_8080_8080 != 0 { return false }
-            rest = rest.dropFirst(8)
+    /// The readable bytes as text; nil when they are not UTF-8.
+    package static func text(_ bytes: ByteBuffer) -> String? {
+        bytes.withUnsafeReadableBytes { bytes in
+            let bytes = bytes.bindMemory(to: UInt8.self)
+            return isASCII(bytes) ? String(decoding: bytes, as: UTF8.self) : String(validating: bytes, as: UTF8.self)
         }
-        return rest.allSatisfy { $0 < 0x80 }
+    }
+
+    private static func isASCII(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard let start = UnsafeRawPointer(bytes.baseAddress) else { return true }
+        var place = 0
+        while bytes.count - place >= 8 {
+            if start.loadUnaligned(fromByteOffset: place, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 { return false }
+            place += 8
+        }
+        while place < bytes.count {
+            if bytes[place] >= 0x80 { return false }
+            place += 1
+        }
+        return true
     }
 
     /// The bytes.

@@ -52,34 +52,49 @@ extension WireMessage {
     /// Appends the wire form to `buffer`.
     /// - Throws: `WireError.outOfMemory`.
     package func encode(into buffer: inout ByteBuffer) throws {
-        let arena = try WireArena(cap: WireLimits.packing)
-        let message = try arena.allocate(CMessage.self, count: 1)
-        try store(into: message, arena)
-        message.withMemoryRebound(to: ProtobufCMessage.self, capacity: 1) { raw in
-            let size = protobuf_c_message_get_packed_size(raw)
-            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { space in
-                guard size > 0, let start = space.baseAddress else { return 0 }
-                return protobuf_c_message_pack(raw, start.assumingMemoryBound(to: UInt8.self))
-            }
-        }
+        let arena = try WireArena.forPacking()
+        let message = try arena.message(self)
+        WirePacking.pack(message, into: &buffer)
     }
 
     /// Decodes all readable bytes of `buffer`, which may come from a hostile peer.
     /// - Throws: `WireError`.
     package static func decoded(_ buffer: ByteBuffer) throws -> Self {
         try buffer.withUnsafeReadableBytes { bytes in
-            let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            switch bh_wire_scan(descriptor, start, bytes.count, WireLimits.depth, WireLimits.fields) {
-            case Int32(BH_SCAN_OK.rawValue): break
-            case Int32(BH_SCAN_TRUNCATED.rawValue): throw WireError.truncated
-            case Int32(BH_SCAN_TOO_DEEP.rawValue), Int32(BH_SCAN_TOO_MANY_FIELDS.rawValue): throw WireError.tooComplex
-            default: throw WireError.malformed
-            }
-            let arena = try WireArena(cap: WireLimits.memory(bytes.count))
-            guard let raw = protobuf_c_message_unpack(descriptor, arena.allocator, bytes.count, start) else {
-                throw arena.isExhausted ? WireError.tooComplex : WireError.malformed
-            }
-            return try UnsafeMutableRawPointer(raw).withMemoryRebound(to: CMessage.self, capacity: 1) { try Self(loading: $0) }
+            try Self(loading: WirePacking.unpack(bytes, descriptor).assumingMemoryBound(to: CMessage.self))
         }
+    }
+}
+
+/// The part of packing and unpacking that is the same for all messages.
+package enum WirePacking {
+    /// Appends the wire form of a protobuf-c struct to `buffer`.
+    package static func pack(_ message: UnsafeMutableRawPointer, into buffer: inout ByteBuffer) {
+        let raw = message.assumingMemoryBound(to: ProtobufCMessage.self)
+        let size = protobuf_c_message_get_packed_size(raw)
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { space in
+            guard size > 0, let start = space.baseAddress else { return 0 }
+            return protobuf_c_message_pack(raw, start.assumingMemoryBound(to: UInt8.self))
+        }
+    }
+
+    /// The protobuf-c struct of a message, which may come from a hostile peer. It lives until this thread packs or unpacks the
+    /// next one.
+    /// - Throws: `WireError`.
+    package static func unpack(
+        _ bytes: UnsafeRawBufferPointer, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>
+    ) throws -> UnsafeMutableRawPointer {
+        let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        switch bh_wire_scan(descriptor, start, bytes.count, WireLimits.depth, WireLimits.fields) {
+        case Int32(BH_SCAN_OK.rawValue): break
+        case Int32(BH_SCAN_TRUNCATED.rawValue): throw WireError.truncated
+        case Int32(BH_SCAN_TOO_DEEP.rawValue), Int32(BH_SCAN_TOO_MANY_FIELDS.rawValue): throw WireError.tooComplex
+        default: throw WireError.malformed
+        }
+        let arena = try WireArena(cap: WireLimits.memory(bytes.count))
+        guard let raw = protobuf_c_message_unpack(descriptor, arena.allocator, bytes.count, start) else {
+            throw arena.isExhausted ? WireError.tooComplex : WireError.malformed
+        }
+        return UnsafeMutableRawPointer(raw)
     }
 }

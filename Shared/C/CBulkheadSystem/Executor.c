@@ -19,4 +19,9 @@ void bh_take_global_executor(void (*schedule)(void *job)) {
     __atomic_store_n(&swift_task_enqueueGlobal_hook, enqueue, __ATOMIC_RELEASE);
 }
 
+/* The runtime's own switch (swift/Runtime/Exclusivity.h). */
+extern _Bool _swift_disableExclusivityChecking;
+
+void bh_skip_access_checks(void) { _swift_disableExclusivityChecking = 1; }
+
 void bh_run_job(void *job) { swift_job_run(job, 0, 0); }

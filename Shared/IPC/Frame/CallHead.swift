@@ -1,4 +1,5 @@
 import BulkheadCore
+import BulkheadWire
 import NIOCore
 
 /// What stands before the first message of a call: 64 fixed bytes, then the metadata as TLVs (type u8, length u16, bytes).
@@ -105,7 +106,7 @@ extension CallHead {
 
     private mutating func assign(_ rawTag: UInt8, _ value: ByteBuffer) throws(ProtocolViolation) {
         guard let tag = Tag(rawValue: rawTag) else { return }
-        guard value.readableBytes <= tag.limit, let text = String(validating: value.readableBytesView, as: UTF8.self) else {
+        guard value.readableBytes <= tag.limit, let text = WireReader.text(value) else {
             throw ProtocolViolation(description: "call metadata field \(rawTag) is too long or not UTF-8")
         }
         switch tag {

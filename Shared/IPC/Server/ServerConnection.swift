@@ -134,8 +134,7 @@ extension ServerConnection {
         guard message.map({ $0.readableBytes <= core.configuration.maxMessageBytes }) ?? true else {
             return refuse(id, .tooLarge(payload.readableBytes, core.configuration.maxMessageBytes))
         }
-        if case .immediate(let handler) = entry.handler, let message {
-            let result = handler(message, call)
+        if let message, let result = entry.handler.answerNow(message, call) {
             return answer(id, result.map { $0 }.mapError { named($0) })
         }
         admit(id, entry, call, message, frame.header, now)
@@ -192,7 +191,7 @@ extension ServerConnection {
             guard MonotonicTime.now() < stream.call.deadline else { throw Refusal(named(.expired(stream.entry.descriptor.name))) }
             switch stream.entry.handler {
             case .immediate(let handler): result = .success(try handler(work.message, stream.call).get())
-            case .unary(let handler): result = .success(try await handler(work.message, stream.call))
+            case .unary(let handler), .eager(_, let handler): result = .success(try await handler(work.message, stream.call))
             case .stream: preconditionFailure("bug: a stream is not unary work")
             }
         } catch {

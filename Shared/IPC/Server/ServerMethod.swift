@@ -47,8 +47,24 @@ package enum ServerHandler: Sendable {
     case immediate(@Sendable (ByteBuffer, ServerCall) -> Result<ByteBuffer, CallError>)
     /// One message in, one out.
     case unary(@Sendable (ByteBuffer, ServerCall) async throws -> ByteBuffer)
+    /// One message in, one out, for handlers that rarely wait: `now` answers as an immediate one does, or gives nil, and `later`
+    /// is asked in a task. A message that comes in fragments is left to `later`.
+    case eager(
+        now: @Sendable (ByteBuffer, ServerCall) -> Result<ByteBuffer, CallError>?,
+        later: @Sendable (ByteBuffer, ServerCall) async throws -> ByteBuffer)
     /// Any number of messages each way; covers client, server and bidirectional streams.
     case stream(@Sendable (MessageReader, ServerCall, MessageWriter) async throws -> Void)
+}
+
+extension ServerHandler {
+    /// What is answered without a task; nil: the handler needs one.
+    func answerNow(_ message: ByteBuffer, _ call: ServerCall) -> Result<ByteBuffer, CallError>? {
+        switch self {
+        case .immediate(let handler): handler(message, call)
+        case .eager(let now, _): now(message, call)
+        case .unary, .stream: nil
+        }
+    }
 }
 
 /// A method and its execution, as registered with a server.

@@ -52,6 +52,44 @@ struct CallEndTests {
         await nobody.close()
     }
 
+    @Test("An eager handler answers without a task, and is asked in one where it gives nothing")
+    func eager() async throws {
+        let later = Counter()
+        let handler = ServerHandler.eager(
+            now: { message, _ in
+                switch String(buffer: message) {
+                case "now": .success(ByteBuffer(string: "at once"))
+                case "no": .failure(CallError(.invalidArgument, reason: "no", message: "no"))
+                default: nil
+                }
+            },
+            later: { message, _ in
+                _ = later.next()
+                return message
+            })
+        try await serve(Self.work, handler) { link in
+            let ask = { (text: String) async throws -> String in
+                String(
+                    buffer: try await link.unary(
+                        Self.work, ByteBuffer(string: text), CallOptions(deadline: .now() + .seconds(5))))
+            }
+            let prompt = try await ask("now")
+            #expect(prompt == "at once" && later.count == 0)
+            let asked = try await ask("later")
+            #expect(asked == "later" && later.count == 1)
+            // In fragments.
+            let long = String(repeating: "x", count: 200_000)
+            let whole = try await ask(long)
+            #expect(whole == long && later.count == 2)
+            do {
+                _ = try await ask("no")
+                Issue.record("answered")
+            } catch {
+                #expect((error as? CallError)?.reason == "no" && (error as? CallError)?.origin == "test")
+            }
+        }
+    }
+
     @Test(
         "What a server sent before it gave up is delivered, whatever it called its end",
         arguments: [StatusCode.cancelled, .deadlineExceeded, .aborted])

@@ -22,6 +22,8 @@ void bh_take_global_executor(void (*schedule)(void *job));
 /// Runs such a job on this thread, as the global executor (no serial executor: an await that returns to generic code does not
 /// go through the queue again).
 void bh_run_job(void *job);
+/// Ends the checks for overlapping accesses at run time, which packages are compiled with and this one is not.
+void bh_skip_access_checks(void);
 /// Starts the thread that aborts the process (SIGABRT, after one line on standard error) when the event loop has not called
 /// `bh_watchdog_beat(0)` for `loop_ms`, or the blocking threads have not called `bh_watchdog_beat(1)` for `pool_ms`. Time in
 /// which the whole process stood still (SIGSTOP) does not count. Call once. Returns 0, or an errno.
