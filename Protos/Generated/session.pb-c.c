@@ -282,7 +282,7 @@ static const protobuf_c_boolean bulkhead__session__admit_request__count__default
 static const int64_t bulkhead__session__admit_request__edge_run__default_value = 0ll;
 static const int64_t bulkhead__session__admit_request__lease_ms__default_value = 0ll;
 static const int64_t bulkhead__session__admit_request__assumed_tokens__default_value = 0ll;
-static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_descriptors[12] =
+static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_descriptors[13] =
 {
   {
     "key_digest",
@@ -428,6 +428,18 @@ static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "settled",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Session__AdmitRequest, n_settled),
+    offsetof(Bulkhead__Session__AdmitRequest, settled),
+    &bulkhead__session__settle_request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__admit_request__field_indices_by_name[] = {
   6,   /* field[6] = asserted_user */
@@ -442,11 +454,12 @@ static const unsigned bulkhead__session__admit_request__field_indices_by_name[] 
   10,   /* field[10] = proposed_id */
   5,   /* field[5] = request_digest */
   1,   /* field[1] = route */
+  12,   /* field[12] = settled */
 };
 static const ProtobufCIntRange bulkhead__session__admit_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor =
 {
@@ -456,7 +469,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor =
   "Bulkhead__Session__AdmitRequest",
   "bulkhead.session",
   sizeof(Bulkhead__Session__AdmitRequest),
-  12,
+  13,
   bulkhead__session__admit_request__field_descriptors,
   bulkhead__session__admit_request__field_indices_by_name,
   1,  bulkhead__session__admit_request__number_ranges,
@@ -625,7 +638,8 @@ const ProtobufCMessageDescriptor bulkhead__session__rate_limit__descriptor =
 static const Bulkhead__Session__Verdict bulkhead__session__admit_reply__verdict__default_value = BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED;
 static const protobuf_c_boolean bulkhead__session__admit_reply__admin__default_value = 0;
 static const protobuf_c_boolean bulkhead__session__admit_reply__reserved__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[13] =
+static const int32_t bulkhead__session__admit_reply__settled__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[14] =
 {
   {
     "verdict",
@@ -783,6 +797,18 @@ static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "settled",
+    14,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Bulkhead__Session__AdmitReply, has_settled),
+    offsetof(Bulkhead__Session__AdmitReply, settled),
+    NULL,
+    &bulkhead__session__admit_reply__settled__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = {
   5,   /* field[5] = admin */
@@ -793,6 +819,7 @@ static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = 
   9,   /* field[9] = reason */
   7,   /* field[7] = requests */
   12,   /* field[12] = reserved */
+  13,   /* field[13] = settled */
   8,   /* field[8] = stored */
   3,   /* field[3] = tenant */
   10,   /* field[10] = tokens */
@@ -802,7 +829,7 @@ static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = 
 static const ProtobufCIntRange bulkhead__session__admit_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
 {
@@ -812,7 +839,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
   "Bulkhead__Session__AdmitReply",
   "bulkhead.session",
   sizeof(Bulkhead__Session__AdmitReply),
-  13,
+  14,
   bulkhead__session__admit_reply__field_descriptors,
   bulkhead__session__admit_reply__field_indices_by_name,
   1,  bulkhead__session__admit_reply__number_ranges,

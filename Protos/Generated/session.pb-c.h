@@ -112,10 +112,15 @@ struct  Bulkhead__Session__AdmitRequest
    */
   protobuf_c_boolean has_assumed_tokens;
   int64_t assumed_tokens;
+  /*
+   * How other requests ended, none of them with an Idempotency-Key: taken in, as by Settle, before this one is judged.
+   */
+  size_t n_settled;
+  Bulkhead__Session__SettleRequest **settled;
 };
 #define BULKHEAD__SESSION__ADMIT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__admit_request__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 1, 0, 0ll, 0, 0ll, 0, {0,NULL}, 0, 0ll }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 1, 0, 0ll, 0, 0ll, 0, {0,NULL}, 0, 0ll, 0,NULL }
 
 
 /*
@@ -213,10 +218,15 @@ struct  Bulkhead__Session__AdmitReply
    */
   protobuf_c_boolean has_reserved;
   protobuf_c_boolean reserved;
+  /*
+   * How many of the request's `settled` were taken in: all, or none by a session that does not know them.
+   */
+  protobuf_c_boolean has_settled;
+  int32_t settled;
 };
 #define BULKHEAD__SESSION__ADMIT_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__admit_reply__descriptor) \
-    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0 }
+    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0 }
 
 
 struct  Bulkhead__Session__SettleRequest

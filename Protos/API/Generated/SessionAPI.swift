@@ -47,8 +47,9 @@ package enum SessionAPI {
             @usableFromInline var leaseMS: Int
             @usableFromInline var proposedID: String
             @usableFromInline var assumedTokens: Int
+            @usableFromInline var settled: [SessionAPI.SettleRequest]
 
-            init(keyDigest: ByteBuffer?, route: String, model: String, estimatedTokens: Int, idempotencyKey: String?, requestDigest: ByteBuffer?, assertedUser: String?, count: Bool, edgeRun: Int, leaseMS: Int, proposedID: String, assumedTokens: Int) {
+            init(keyDigest: ByteBuffer?, route: String, model: String, estimatedTokens: Int, idempotencyKey: String?, requestDigest: ByteBuffer?, assertedUser: String?, count: Bool, edgeRun: Int, leaseMS: Int, proposedID: String, assumedTokens: Int, settled: [SessionAPI.SettleRequest]) {
                 self.keyDigest = keyDigest
                 self.route = route
                 self.model = model
@@ -61,6 +62,7 @@ package enum SessionAPI {
                 self.leaseMS = leaseMS
                 self.proposedID = proposedID
                 self.assumedTokens = assumedTokens
+                self.settled = settled
             }
 
             @usableFromInline
@@ -77,6 +79,7 @@ package enum SessionAPI {
                 leaseMS = other.leaseMS
                 proposedID = other.proposedID
                 assumedTokens = other.assumedTokens
+                settled = other.settled
             }
         }
 
@@ -101,6 +104,7 @@ package enum SessionAPI {
             guard left.leaseMS == right.leaseMS else { return false }
             guard left.proposedID == right.proposedID else { return false }
             guard left.assumedTokens == right.assumedTokens else { return false }
+            guard left.settled == right.settled else { return false }
             return true
         }
 
@@ -177,10 +181,16 @@ package enum SessionAPI {
             get { fields.assumedTokens }
             _modify { own(); yield &fields.assumedTokens }
         }
+        /// How other requests ended, none of them with an Idempotency-Key: taken in, as by Settle, before this one is judged.
+        @inlinable
+        package var settled: [SessionAPI.SettleRequest] {
+            get { fields.settled }
+            _modify { own(); yield &fields.settled }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(keyDigest: ByteBuffer? = nil, route: String = "", model: String = "", estimatedTokens: Int = 0, idempotencyKey: String? = nil, requestDigest: ByteBuffer? = nil, assertedUser: String? = nil, count: Bool = true, edgeRun: Int = 0, leaseMS: Int = 0, proposedID: String = "", assumedTokens: Int = 0) {
-            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens)
+        package init(keyDigest: ByteBuffer? = nil, route: String = "", model: String = "", estimatedTokens: Int = 0, idempotencyKey: String? = nil, requestDigest: ByteBuffer? = nil, assertedUser: String? = nil, count: Bool = true, edgeRun: Int = 0, leaseMS: Int = 0, proposedID: String = "", assumedTokens: Int = 0, settled: [SessionAPI.SettleRequest] = []) {
+            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens, settled: settled)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -237,6 +247,7 @@ package enum SessionAPI {
                 wire.pointee.has_assumed_tokens = 1
                 wire.pointee.assumed_tokens = Int64(assumedTokens)
             }
+            (wire.pointee.settled, wire.pointee.n_settled) = try arena.messages(settled)
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitRequest>) throws {
@@ -252,7 +263,8 @@ package enum SessionAPI {
             let leaseMS: Int = wire.pointee.has_lease_ms != 0 ? Int(wire.pointee.lease_ms) : 0
             let proposedID: String = wire.pointee.has_proposed_id != 0 ? try WireReader.string(wire.pointee.proposed_id) : ""
             let assumedTokens: Int = wire.pointee.has_assumed_tokens != 0 ? Int(wire.pointee.assumed_tokens) : 0
-            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens)
+            let settled: [SessionAPI.SettleRequest] = try WireReader.messages(wire.pointee.settled, wire.pointee.n_settled)
+            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens, settled: settled)
         }
     }
 
@@ -373,8 +385,9 @@ package enum SessionAPI {
             @usableFromInline var tokens: SessionAPI.RateLimit?
             @usableFromInline var concurrency: SessionAPI.RateLimit?
             @usableFromInline var reserved: Bool
+            @usableFromInline var settled: Int
 
-            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool) {
+            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool, settled: Int) {
                 self.verdict = verdict
                 self.admissionID = admissionID
                 self.keyID = keyID
@@ -388,6 +401,7 @@ package enum SessionAPI {
                 self.tokens = tokens
                 self.concurrency = concurrency
                 self.reserved = reserved
+                self.settled = settled
             }
 
             @usableFromInline
@@ -405,6 +419,7 @@ package enum SessionAPI {
                 tokens = other.tokens
                 concurrency = other.concurrency
                 reserved = other.reserved
+                settled = other.settled
             }
         }
 
@@ -430,6 +445,7 @@ package enum SessionAPI {
             guard left.tokens == right.tokens else { return false }
             guard left.concurrency == right.concurrency else { return false }
             guard left.reserved == right.reserved else { return false }
+            guard left.settled == right.settled else { return false }
             return true
         }
 
@@ -511,10 +527,16 @@ package enum SessionAPI {
             get { fields.reserved }
             _modify { own(); yield &fields.reserved }
         }
+        /// How many of the request's `settled` were taken in: all, or none by a session that does not know them.
+        @inlinable
+        package var settled: Int {
+            get { fields.settled }
+            _modify { own(); yield &fields.settled }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false) {
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved)
+        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false, settled: Int = 0) {
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -568,6 +590,10 @@ package enum SessionAPI {
                 wire.pointee.has_reserved = 1
                 wire.pointee.reserved = reserved ? 1 : 0
             }
+            if settled != 0 {
+                wire.pointee.has_settled = 1
+                wire.pointee.settled = Int32(clamping: settled)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitReply>) throws {
@@ -584,7 +610,8 @@ package enum SessionAPI {
             let tokens: SessionAPI.RateLimit? = try wire.pointee.tokens.map { try .init(loading: $0) }
             let concurrency: SessionAPI.RateLimit? = try wire.pointee.concurrency.map { try .init(loading: $0) }
             let reserved: Bool = wire.pointee.has_reserved != 0 ? wire.pointee.reserved != 0 : false
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved)
+            let settled: Int = wire.pointee.has_settled != 0 ? Int(wire.pointee.settled) : 0
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled)
         }
     }
 
@@ -696,15 +723,15 @@ package enum SessionAPI {
 package enum SessionMethods {
     /// `Session.Admit`.
     package static let admit = MethodDescriptor(
-        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x01f90e67fa97fa61,
-        responseHash: 0xda272cb181b128b8)
+        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x64d1aa876ff85fcf,
+        responseHash: 0x8d03950b320fa92e)
     /// `Session.Settle`.
     package static let settle = MethodDescriptor(
         name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0xbb867a22465b96eb,
         responseHash: 0x44136fa355b3678a)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Session", fingerprint: "a8e51972086a6e4394e369df3676c135", methods: [admit, settle],
+        name: "Session", fingerprint: "de62100db5640dbbf58bcf027497beff", methods: [admit, settle],
         forms: [
             MessageForm("AdmitRequest", [
                 MessageForm.Field(1, "key_digest", 12),
@@ -719,6 +746,23 @@ package enum SessionMethods {
                 MessageForm.Field(10, "lease_ms", 3),
                 MessageForm.Field(11, "proposed_id", 9),
                 MessageForm.Field(12, "assumed_tokens", 3),
+                MessageForm.Field(13, "settled", 11, isRepeated: true, message: 1),
+            ]),
+            MessageForm("SettleRequest", [
+                MessageForm.Field(1, "admission_id", 9),
+                MessageForm.Field(2, "key_id", 9),
+                MessageForm.Field(3, "status", 5),
+                MessageForm.Field(4, "input_tokens", 3),
+                MessageForm.Field(5, "output_tokens", 3),
+                MessageForm.Field(6, "cost_nanousd", 3),
+                MessageForm.Field(7, "answer", 11, message: 2),
+                MessageForm.Field(8, "unused", 8),
+            ]),
+            MessageForm("StoredAnswer", [
+                MessageForm.Field(1, "status", 5),
+                MessageForm.Field(2, "content_type", 9),
+                MessageForm.Field(3, "body", 12),
+                MessageForm.Field(4, "headers", 9, isRepeated: true),
             ]),
             MessageForm("AdmitReply", [
                 MessageForm.Field(1, "verdict", 14),
@@ -728,12 +772,13 @@ package enum SessionMethods {
                 MessageForm.Field(5, "user", 9),
                 MessageForm.Field(6, "admin", 8),
                 MessageForm.Field(7, "models", 9, isRepeated: true),
-                MessageForm.Field(8, "requests", 11, message: 2),
-                MessageForm.Field(9, "stored", 11, message: 3),
+                MessageForm.Field(8, "requests", 11, message: 4),
+                MessageForm.Field(9, "stored", 11, message: 2),
                 MessageForm.Field(10, "reason", 9),
-                MessageForm.Field(11, "tokens", 11, message: 2),
-                MessageForm.Field(12, "concurrency", 11, message: 2),
+                MessageForm.Field(11, "tokens", 11, message: 4),
+                MessageForm.Field(12, "concurrency", 11, message: 4),
                 MessageForm.Field(13, "reserved", 8),
+                MessageForm.Field(14, "settled", 5),
             ]),
             MessageForm("RateLimit", [
                 MessageForm.Field(1, "limit", 3),
@@ -741,26 +786,10 @@ package enum SessionMethods {
                 MessageForm.Field(3, "reset_ms", 3),
                 MessageForm.Field(4, "retry_after_ms", 3),
             ]),
-            MessageForm("StoredAnswer", [
-                MessageForm.Field(1, "status", 5),
-                MessageForm.Field(2, "content_type", 9),
-                MessageForm.Field(3, "body", 12),
-                MessageForm.Field(4, "headers", 9, isRepeated: true),
-            ]),
-            MessageForm("SettleRequest", [
-                MessageForm.Field(1, "admission_id", 9),
-                MessageForm.Field(2, "key_id", 9),
-                MessageForm.Field(3, "status", 5),
-                MessageForm.Field(4, "input_tokens", 3),
-                MessageForm.Field(5, "output_tokens", 3),
-                MessageForm.Field(6, "cost_nanousd", 3),
-                MessageForm.Field(7, "answer", 11, message: 3),
-                MessageForm.Field(8, "unused", 8),
-            ]),
             MessageForm("SettleReply", [
             ]),
         ],
-        signatures: [MethodSignature(0, 1), MethodSignature(4, 5)])
+        signatures: [MethodSignature(0, 3), MethodSignature(1, 5)])
 }
 
 /// Calls the Session service over a link.

@@ -243,4 +243,36 @@ struct ReservedAdmissionTests {
         try await bench.admission.settle(.init(admissionID: "r0123456789abc", unused: true), now: bench.now)
         #expect(try await bench.admission.admit(request, now: bench.now).verdict == .admitted)
     }
+
+    @Test("Ends that come with a request are taken in before it is judged, once, and acknowledged")
+    func companions() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey { $0.concurrency = 1 }
+        let first = try await bench.admit(made.key)
+        #expect(first.verdict == .admitted)
+        var next = bench.request(made.key)
+        next.settled = [
+            .init(admissionID: first.admissionID, keyID: first.keyID, inputTokens: 3),
+            .init(admissionID: first.admissionID, keyID: first.keyID, inputTokens: 3),
+        ]
+        let reply = try await bench.admission.admit(next, now: bench.now)
+        #expect(reply.verdict == .admitted && reply.settled == 2)
+        let spent = try await bench.administration.show(KeyName(id: made.id)).spend
+        #expect(spent?.requests == 1 && spent?.inputTokens == 3)
+    }
+
+    @Test("Ends are taken in also when the request they come with is refused, or cannot be answered at once")
+    func refusedCompanions() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey { $0.concurrency = 1 }
+        var stranger = bench.request("bh_nobody")
+        stranger.settled = [.init(admissionID: try await bench.admit(made.key).admissionID, unused: true)]
+        let refused = try await bench.admission.admit(stranger, now: bench.now)
+        #expect(refused.verdict == .keyRefused && refused.settled == 1)
+        var keyed = bench.request(made.key, idempotency: "once")
+        keyed.settled = [.init(admissionID: try await bench.admit(made.key).admissionID, unused: true)]
+        #expect(try bench.admission.admitNow(keyed, now: bench.now) == nil)
+        let admitted = try await bench.admission.admit(keyed, now: bench.now)
+        #expect(admitted.verdict == .admitted && admitted.settled == 1)
+    }
 }

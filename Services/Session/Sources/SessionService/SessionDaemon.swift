@@ -61,7 +61,16 @@ package final class SessionDaemon: BulkheadService {
         }
     }
 
-    package var methods: [ServerMethod] { SessionMethods.serve(self) }
+    /// What needs no disk, nearly everything, is answered without a task.
+    package var methods: [ServerMethod] {
+        SessionMethods.serve(self).map { [admission] method in
+            switch method.descriptor.name {
+            case SessionMethods.admit.name: method.first { try admission.admitNow($0, now: .now()) }
+            case SessionMethods.settle.name: method.first { admission.settleNow($0, now: .now()) }
+            default: method
+            }
+        }
+    }
 
     package func start() async throws {
         if context.suite.stores.fast == .redis {

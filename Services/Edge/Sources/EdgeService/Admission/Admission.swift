@@ -103,7 +103,7 @@ final class Admission: Sendable {
         question.assumedTokens = request.assumedTokens
         if request.counts {
             question.leaseMS = Int(settings.current.requestTimeout.milliseconds) + Self.leaseMargin
-            question.proposedID = String(QuickRandom.next(), radix: 36) + String(QuickRandom.next() | 1 << 40, radix: 36)
+            question.proposedID = TraceContext.digits(QuickRandom.next(), 16) + TraceContext.digits(QuickRandom.next(), 8)
         }
         if let idempotencyKey {
             question.idempotencyKey = idempotencyKey
@@ -111,10 +111,14 @@ final class Admission: Sendable {
         }
         let isKnown = memory.withLock { $0.knows(digest, now: .now()) }
         let metadata = CallMetadata(requestID: scope.id, trace: scope.trace)
+        let companions = settlement.companions()
+        question.settled = companions.requests
         let reply: SessionAPI.AdmitReply
         do {
             reply = try await peers.session.admit(question, peers.sessionOptions(metadata, waits: !isKnown))
+            settlement.arrived(companions, taken: reply.settled)
         } catch {
+            settlement.arrived(companions, taken: 0)
             // Session may have admitted the request and its word was lost: nothing is to stay reserved for it.
             if request.counts, (error as? CallError)?.notProcessed != true {
                 settlement.release((idempotencyKey == nil ? "r" : "i") + question.proposedID, metadata)
@@ -224,11 +228,25 @@ final class Admission: Sendable {
     /// The API key of a request, wherever its client sends it.
     static func key(_ headers: RequestHeaders) -> String? {
         if let key = headers[.apiKey], !key.isEmpty { return key }
-        guard let authorization = headers[.authorization] else { return nil }
-        var rest = authorization.utf8.drop { $0 == UInt8(ascii: " ") }
-        for letter in "bearer".utf8 where rest.popFirst().map({ $0 | 0x20 }) != letter { return nil }
-        guard rest.first == UInt8(ascii: " ") else { return nil }
-        rest = rest.drop { $0 == UInt8(ascii: " ") }
-        return rest.isEmpty ? nil : String(Substring(rest))
+        guard var authorization = headers[.authorization] else { return nil }
+        return authorization.withUTF8(bearer)
+    }
+
+    private static let scheme: StaticString = "bearer "
+
+    /// What follows the scheme `Bearer`, in any case, and spaces.
+    private static func bearer(_ bytes: UnsafeBufferPointer<UInt8>) -> String? {
+        let space = UInt8(ascii: " ")
+        var place = 0
+        while place < bytes.count, bytes[place] == space { place += 1 }
+        guard bytes.count - place > scheme.utf8CodeUnitCount else { return nil }
+        for index in 0 ..< scheme.utf8CodeUnitCount {
+            // A space has the bit that makes a letter small.
+            guard bytes[place] | 0x20 == scheme.utf8Start[index] else { return nil }
+            place += 1
+        }
+        guard bytes[place - 1] == space else { return nil }
+        while place < bytes.count, bytes[place] == space { place += 1 }
+        return place == bytes.count ? nil : String(decoding: bytes[place...], as: UTF8.self)
     }
 }

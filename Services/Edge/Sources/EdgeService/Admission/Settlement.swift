@@ -8,9 +8,16 @@ import Logging
 import NIOCore
 import Synchronization
 
+// States of a report: waiting (for an admission to travel with) → travelling → taken in; or in line (for a call of its own)
+// → being delivered → taken in or given up. From waiting and travelling it goes in line when no admission comes, or session does
+// not say that it took it in. A report with an Idempotency-Key is in line at once.
+
 /// Tells session how admitted requests ended, behind the clients' backs: a bounded line, a bounded number at once.
+///
+/// Most reports travel with the next admission, which session judges after it has taken them in: who was answered and comes
+/// again finds its place free, and a report costs neither a call nor a wake-up of its own.
 final class Settlement: Sendable {
-    private struct Job: Sendable {
+    fileprivate struct Job: Sendable {
         var request: SessionAPI.SettleRequest
         let metadata: CallMetadata
         /// An answer kept for an Idempotency-Key must arrive, or the key stays taken: tried again for a minute.
@@ -23,6 +30,10 @@ final class Settlement: Sendable {
     private static let capacity = 16_384
     private static let concurrency = 64
     private static let tries = 60
+    /// How long a report waits for an admission.
+    private static let patience = Duration.milliseconds(5)
+    /// Reports that travel with one admission: what a frame holds.
+    private static let companions = 256
 
     /// How long the router may take to say what an answer had cost.
     private static let usageLimit = Duration.seconds(2)
@@ -33,7 +44,16 @@ final class Settlement: Sendable {
     private let failures: Counter
     private let jobs: AsyncStream<Job>
     private let line: AsyncStream<Job>.Continuation
-    private let open = Mutex(0)
+    private let state = Mutex(State())
+
+    private struct State {
+        /// Reports that were neither taken in nor given up.
+        var open = 0
+        /// Those that wait for an admission; there is a timer while there are any.
+        var waiting: [Job] = []
+        var waitsSince = MonotonicTime.never
+        var isTimed = false
+    }
 
     init(peers: EdgePeers, telemetry: TelemetryEmitter, logger: Logger, metrics: MetricsRegistry) {
         self.peers = peers
@@ -44,11 +64,18 @@ final class Settlement: Sendable {
     }
 
     private func enqueue(_ job: Job) {
-        open.withLock { $0 += 1 }
+        state.withLock { $0.open += 1 }
+        lineUp(job)
+    }
+
+    /// Puts an open report in line for a call of its own.
+    private func lineUp(_ job: Job) {
         if case .enqueued = line.yield(job) { return }
-        open.withLock { $0 -= 1 }
+        close(1)
         failures.add()
     }
+
+    private func close(_ count: Int) { state.withLock { $0.open -= count } }
 
     /// Delivers until cancelled, so many at once.
     func run() async {
@@ -67,13 +94,14 @@ final class Settlement: Sendable {
 
     /// Waits until everything was delivered or given up, at most until `deadline`.
     func flush(until deadline: MonotonicTime, on eventLoop: any EventLoop) async {
-        while open.withLock({ $0 }) > 0, .now() < deadline {
+        while state.withLock({ $0.open }) > 0, .now() < deadline {
+            lineUpWaiting()
             do { try await eventLoop.sleep(.milliseconds(5)) } catch { return }
         }
     }
 
     private func deliver(_ job: Job) async {
-        defer { open.withLock { $0 -= 1 } }
+        defer { close(1) }
         let job = job.left == nil ? job : await completed(job)
         guard !job.request.admissionID.isEmpty else { return }
         for attempt in 1 ... (job.mustArrive ? Self.tries : 1) {
@@ -158,7 +186,7 @@ extension Settlement {
         let job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent)
         // Who has the last place may come again as soon as it has its answer: the place must be free then.
         if request.answer != nil || caller.limits.isLastPlace, await report(job) { return }
-        enqueue(job)
+        if caller.isIdempotent { enqueue(job) } else { attach(job) }
     }
 
     private static func stored(_ answer: WholeReply) -> SessionAPI.StoredAnswer {
@@ -166,5 +194,70 @@ extension Settlement {
             status: answer.status, contentType: answer.contentType, body: answer.body,
             headers: answer.fields.filter { kept.contains($0.name.canonicalName) }.map { "\($0.name.canonicalName): \($0.value)" }
         )
+    }
+}
+
+/// Reports that travel with an admission.
+struct Companions: Sendable {
+    fileprivate let jobs: [Settlement.Job]
+
+    /// As session is told them.
+    var requests: [SessionAPI.SettleRequest] { jobs.map(\.request) }
+}
+
+// MARK: reports that travel with an admission
+
+extension Settlement {
+    /// The reports that are to travel with an admission; `arrived` says what became of them.
+    func companions() -> Companions {
+        Companions(
+            jobs: state.withLock { state in
+                guard !state.waiting.isEmpty else { return [] }
+                let taken = Array(state.waiting.prefix(Self.companions))
+                state.waiting.removeFirst(taken.count)
+                return taken
+            })
+    }
+
+    /// - Parameter taken: how many of them session took in. The others are reported again, which does no harm.
+    func arrived(_ companions: Companions, taken: Int) {
+        guard !companions.jobs.isEmpty else { return }
+        let taken = min(max(0, taken), companions.jobs.count)
+        close(taken)
+        for job in companions.jobs.dropFirst(taken) { lineUp(job) }
+    }
+
+    private func attach(_ job: Job) {
+        let (isKept, needsTimer) = state.withLock { state in
+            guard state.waiting.count < Self.capacity else { return (false, false) }
+            if state.waiting.isEmpty { state.waitsSince = .now() }
+            state.open += 1
+            state.waiting.append(job)
+            defer { state.isTimed = true }
+            return (true, !state.isTimed)
+        }
+        if !isKept { failures.add() }
+        if needsTimer { time(Self.patience) }
+    }
+
+    private func time(_ wait: Duration) {
+        _ = ProcessRuntime.eventLoop.scheduleTask(in: TimeAmount(wait)) { self.checkPatience() }
+    }
+
+    private func checkPatience() {
+        let more = state.withLock { state -> Duration? in
+            let left = state.waiting.isEmpty ? .zero : Self.patience - (.now() - state.waitsSince)
+            state.isTimed = left > .zero
+            return state.isTimed ? left : nil
+        }
+        if let more { time(more) } else { lineUpWaiting() }
+    }
+
+    private func lineUpWaiting() {
+        let jobs = state.withLock { state in
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for job in jobs { lineUp(job) }
     }
 }

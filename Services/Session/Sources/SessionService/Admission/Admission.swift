@@ -32,39 +32,77 @@ package final class Admission: Sendable {
     /// Takes new limits; what was counted under unchanged ones stays.
     package func apply(_ settings: AdmissionSettings) { self.settings.withLock { $0 = settings } }
 
-    /// - Throws: INVALID_ARGUMENT for a malformed request; what `CommitQueue.commit` throws, with an Idempotency-Key.
-    package func admit(_ request: SessionAPI.AdmitRequest, now: Moment) async throws -> SessionAPI.AdmitReply {
-        let reply = try await decide(request, now)
+    /// The answer to a request that needs no disk; nil: `admit` is to be asked.
+    /// - Throws: INVALID_ARGUMENT for a malformed request.
+    package func admitNow(_ request: SessionAPI.AdmitRequest, now: Moment) throws -> SessionAPI.AdmitReply? {
+        guard !Self.isKeyed(request) else { return nil }
+        let reply = try judge(request, now).reply
         metrics.admitted(reply.verdict)
         return reply
     }
 
-    private func decide(_ request: SessionAPI.AdmitRequest, _ now: Moment) async throws -> SessionAPI.AdmitReply {
+    /// - Throws: INVALID_ARGUMENT for a malformed request; what `CommitQueue.commit` throws, with an Idempotency-Key.
+    package func admit(_ request: SessionAPI.AdmitRequest, now: Moment) async throws -> SessionAPI.AdmitReply {
+        if let reply = try admitNow(request, now: now) { return reply }
+        let (judged, claimant) = try judge(request, now)
+        guard let claimant else {
+            metrics.admitted(judged.verdict)
+            return judged
+        }
+        do {
+            let claimed = try await claim(request, claimant, judged, now)
+            // The caller left meanwhile: it will never settle an admission it does not know of.
+            if claimed.verdict != .admitted || Task.isCancelled {
+                reservations.settle(judged.admissionID, used: 0, now: now.monotonic)
+            }
+            metrics.admitted(claimed.verdict)
+            return claimed
+        } catch {
+            reservations.settle(judged.admissionID, used: 0, now: now.monotonic)
+            throw error
+        }
+    }
+
+    private static func isKeyed(_ request: SessionAPI.AdmitRequest) -> Bool { request.count && request.idempotencyKey != nil }
+
+    /// Who claims an Idempotency-Key.
+    private struct Claimant {
+        let key: KeyRecord
+        let user: String
+    }
+
+    /// Key, model and limits. - Returns: the answer, unless there is an Idempotency-Key to be claimed, and who may claim it;
+    /// nil when the request is refused.
+    private func judge(_ request: SessionAPI.AdmitRequest, _ now: Moment) throws -> (reply: SessionAPI.AdmitReply, Claimant?) {
+        // One with an Idempotency-Key would need the disk; edge sends none here, and its key stays taken.
+        for ended in request.settled { _ = settleNow(ended, now: now) }
         guard let digest = request.keyDigest.flatMap({ KeyDigest($0.readableBytesView) }) else {
             throw CallError(
                 .invalidArgument, reason: "invalid_request",
                 message: "key_digest holds \(request.keyDigest?.readableBytes ?? 0) bytes, a SHA-256 has 32")
         }
-        guard let key = keys.find(digest) else { return Self.refused("there is no such key") }
-        if let reason = key.refusal(at: now.unixMilliseconds) { return Self.refused(reason, key) }
+        var (reply, claimant) = decide(request, keys.find(digest), now)
+        reply.settled = request.settled.count
+        return (reply, claimant)
+    }
+
+    private func decide(
+        _ request: SessionAPI.AdmitRequest, _ key: KeyRecord?, _ now: Moment
+    ) -> (SessionAPI.AdmitReply, Claimant?) {
+        guard let key else { return (Self.refused("there is no such key"), nil) }
+        if let reason = key.refusal(at: now.unixMilliseconds) { return (Self.refused(reason, key), nil) }
         let user = key.user ?? (key.mayAssertUser ? request.assertedUser ?? "" : "")
         var reply = Self.identified(key, user)
         guard key.allows(model: request.model) else {
             reply.verdict = .modelRefused
             reply.reason = "the key may not use the model \(request.model); it may use: \(key.models.joined(separator: ", "))"
-            return reply
+            return (reply, nil)
         }
-        let admission = AdmissionID.of(request.proposedID, keyed: request.count && request.idempotencyKey != nil)
-        guard limited(request, key, user, admission, &reply, now) else { return reply }
-        do {
-            let claimed = try await claim(request, key, user, admission, reply, now)
-            // The caller left meanwhile: it will never settle an admission it does not know of.
-            if claimed.verdict != .admitted || Task.isCancelled { reservations.settle(admission, used: 0, now: now.monotonic) }
-            return claimed
-        } catch {
-            reservations.settle(admission, used: 0, now: now.monotonic)
-            throw error
-        }
+        let admission = AdmissionID.of(request.proposedID, keyed: Self.isKeyed(request))
+        guard limited(request, key, user, admission, &reply, now) else { return (reply, nil) }
+        reply.verdict = .admitted
+        reply.admissionID = admission
+        return (reply, Claimant(key: key, user: user))
     }
 
     /// Tokens and places first: they can be given back when the requests per minute refuse.
@@ -106,18 +144,15 @@ package final class Admission: Sendable {
         return "the limit of \(requests.limit) requests per minute is reached"
     }
 
-    /// The last step: the Idempotency-Key, if there is one.
+    /// The last step, with an Idempotency-Key.
     private func claim(
-        _ request: SessionAPI.AdmitRequest, _ key: KeyRecord, _ user: String, _ admission: String,
-        _ identified: SessionAPI.AdmitReply, _ now: Moment
+        _ request: SessionAPI.AdmitRequest, _ claimant: Claimant, _ judged: SessionAPI.AdmitReply, _ now: Moment
     ) async throws -> SessionAPI.AdmitReply {
-        var reply = identified
-        let keyed = request.count ? request.idempotencyKey : nil
-        reply.verdict = .admitted
-        reply.admissionID = admission
-        guard let keyed else { return reply }
+        var reply = judged
+        guard let keyed = request.idempotencyKey else { return reply }
+        let (admission, key) = (judged.admissionID, claimant.key)
         let digest = try Self.validated(keyed, request.requestDigest)
-        let owner = user.isEmpty ? "key:\(key.id)" : "user:\(user)"
+        let owner = claimant.user.isEmpty ? "key:\(key.id)" : "user:\(claimant.user)"
         let scope = IdempotencyScope(tenant: key.tenant, owner: owner, key: keyed)
         let (route, time) = (request.route, now.unixMilliseconds)
         let outcome = try await commits.commit { db in
@@ -147,17 +182,31 @@ package final class Admission: Sendable {
         return reply
     }
 
+    /// Takes in how an admitted request ended, if that needs no disk; nil: `settle` is to be asked too.
+    package func settleNow(_ request: SessionAPI.SettleRequest, now: Moment) -> SessionAPI.SettleReply? {
+        // At once in any case: a request that follows finds the place free.
+        free(request, now)
+        guard !AdmissionID.holdsKey(request.admissionID) else { return nil }
+        count(request, now)
+        return SessionAPI.SettleReply()
+    }
+
     /// Takes in how an admitted request ended.
     /// - Throws: what `CommitQueue.commit` throws, for an admission with an Idempotency-Key; reporting it again does no harm.
     package func settle(_ request: SessionAPI.SettleRequest, now: Moment) async throws {
+        guard settleNow(request, now: now) == nil else { return }
+        try await settleKeyed(request, now)
+        count(request, now)
+    }
+
+    private func free(_ request: SessionAPI.SettleRequest, _ now: Moment) {
         let (used, isTooMuch) = max(0, request.inputTokens).addingReportingOverflow(max(0, request.outputTokens))
         reservations.settle(request.admissionID, used: isTooMuch ? .max : used, now: now.monotonic)
-        if AdmissionID.holdsKey(request.admissionID) { try await settleKeyed(request, now) }
+    }
+
+    private func count(_ request: SessionAPI.SettleRequest, _ now: Moment) {
         guard !request.unused else { return metrics.settled(.unused) }
-        guard let key = keys.find(id: request.keyID), !request.admissionID.isEmpty else {
-            metrics.settled(.unknown)
-            return
-        }
+        guard !request.admissionID.isEmpty, let key = keys.find(id: request.keyID) else { return metrics.settled(.unknown) }
         let amount = Spend(
             requests: 1, inputTokens: request.inputTokens, outputTokens: request.outputTokens,
             costNanousd: request.costNanousd ?? 0)

@@ -19,29 +19,29 @@ package struct LimitPolicy: Sendable, Equatable {
 
     /// Requests per minute. The key's own limit replaces that of its user; the tenant's always holds.
     package func limits(of key: KeyRecord, user: String) -> [(subject: LimitSubject, perMinute: Int)] {
-        limits(\.requestsPerMinute, own: key.requestsPerMinute, key, user).map { ($0.subject, $0.most) }
+        limits(key.requestsPerMinute, self.user.requestsPerMinute, tenant.requestsPerMinute, key, user)
+            .map { ($0.subject, $0.most) }
     }
 
     /// Tokens per minute, by the same rule.
     package func tokenLimits(of key: KeyRecord, user: String) -> [Reservations.Limit] {
-        limits(\.tokensPerMinute, own: key.tokensPerMinute, key, user)
+        limits(key.tokensPerMinute, self.user.tokensPerMinute, tenant.tokensPerMinute, key, user)
     }
 
     /// Requests at once, by the same rule.
     package func concurrencyLimits(of key: KeyRecord, user: String) -> [Reservations.Limit] {
-        limits(\.concurrency, own: key.concurrency, key, user)
+        limits(key.concurrency, self.user.concurrency, tenant.concurrency, key, user)
     }
 
-    private func limits(
-        _ kind: KeyPath<IdentityLimits, Int?>, own: Int?, _ key: KeyRecord, _ name: String
-    ) -> [Reservations.Limit] {
+    /// - Parameters: the limit of one kind of the key itself, of its user and of its tenant.
+    private func limits(_ own: Int?, _ user: Int?, _ tenant: Int?, _ key: KeyRecord, _ name: String) -> [Reservations.Limit] {
         var limits: [Reservations.Limit] = []
         if let own {
             limits.append((.key(key.id), own))
-        } else if let most = user[keyPath: kind] {
-            limits.append((name.isEmpty ? .key(key.id) : .user(tenant: key.tenant, user: name), most))
+        } else if let user {
+            limits.append((name.isEmpty ? .key(key.id) : .user(tenant: key.tenant, user: name), user))
         }
-        if let most = tenant[keyPath: kind] { limits.append((.tenant(key.tenant), most)) }
+        if let tenant { limits.append((.tenant(key.tenant), tenant)) }
         return limits
     }
 }

@@ -7,9 +7,12 @@ package struct KeyDigest: Hashable, Sendable {
     /// - Returns: nil unless `bytes` are 32.
     package init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == 32 else { return nil }
-        var words: [UInt64] = [0, 0, 0, 0]
-        for (index, byte) in bytes.enumerated() { words[index / 8] = words[index / 8] << 8 | UInt64(byte) }
-        parts = (words[0], words[1], words[2], words[3])
+        parts = Array(bytes).withUnsafeBytes { bytes in
+            func word(_ index: Int) -> UInt64 {
+                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
+            }
+            return (word(0), word(1), word(2), word(3))
+        }
     }
 
     /// The digest of a key as a client sends it.

@@ -16,7 +16,8 @@ package struct RecentMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     package subscript(key: Key) -> Value? {
         get { young[key] ?? old[key] }
         set {
-            old.removeValue(forKey: key)
+            // Most of the time there is no old generation: a key is hashed once.
+            if !old.isEmpty { old.removeValue(forKey: key) }
             guard let newValue else {
                 young.removeValue(forKey: key)
                 return
