@@ -51,14 +51,14 @@ package struct KeyMemory: Sendable {
     package mutating func remember(
         _ digest: KeyDigest, _ reply: SessionAPI.AdmitReply, assertedUser: String? = nil, now: MonotonicTime
     ) {
-        if entries[digest] == nil, entries.count >= capacity { makeRoom(now: now) }
+        if entries.count >= capacity, entries[digest] == nil { makeRoom(now: now) }
         var verdict = reply
         verdict.admissionID = ""
         verdict.stored = nil
         let assertsUsers = assertedUser.map { !$0.isEmpty && $0 == reply.user } ?? false
         if assertsUsers { verdict.user = "" }
-        entries[digest] = Entry(verdict: verdict, seenAt: now, assertsUsers: assertsUsers)
-        digests[reply.keyID] = digest
+        let known = entries.updateValue(Entry(verdict: verdict, seenAt: now, assertsUsers: assertsUsers), forKey: digest)
+        if known?.verdict.keyID != reply.keyID { digests[reply.keyID] = digest }
     }
 
     /// Forgets a key that session refused.

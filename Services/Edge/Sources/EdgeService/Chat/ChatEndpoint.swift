@@ -199,7 +199,7 @@ final class ChatRun {
     /// A reply's events as the client is to see them.
     @inline(never)
     private func written(_ reply: RouterAPI.CompleteReply, _ events: EventWriter) throws -> ByteBuffer {
-        var bytes = ByteBuffer()
+        var bytes = ReplyWriter.emptyPiece()
         for event in reply.events {
             facts.note(event, caller)
             try events.stream.write(event, into: &bytes)

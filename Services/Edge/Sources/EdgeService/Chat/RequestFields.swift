@@ -87,7 +87,10 @@ struct RequestFields {
 
     /// The members besides `known`.
     func rest(besides known: Set<String>) -> JSONObject {
-        JSONObject(object.lazy.filter { !known.contains($0.name) }.map { ($0.name, $0.value) })
+        // Plain: lazy sequences are generic code of the standard library, and most objects have nothing left.
+        var rest = JSONObject()
+        for (name, value) in object where !known.contains(name) { rest.append(name, value) }
+        return rest
     }
 
     /// The object as JSON text.

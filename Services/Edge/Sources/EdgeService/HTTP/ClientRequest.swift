@@ -46,8 +46,18 @@ struct RequestHeaders {
 
     /// - Parameter canonical: in lower case.
     private static func isSame(_ name: String, _ canonical: String) -> Bool {
-        let (left, right) = (name.utf8, canonical.utf8)
-        guard left.count == right.count else { return false }
-        return zip(left, right).allSatisfy { $0 == $1 || (65 ... 90).contains($0) && $0 | 0x20 == $1 }
+        guard name.utf8.count == canonical.utf8.count else { return false }
+        var (name, canonical) = (name, canonical)
+        return name.withUTF8 { left in
+            canonical.withUTF8 { right in
+                for index in left.indices {
+                    let letter = left[index]
+                    guard letter == right[index] || (65 ... 90).contains(letter) && letter | 0x20 == right[index] else {
+                        return false
+                    }
+                }
+                return true
+            }
+        }
     }
 }

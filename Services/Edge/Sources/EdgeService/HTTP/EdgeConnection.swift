@@ -1,6 +1,8 @@
 import BulkheadIPC
+import Glibc
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 
 // States of one connection: waiting (for a request, or for more of its body: closed when nothing comes for `idleLimit`) →
 // working (on a request, as long as that takes) → waiting, or ending (the last answer is on its way out) → closed.
@@ -29,8 +31,15 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private var context: ChannelHandlerContext?
     private var running: UnsafeCurrentTask?
     private var keepAlive: KeepAlive?
-    private var closing: Scheduled<Void>?
-    private var idleTimer: Scheduled<Void>?
+    /// The present request, or the last answer, may take until then.
+    private var closesAt: NIODeadline?
+    /// The one timer of `closesAt` and of the idle limit, which comes early rather than being moved with every request.
+    private var watch: Scheduled<Void>?
+    private var watchAt = NIODeadline.distantFuture
+    /// Of the socket while it is open.
+    private var descriptor: CInt = -1
+    /// Writes that the channel has not finished.
+    private var outstanding = 0
     private var lastWrite = NIODeadline.now()
     private var lastActive = NIODeadline.now()
     private var inbound = InboundParts()
@@ -92,8 +101,7 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
         withUnsafeCurrentTask { running = $0 }
         defer {
             running = nil
-            closing?.cancel()
-            closing = nil
+            closesAt = nil
             endKeepAlive()
         }
         try await body()
@@ -103,8 +111,9 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
     /// nothing for ever.
     func close(after duration: Duration) {
         guard let context else { return }
-        let channel = context.channel
-        closing = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(duration)) { channel.close(promise: nil) }
+        let moment = NIODeadline.now() + TimeAmount(duration)
+        closesAt = moment
+        if moment < watchAt { armWatch(context, until: moment) }
     }
 
     private func nextPart() async -> HTTPServerRequestPart? {
@@ -135,14 +144,34 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
     /// The same in two parts that leave with one system call.
     func write(_ head: ByteBuffer, _ body: ByteBuffer) async throws {
         guard let context, context.channel.isActive else { throw ClientLeft() }
-        context.write(wrapOutboundOut(head), promise: nil)
+        pass(head, context)
         try await write(body)
     }
 
+    /// Most answers are short and the kernel has room for them: they need none of the channel's bookkeeping.
     private func send(_ bytes: ByteBuffer) throws {
+        // A channel that has closed says so before it says `channelInactive`, and its descriptor may be another's by then.
         guard let context, context.channel.isActive else { throw ClientLeft() }
         lastWrite = .now()
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        var bytes = bytes
+        if outstanding == 0, descriptor >= 0 {
+            let sent = bytes.withUnsafeReadableBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL | MSG_DONTWAIT))
+            }
+            if sent == bytes.readableBytes { return }
+            // Whatever the kernel did not take, or refuses, is the channel's business: it waits, or finds out why and closes.
+            bytes.moveReaderIndex(forwardBy: max(0, sent))
+        }
+        pass(bytes, context)
+        context.flush()
+    }
+
+    /// Hands bytes to the channel, which writes them when it is flushed.
+    private func pass(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        outstanding += 1
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { _ in self.outstanding -= 1 }
+        context.write(wrapOutboundOut(bytes), promise: promise)
     }
 
     /// From now on writes `sign` into the answer whenever nothing else was written for `interval`.
@@ -166,8 +195,8 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
         let silence = NIODeadline.now() - lastWrite
         // What a client does not read is not added to.
         if silence >= next.interval, context.channel.isWritable {
-            lastWrite = .now()
-            context.writeAndFlush(wrapOutboundOut(next.sign), promise: nil)
+            // It fails only when nobody is left to read it.
+            try? send(next.sign)
         }
         next.timer = schedule(context, silence >= next.interval ? next.interval : next.interval - silence)
         keepAlive = next
@@ -220,16 +249,23 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         set.insert(context.channel)
-        armIdleTimer(context, Self.idleLimit)
+        armWatch(context, until: .now() + Self.idleLimit)
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let pipeline = context.channel.pipeline.syncOperations
+        // Without the socket everything goes through the channel.
+        descriptor = (try? pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 }) ?? -1
+        context.fireChannelActive()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         leave(context)
         self.context = nil
         set.remove(context.channel)
-        idleTimer?.cancel()
-        idleTimer = nil
-        closing?.cancel()
+        descriptor = -1
+        watch?.cancel()
+        watch = nil
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -251,6 +287,7 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        descriptor = -1
         leave(context)
         context.fireChannelInactive()
     }
@@ -273,14 +310,18 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
-    private func armIdleTimer(_ context: ChannelHandlerContext, _ delay: TimeAmount) {
-        idleTimer = context.eventLoop.assumeIsolated().scheduleTask(in: delay) { self.checkIdle() }
+    private func armWatch(_ context: ChannelHandlerContext, until moment: NIODeadline) {
+        watch?.cancel()
+        watchAt = moment
+        watch = context.eventLoop.assumeIsolated().scheduleTask(deadline: moment) { self.checkTime() }
     }
 
-    private func checkIdle() {
+    private func checkTime() {
         guard let context else { return }
-        let idle = reader == nil ? .zero : NIODeadline.now() - lastActive
-        if idle >= Self.idleLimit { return context.close(promise: nil) }
-        armIdleTimer(context, Self.idleLimit - idle)
+        let now = NIODeadline.now()
+        let idle = reader == nil ? .zero : now - lastActive
+        if idle >= Self.idleLimit || closesAt.map({ $0 <= now }) ?? false { return context.close(promise: nil) }
+        let limit = now + (Self.idleLimit - idle)
+        armWatch(context, until: closesAt.map { min($0, limit) } ?? limit)
     }
 }

@@ -56,51 +56,73 @@ final class ReplyWriter {
         isOpen = true
         var bytes = ByteBuffer()
         head(status, contentType, fields, takesChunks ? .chunked : .untilClose).write(to: &bytes)
-        append(first, to: &bytes)
+        if first.readableBytes > 0 {
+            var first = first
+            if takesChunks { Self.frame(&first) }
+            bytes.writeImmutableBuffer(first)
+        }
         try await connection.write(bytes)
     }
 
     /// Sends a piece of the stream at once.
-    func write(_ piece: ByteBuffer) async throws {
+    func write(_ piece: consuming ByteBuffer) async throws {
         guard isOpen, piece.readableBytes > 0 else { return }
-        var bytes = ByteBuffer()
-        append(piece, to: &bytes)
-        try await connection.write(bytes)
+        if takesChunks { Self.frame(&piece) }
+        try await connection.write(piece)
     }
 
     /// Ends the stream, with a last piece.
-    func finish(_ last: ByteBuffer = ByteBuffer()) async throws {
+    func finish(_ last: consuming ByteBuffer = ByteBuffer()) async throws {
         guard isOpen else { return }
         isOpen = false
-        var bytes = ByteBuffer()
-        append(last, to: &bytes)
-        if takesChunks { bytes.writeStaticString("0\r\n\r\n") }
-        if bytes.readableBytes > 0 { try await connection.write(bytes) }
+        if takesChunks {
+            // A chunk of length zero would be the end.
+            if last.readableBytes > 0 { Self.frame(&last) }
+            last.writeStaticString("0\r\n\r\n")
+        }
+        if last.readableBytes > 0 { try await connection.write(last) }
     }
 
-    /// A piece as it goes over the wire.
-    static func framed(_ piece: ByteBuffer, chunked: Bool = true) -> ByteBuffer {
-        var bytes = ByteBuffer()
-        bytes.reserveCapacity(piece.readableBytes + 16)
-        if chunked { bytes.writeString(String(piece.readableBytes, radix: 16) + "\r\n") }
-        bytes.writeImmutableBuffer(piece)
-        if chunked { bytes.writeStaticString("\r\n") }
-        return bytes
+    /// Room before a piece for its length as a chunk.
+    private static let margin = 18
+    /// About the size of a token's event.
+    private static let usualPiece = 512
+
+    /// An empty buffer for a piece, which can be framed where it stands.
+    static func emptyPiece() -> ByteBuffer {
+        var piece = ByteBufferAllocator().buffer(capacity: usualPiece)
+        piece.moveWriterIndex(forwardBy: margin)
+        piece.moveReaderIndex(forwardBy: margin)
+        return piece
+    }
+
+    /// Makes a piece a chunk (RFC 9112 §7.1).
+    static func frame(_ piece: inout ByteBuffer) {
+        let length = piece.readableBytes
+        if piece.readerIndex < margin {
+            var moved = ByteBufferAllocator().buffer(capacity: margin + length + 2)
+            moved.moveWriterIndex(forwardBy: margin)
+            moved.moveReaderIndex(forwardBy: margin)
+            moved.writeImmutableBuffer(piece)
+            piece = moved
+        }
+        var (rest, place) = (length, piece.readerIndex - 2)
+        _ = piece.setStaticString("\r\n", at: place)
+        repeat {
+            let digit = UInt8(truncatingIfNeeded: rest & 15)
+            place -= 1
+            piece.setInteger(digit < 10 ? 48 + digit : 87 + digit, at: place)
+            rest >>= 4
+        } while rest > 0
+        piece.moveReaderIndex(to: place)
+        piece.writeStaticString("\r\n")
     }
 
     /// From now on sends `sign` whenever the stream was silent for `interval`.
     func beginKeepAlive(_ sign: ByteBuffer, every interval: TimeAmount) {
-        connection.beginKeepAlive(Self.framed(sign, chunked: takesChunks), every: interval)
-    }
-
-    private func append(_ piece: ByteBuffer, to bytes: inout ByteBuffer) {
-        // A chunk of length zero would be the end.
-        guard piece.readableBytes > 0 else { return }
-        if bytes.readableBytes == 0 {
-            bytes = Self.framed(piece, chunked: takesChunks)
-        } else {
-            bytes.writeImmutableBuffer(Self.framed(piece, chunked: takesChunks))
-        }
+        var sign = sign
+        if takesChunks { Self.frame(&sign) }
+        connection.beginKeepAlive(sign, every: interval)
     }
 
     private func head(_ status: Int, _ contentType: String, _ fields: HTTPFields, _ framing: AnswerHead.Framing) -> AnswerHead {

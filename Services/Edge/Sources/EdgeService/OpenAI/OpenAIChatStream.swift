@@ -122,8 +122,22 @@ package struct OpenAIChatStream: ChatStream {
             states[event.choice, default: Choice()].callsTools = true
             delta(event.choice, into: &buffer) { $0.array("tool_calls") { list in Self.writeCall(event, to: &list) } }
         case .refusal: delta(event.choice, into: &buffer) { $0.field("refusal", event.text) }
-        default: delta(event.choice, into: &buffer) { $0.field("content", event.text) }
+        default: text(event, into: &buffer)
         }
+    }
+
+    /// What nearly all chunks are, without a writer's steps.
+    private mutating func text(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) {
+        open(event.choice, into: &buffer)
+        buffer.writeStaticString("data: ")
+        buffer.writeImmutableBuffer(head)
+        buffer.writeStaticString("{\"index\":")
+        buffer.writeString(String(event.choice))
+        buffer.writeStaticString(",\"delta\":{\"content\":")
+        buffer.writeJSONString(event.text)
+        buffer.writeStaticString("},\"logprobs\":null,\"finish_reason\":null}]")
+        if includesUsage { buffer.writeStaticString(",\"usage\":null") }
+        close(nil, &buffer)
     }
 
     private mutating func think(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) {

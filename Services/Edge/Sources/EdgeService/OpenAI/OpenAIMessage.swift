@@ -59,8 +59,9 @@ enum OpenAIMessage {
     }
 
     private static func joined(_ choice: CollectedAnswer.Choice, _ kind: CollectedAnswer.Block.Kind) -> String? {
-        let texts = choice.blocks.lazy.filter { $0.kind == kind }.map(\.text)
-        return texts.isEmpty ? nil : texts.joined()
+        var text: String?
+        for block in choice.blocks where block.kind == kind { text = text.map { $0 + block.text } ?? block.text }
+        return text
     }
 
     /// Blocks only where there is a signature to bring back.

@@ -6,7 +6,7 @@ enum AnswerFields {
     /// What is known of an answer before its first token.
     static func served(_ facts: AnswerFacts) -> HTTPFields {
         var fields = HTTPFields()
-        fields.reserveCapacity(12)
+        fields.reserveCapacity(16)
         // Appended, not set: nothing is there yet that would have to be looked for and replaced.
         // Nobody has served yet when the head goes out as a sign of life: the end of the stream says who did.
         if !facts.served.provider.isEmpty {
@@ -23,7 +23,7 @@ enum AnswerFields {
     /// What is known of a whole answer.
     static func whole(_ facts: AnswerFacts) -> HTTPFields {
         var fields = served(facts)
-        fields[.bulkheadCost] = facts.cost
+        fields.append(HTTPField(name: .bulkheadCost, value: facts.cost))
         return fields
     }
 
@@ -42,11 +42,13 @@ enum AnswerFields {
     }
 
     private static func add(_ limit: SessionAPI.RateLimit, _ names: LimitFieldNames, to fields: inout HTTPFields) {
-        fields[names.limit] = String(limit.limit)
-        fields[names.remaining] = String(max(0, limit.remaining))
-        fields[names.reset] =
+        // Appended, as nothing else sets them: setting looks through all that is there.
+        fields.append(HTTPField(name: names.limit, value: String(limit.limit)))
+        fields.append(HTTPField(name: names.remaining, value: String(max(0, limit.remaining))))
+        let reset =
             names.resetIsMoment
-            ? WallClock.timestamp(WallClock.unixSeconds() + (limit.resetMS + 999) / 1000) : "\(max(0, limit.resetMS))ms"
+            ? WallClock.timestamp(WallClock.unixSeconds() + (limit.resetMS + 999) / 1000) : String(max(0, limit.resetMS)) + "ms"
+        fields.append(HTTPField(name: names.reset, value: reset))
     }
 }
 

@@ -58,10 +58,15 @@ final class Exchange {
 
     /// The moment the request must be done: the server's limit, or the client's if that is nearer.
     func deadline(limit: Duration, asked: Duration?) -> MonotonicTime {
-        let headers = [HTTPField.Name.clientReadTimeout, .clientTimeout].compactMap { request.headers[$0].flatMap { Double($0) } }
-        let told = headers.filter { $0 > 0 && $0 < 1e6 }.map { Duration.nanoseconds(Int64($0 * 1e9)) }
-        return scope.startedAt + ([limit] + told + (asked.map { [$0] } ?? [])).reduce(limit, min)
+        var nearest = min(limit, asked ?? limit)
+        for name in Self.timeouts {
+            guard let told = request.headers[name].flatMap({ Double($0) }), told > 0, told < 1e6 else { continue }
+            nearest = min(nearest, .nanoseconds(Int64(told * 1e9)))
+        }
+        return scope.startedAt + nearest
     }
+
+    private static let timeouts = [HTTPField.Name.clientReadTimeout, .clientTimeout]
 
     private static func prefix(_ text: String, bytes: Int) -> String {
         guard text.utf8.count > bytes else { return text }
