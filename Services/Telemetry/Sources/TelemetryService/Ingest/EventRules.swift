@@ -21,14 +21,27 @@ enum EventRules {
         sane.costNanousd = event.costNanousd.map(amount)
         sane.attempts = min(max(0, event.attempts), 1_000_000)
         sane.status = (0 ..< 1000).contains(event.status) ? event.status : 0
-        let texts: [WritableKeyPath<TelemetryAPI.RequestEvent, String>] = [
-            \.requestID, \.traceID, \.tenant, \.user, \.keyID, \.route, \.alias, \.provider, \.model, \.errorCode, \.cache,
-        ]
-        for path in texts where sane[keyPath: path].utf8.count > textLimit {
-            sane[keyPath: path] = String(decoding: sane[keyPath: path].utf8.prefix(textLimit), as: UTF8.self)
-        }
-        sane.degraded = event.degraded.prefix(8).map { String($0.prefix(32)) }
+        cutTexts(&sane)
+        if !event.degraded.isEmpty { sane.degraded = event.degraded.prefix(8).map { String($0.prefix(32)) } }
         return sane
+    }
+
+    private static func cutTexts(_ event: inout TelemetryAPI.RequestEvent) {
+        cut(&event.requestID)
+        cut(&event.traceID)
+        cut(&event.tenant)
+        cut(&event.user)
+        cut(&event.keyID)
+        cut(&event.route)
+        cut(&event.alias)
+        cut(&event.provider)
+        cut(&event.model)
+        cut(&event.errorCode)
+        cut(&event.cache)
+    }
+
+    private static func cut(_ text: inout String) {
+        if text.utf8.count > textLimit { text = String(decoding: text.utf8.prefix(textLimit), as: UTF8.self) }
     }
 
     /// Whether a status counts as an error. A caller that left (499) made none.

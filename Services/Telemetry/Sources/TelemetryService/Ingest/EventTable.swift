@@ -1,4 +1,5 @@
 import BulkheadAPI
+import BulkheadCore
 import GRDB
 
 /// The rows of `event`.
@@ -11,20 +12,24 @@ enum EventTable {
                     input_tokens, output_tokens, cost_nanousd, degraded)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """)
-        try insert.execute(
-            arguments: [
-                spanID, producer, event.startedUnixNS, event.durationUS, event.firstTokenUS, event.overheadUS, event.requestID,
-                event.traceID, event.tenant, event.user, event.keyID, event.route, event.alias, event.provider, event.model,
-                event.status, event.errorCode, event.cache, event.streamed, event.attempts, event.inputTokens,
-                event.outputTokens, event.costNanousd, event.degraded.joined(separator: ","),
-            ])
+        // As many as there are question marks; GRDB would count them for each event.
+        insert.setUncheckedArguments([
+            spanID, producer, event.startedUnixNS, event.durationUS, event.firstTokenUS, event.overheadUS, event.requestID,
+            event.traceID, event.tenant, event.user, event.keyID, event.route, event.alias, event.provider, event.model,
+            event.status, event.errorCode, event.cache, event.streamed, event.attempts, event.inputTokens,
+            event.outputTokens, event.costNanousd, event.degraded.isEmpty ? "" : event.degraded.joined(separator: ","),
+        ])
+        try insert.execute()
     }
 
     /// FNV-1a over who reported the event and its number: 16 hexadecimal digits, never zero.
     static func spanID(producer: String, instance: String, sequence: Int) -> String {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in "\(producer)/\(instance)/\(sequence)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x0100_0000_01b3 }
-        let digits = String(max(1, hash), radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        var text = producer + "/" + instance + "/" + String(sequence)
+        let hash = text.withUTF8 { bytes in
+            var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+            for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0100_0000_01b3 }
+            return hash
+        }
+        return TraceContext.digits(max(1, hash), 16)
     }
 }

@@ -104,9 +104,9 @@ private struct Batch: Sendable {
     }
 
     func store(_ db: Database) throws -> Taken {
-        let known = try Row.fetchOne(
-            db, sql: "SELECT acknowledged, dropped FROM ingest_cursor WHERE producer = ? AND instance = ?",
-            arguments: [producer, instance])
+        let select = try db.cachedStatement(
+            sql: "SELECT acknowledged, dropped FROM ingest_cursor WHERE producer = ? AND instance = ?")
+        let known = try Row.fetchOne(select, arguments: [producer, instance])
         let acknowledged: Int = known?["acknowledged"] ?? 0
         let droppedBefore: Int = known?["dropped"] ?? 0
         let replayed = min(events.count, max(0, acknowledged - first + 1))
@@ -118,11 +118,11 @@ private struct Batch: Sendable {
         }
         for (key, sums) in sums { try RollupTable.add(sums, to: key, db) }
         let last = max(acknowledged, first + events.count - 1)
-        try db.execute(
+        let replace = try db.cachedStatement(
             sql: """
                 INSERT OR REPLACE INTO ingest_cursor (producer, instance, acknowledged, dropped, seen_ms) VALUES (?, ?, ?, ?, ?)
-                """,
-            arguments: [producer, instance, last, max(dropped, droppedBefore), now])
+                """)
+        try replace.execute(arguments: [producer, instance, last, max(dropped, droppedBefore), now])
         return Taken(acknowledged: last, new: events.count - replayed, dropped: max(0, dropped - droppedBefore))
     }
 }

@@ -20,7 +20,10 @@ package struct TelemetryStore: Sendable {
             try makePrivate(path)
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             // GRDB lowers this to NORMAL with WAL; what is acknowledged to a producer must survive a power cut.
-            try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            // The pages of the newest events are written with every batch: they leave the log for the file once in 16 MiB.
+            try queue.writeWithoutTransaction {
+                try $0.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000")
+            }
             try verify(queue, path)
             try TelemetrySchema.migrator.migrate(queue)
             return TelemetryStore(queue: queue)
