@@ -250,3 +250,30 @@ func tooLarge() async throws {
     }
     #expect(await (try Rig(port: upstream.port, ", limits: { max_response: 1KiB }")).failure()?.reason == "stream_broken")
 }
+
+@Test("a long answer arrives whole and in order, and its connection serves the next call", arguments: [true, false])
+func long(_ isChunked: Bool) async throws {
+    let text = (0 ..< 300_000).map { String($0) }.joined(separator: ",")
+    let upstream = try ScriptedUpstream { connection in
+        var served = 0
+        while connection.head() != nil {
+            served += 1
+            guard isChunked else {
+                connection.answer("200 OK", ["X-Served: \(served)"], text)
+                continue
+            }
+            connection.write("HTTP/1.1 200 OK\r\nX-Served: \(served)\r\nTransfer-Encoding: chunked\r\n\r\n")
+            var rest = text[...]
+            while !rest.isEmpty {
+                connection.chunk(String(rest.prefix(7919)))
+                rest = rest.dropFirst(7919)
+            }
+            connection.chunk("")
+        }
+    }
+    let rig = try await Rig(port: upstream.port)
+    for served in ["1", "2"] {
+        let answer = try await rig.call()
+        #expect(answer.status == 200 && answer.headers["x-served"] == served && answer.body == text)
+    }
+}
