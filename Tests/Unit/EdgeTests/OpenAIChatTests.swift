@@ -41,7 +41,7 @@ struct OpenAIChatTests {
                     role: .user,
                     parts: [
                         ChatAPI.Part(kind: .text, text: "see"),
-                        ChatAPI.Part(kind: .image, url: "https://x/y.png", extraJson: #"{"detail":"low"}"#),
+                        ChatAPI.Part(kind: .image, url: "https://x/y.png", extraJson: #"{"image_url":{"detail":"low"}}"#),
                         ChatAPI.Part(kind: .audio, text: "AA", mediaType: "audio/wav"),
                     ], name: "ann"),
                 ChatAPI.Message(role: .assistant, parts: [ChatAPI.Part(kind: .toolCall, id: "c1", name: "f", json: #"{"a":1}"#)]),

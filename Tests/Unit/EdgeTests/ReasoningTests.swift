@@ -73,7 +73,9 @@ struct ReasoningTests {
     func responses() throws {
         let output = try whole(ResponsesChat())["output"]
         #expect(output?[0]?["summary"] == [["type": "summary_text", "text": "so then"]])
-        #expect(output?[0]?["encrypted_content"] == "bh1.anthropic.s1" && output?[1]?["encrypted_content"] == "bh1.anthropic.d1")
+        #expect(
+            output?[0]?["encrypted_content"] == "bh1.anthropic.s1"
+                && output?[1]?["encrypted_content"] == "bh1.anthropic.withheld.d1")
         #expect(output?[1]?["summary"] == [] && output?[2]?["type"] == "message")
         #expect(try streamed(ResponsesChat()).last?["response"]?["output"] == output)
     }
@@ -105,8 +107,21 @@ struct ReasoningTests {
                 #"{"model":"m","input":[{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"bh1.gemini.g"}]}"#))
         #expect(
             responses.chat.messages[0].parts == [
-                ChatAPI.Part(kind: .thinking, id: "rs_1", signature: "g", origin: .gemini, redacted: true)
+                ChatAPI.Part(kind: .thinking, id: "rs_1", signature: "g", origin: .gemini)
             ])
+    }
+
+    @Test("Responses: reasoning without text is not withheld unless its prefix says so")
+    func withheld() throws {
+        func part(_ label: String) throws -> ChatAPI.Part {
+            let item = #"{"type":"reasoning","summary":[],"encrypted_content":"\#(label)"}"#
+            return try ResponsesChat().decode(try JSON.parse(#"{"model":"m","input":[\#(item)]}"#)).chat.messages[0].parts[0]
+        }
+        #expect(try part("own") == ChatAPI.Part(kind: .thinking, signature: "own"))
+        #expect(try part("bh1.anthropic.s") == ChatAPI.Part(kind: .thinking, signature: "s", origin: .anthropicMessages))
+        #expect(
+            try part("bh1.anthropic.withheld.d")
+                == ChatAPI.Part(kind: .thinking, signature: "d", origin: .anthropicMessages, redacted: true))
     }
 
     @Test("A prefix with a word nobody knows is part of the signature")

@@ -68,7 +68,8 @@ struct OpenAIRequestTests {
 
     @Test("text and images keep their members")
     func images() throws {
-        let image = ChatAPI.Part(kind: .image, url: "data:image/png;base64,iVBORw0KGgo=", extraJson: #"{"detail":"low"}"#)
+        let image = ChatAPI.Part(
+            kind: .image, url: "data:image/png;base64,iVBORw0KGgo=", extraJson: #"{"image_url":{"detail":"low"}}"#)
         let content = try body(chat([.init(role: .user, parts: [.init(kind: .text, text: "what?"), image])]))["messages"]?[0]?[
             "content"]
         #expect(

@@ -100,7 +100,7 @@ struct ProviderCountTests {
         #expect(count.request.path == "/v1/messages/count_tokens" && !count.request.expectsStream)
         #expect(count.request.headers.contains { $0.name == "anthropic-version" })
         let members = try #require(try JSON.parse(count.request.body).object)
-        #expect(Set(members.map(\.name)) == ["model", "messages", "thinking"])
+        #expect(Set(members.map(\.name)) == ["model", "messages", "thinking", "top_x"], "what is not known goes on")
         #expect(count.tokens(.init(string: #"{"input_tokens": 12}"#)) == 12)
         for nonsense in ["", "{}", "[]", #"{"input_tokens":-1}"#, #"{"input_tokens":"many"}"#, "<html>"] {
             #expect(count.tokens(.init(string: nonsense)) == nil)

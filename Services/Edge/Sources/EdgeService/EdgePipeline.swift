@@ -60,7 +60,8 @@ final class EdgePipeline: Sendable {
         // 4. A place among the running requests, waited for in a bounded line.
         try await gate.enter()
         defer { gate.leave() }
-        // 5. Body within its limit, JSON, key and limits, router, answer, settlement: by endpoint.
+        // 5. Body within its limit, JSON, key and limits, router, answer, settlement: by endpoint. A key that is no good is told
+        // before what is wrong with the body.
         guard let dialect = Self.dialect(of: match.endpoint) else { return try await dispatch(match, exchange) }
         try await ChatEndpoint(route: match.endpoint.rawValue, dialect: dialect, services: services).serve(exchange)
     }

@@ -137,7 +137,7 @@ extension BedrockGolden {
         .init(
             chat: "raw parts", dialect: .bedrock, model: "anthropic.claude-sonnet-4-5-v1:0",
             expected: #"""
-                refused: A content part of this kind cannot be sent to this model: its provider speaks the Bedrock Converse dialect, which has no such thing.
+                refused: A content part of type 'search_result' cannot be sent to this model: its provider speaks the Bedrock Converse dialect, which has no such thing.
                 """#),
         .init(
             chat: "prefill", dialect: .bedrock, model: "anthropic.claude-sonnet-4-5-v1:0",

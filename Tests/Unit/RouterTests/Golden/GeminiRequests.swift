@@ -141,7 +141,7 @@ extension GeminiGolden {
         .init(
             chat: "raw parts", dialect: .gemini, model: "gemini-2.5-flash",
             expected: #"""
-                refused: A content part of this kind cannot be sent to this model: its provider speaks the Gemini dialect, which has no such thing.
+                refused: A content part of type 'search_result' cannot be sent to this model: its provider speaks the Gemini dialect, which has no such thing.
                 """#),
         .init(
             chat: "prefill", dialect: .gemini, model: "gemini-2.5-flash",

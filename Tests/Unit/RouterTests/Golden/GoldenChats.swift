@@ -49,7 +49,7 @@ enum GoldenChats {
             role: .user,
             parts: [
                 .init(kind: .text, text: "Which?"),
-                .init(kind: .image, url: "https://x.example/a.png", extraJson: #"{"detail":"low"}"#),
+                .init(kind: .image, url: "https://x.example/a.png", extraJson: #"{"image_url":{"detail":"low"}}"#),
                 .init(kind: .image, url: "data:image/jpeg;base64,QUJD"),
                 .init(kind: .image, text: "REVG", mediaType: "image/webp"),
             ])

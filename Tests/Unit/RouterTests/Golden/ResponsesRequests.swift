@@ -140,7 +140,7 @@ extension ResponsesGolden {
         .init(
             chat: "raw parts", dialect: .openaiResponses, model: "gpt-5-mini",
             expected: #"""
-                refused: A content part of this kind cannot be sent to this model: its provider speaks the OpenAI Responses dialect, which has no such thing.
+                refused: A content part of type 'search_result' cannot be sent to this model: its provider speaks the OpenAI Responses dialect, which has no such thing.
                 """#),
         .init(
             chat: "prefill", dialect: .openaiResponses, model: "gpt-5-mini",

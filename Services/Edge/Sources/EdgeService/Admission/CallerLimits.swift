@@ -44,8 +44,10 @@ struct CallerLimits: Sendable, Equatable {
     }
 
     private static func error(_ what: String, _ wait: Duration) -> EdgeError {
+        // As `retry-after` says it: whole seconds, rounded up.
         EdgeError(
-            .rateLimited, message: "\(what). Try again in \(Int(wait.milliseconds.rounded(.up))) ms.", retryAfter: wait)
+            .rateLimited, message: "\(what). Try again in \(max(1, Int((wait.milliseconds / 1000).rounded(.up)))) s.",
+            retryAfter: wait)
     }
 }
 

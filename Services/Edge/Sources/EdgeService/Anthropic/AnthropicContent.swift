@@ -33,8 +33,9 @@ enum AnthropicContent {
 
     private static func image(_ fields: RequestFields) throws -> ChatAPI.Part {
         let source = try source(fields)
-        let extra = fields.extra(besides: ["type", "source"])
-        switch try source.requiredString("type") {
+        let type = try source.requiredString("type")
+        let extra = extra(fields, besides: ["type"], ofSource: type)
+        switch type {
         case "base64":
             return ChatAPI.Part(
                 kind: .image, text: try source.requiredString("data"), mediaType: try source.requiredString("media_type"),
@@ -46,16 +47,24 @@ enum AnthropicContent {
 
     private static func document(_ fields: RequestFields) throws -> ChatAPI.Part {
         let source = try source(fields)
-        let (name, extra) = (try fields.string("title"), fields.extra(besides: ["type", "source", "title"]))
-        switch try source.requiredString("type") {
+        let type = try source.requiredString("type")
+        let (name, extra) = (try fields.string("title"), extra(fields, besides: ["type", "title"], ofSource: type))
+        switch type {
         case "base64", "text":
-            return ChatAPI.Part(
-                kind: .document, text: try source.requiredString("data"), name: name,
-                mediaType: try source.requiredString("media_type"), extraJson: extra)
+            let (data, media) = (try source.requiredString("data"), try source.requiredString("media_type"))
+            if type == "base64", media == "text/plain" {
+                // Beside this type stands text only: what is encoded stays a URL.
+                return ChatAPI.Part(kind: .document, name: name, url: "data:\(media);base64,\(data)", extraJson: extra)
+            }
+            return ChatAPI.Part(kind: .document, text: data, name: name, mediaType: media, extraJson: extra)
         case "url":
             return ChatAPI.Part(kind: .document, name: name, url: try source.requiredString("url"), extraJson: extra)
         default: return raw(fields)
         }
+    }
+
+    private static func extra(_ fields: RequestFields, besides known: Set<String>, ofSource type: String) -> String? {
+        fields.extra(besides: known, inside: ["source": type == "url" ? ["type", "url"] : ["type", "data", "media_type"]])
     }
 
     private static func source(_ fields: RequestFields) throws -> RequestFields {

@@ -11,7 +11,7 @@ enum AnthropicMessages {
 
     static func decode(_ fields: RequestFields) throws -> [ChatAPI.Message] {
         guard let messages = try fields.list("messages") else { throw fields.missing("messages") }
-        if messages.isEmpty { throw EdgeError.field("messages", "messages must have at least one message.") }
+        if messages.isEmpty { throw fields.wrong("messages", "at least one message") }
         return try messages.flatMap(turn)
     }
 
@@ -23,7 +23,6 @@ enum AnthropicMessages {
             case "system": .system
             default: throw fields.wrong("role", "one of: user, assistant")
             }
-        guard fields.value("content") != nil else { throw fields.missing("content") }
         let extra = fields.extra(besides: ["role", "content"])
         var messages: [ChatAPI.Message] = []
         for part in try parts(fields, "content", role: role) {
@@ -38,8 +37,8 @@ enum AnthropicMessages {
     }
 
     private static func parts(_ fields: RequestFields, _ name: String, role: ChatAPI.Role) throws -> [ChatAPI.Part] {
-        if let text = fields.value(name)?.string { return [ChatAPI.Part(kind: .text, text: text)] }
-        guard let blocks = try? fields.list(name) else { throw fields.wrong(name, "a string or an array of content blocks") }
-        return try blocks.map(AnthropicContent.part)
+        let content = try fields.textOrList(name, "a string or an array of content blocks")
+        if let text = content.text { return [ChatAPI.Part(kind: .text, text: text)] }
+        return try content.list.map(AnthropicContent.part)
     }
 }

@@ -20,14 +20,14 @@ enum AnthropicRequest {
         if chat.maxTokens == nil, !counts { throw fields.missing("max_tokens") }
         chat.messages = try AnthropicMessages.system(fields) + AnthropicMessages.decode(fields)
         chat.tools = try fields.list("tools")?.map(tool) ?? []
-        try readToolChoice(fields, into: &chat)
+        var extra = fields.rest(besides: known)
+        if let other = try readToolChoice(fields, into: &chat) { extra["tool_choice"] = other }
         chat.temperature = try fields.double("temperature")
         chat.topP = try fields.double("top_p")
         chat.topK = try fields.int("top_k", in: 0 ... .max)
         chat.stop = try fields.strings("stop_sequences") ?? []
         try readReasoning(fields, into: &chat)
         chat.stream = try fields.bool("stream") ?? false
-        var extra = fields.rest(besides: known)
         let metadata = try fields.fields("metadata")
         chat.endUser = try metadata?.string("user_id")
         if let metadata, !metadata.rest(besides: ["user_id"]).isEmpty { extra["metadata"] = .object(metadata.object) }
@@ -71,17 +71,21 @@ enum AnthropicRequest {
             extraJson: fields.extra(besides: ["type", "name", "description", "input_schema", "strict"]))
     }
 
-    private static func readToolChoice(_ fields: RequestFields, into chat: inout ChatAPI.ChatRequest) throws {
-        guard let choice = try fields.fields("tool_choice") else { return }
+    /// - Returns: a choice with members the canonical form does not model.
+    private static func readToolChoice(_ fields: RequestFields, into chat: inout ChatAPI.ChatRequest) throws -> JSON? {
+        guard let choice = try fields.fields("tool_choice") else { return nil }
+        var (mode, name) = (ChatAPI.ToolMode.auto, String?.none)
         switch try choice.requiredString("type") {
-        case "auto": chat.toolMode = .auto
-        case "none": chat.toolMode = .none
-        case "any": chat.toolMode = .required
-        case "tool":
-            chat.toolMode = .named
-            chat.toolName = try choice.requiredString("name")
+        case "auto": mode = .auto
+        case "none": mode = .none
+        case "any": mode = .required
+        case "tool": (mode, name) = (.named, try choice.requiredString("name"))
         default: throw choice.wrong("type", "one of: auto, any, tool, none")
         }
-        chat.parallelToolCalls = try choice.bool("disable_parallel_tool_use").map { !$0 }
+        let parallel = try choice.bool("disable_parallel_tool_use").map { !$0 }
+        let known: Set = ["type", "disable_parallel_tool_use"]
+        if choice.extra(besides: mode == .named ? known.union(["name"]) : known) != nil { return fields.value("tool_choice") }
+        (chat.toolMode, chat.toolName, chat.parallelToolCalls) = (mode, name, parallel)
+        return nil
     }
 }

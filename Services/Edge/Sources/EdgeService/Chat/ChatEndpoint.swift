@@ -36,10 +36,8 @@ struct ChatEndpoint: Sendable {
     private func admitted(_ exchange: Exchange) async throws -> ChatRun? {
         // Nobody without a key makes edge read and parse a body.
         try services.admission.requireKey(exchange.request.headers)
-        let body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
-        var call = try dialect.decode(try RequestJSON.parse(body))
-        call.apply(exchange.request.headers)
-        call.bodyBytes = body.readableBytes
+        let (call, body): (ChatCall, ByteBuffer)
+        do { (call, body) = try await read(exchange) } catch { throw await services.admission.verdict(on: error, exchange) }
         exchange.event.alias = call.chat.model
         exchange.event.streamed = call.chat.stream
         let question = AdmissionRequest(
@@ -56,6 +54,17 @@ struct ChatEndpoint: Sendable {
             exchange.connection.close(after: deadline - .now() + Self.lastWords)
             return ChatRun(endpoint: self, exchange: exchange, call: call, caller: caller)
         }
+    }
+}
+
+extension ChatEndpoint {
+    @inline(never)
+    private func read(_ exchange: Exchange) async throws -> (ChatCall, ByteBuffer) {
+        let body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
+        var call = try dialect.decode(try RequestJSON.parse(body))
+        call.apply(exchange.request.headers)
+        call.bodyBytes = body.readableBytes
+        return (call, body)
     }
 }
 

@@ -24,7 +24,8 @@ struct ModelPage {
 
     private static func place(of id: String, _ parameter: String, _ all: [RouterAPI.Model]) throws -> Int {
         guard let place = all.firstIndex(where: { $0.name == id }) else {
-            throw EdgeError.field(parameter, "\(parameter) names no model that is listed here.")
+            throw EdgeError.field(
+                parameter, "\(parameter) names no model that is listed here; it is \(FoundValue.text(.string(id))).")
         }
         return place
     }
@@ -32,7 +33,8 @@ struct ModelPage {
     private static func limit(_ text: String?) throws -> Int? {
         guard let text else { return nil }
         guard let limit = Int(text), (1 ... most).contains(limit) else {
-            throw EdgeError.field("limit", "limit must be a whole number from 1 to \(most).")
+            throw EdgeError.field(
+                "limit", "limit must be a whole number from 1 to \(most); it is \(FoundValue.text(.string(text))).")
         }
         return limit
     }

@@ -14,7 +14,9 @@ struct RequestFields {
 
     /// The body of a request. - Throws: `EdgeError` when it is no object.
     init(body: JSON) throws {
-        guard let object = body.object else { throw EdgeError(.badRequest, message: "The request body must be a JSON object.") }
+        guard let object = body.object else {
+            throw EdgeError(.badRequest, message: "The request body must be a JSON object; it is \(FoundValue.text(body)).")
+        }
         self.init(object)
     }
 
@@ -62,7 +64,9 @@ struct RequestFields {
 
     /// An element of an array as an object.
     static func element(_ json: JSON, at path: String) throws -> RequestFields {
-        guard let object = json.object else { throw EdgeError.field(path, "\(path) must be an object.") }
+        guard let object = json.object else {
+            throw EdgeError.field(path, "\(path) must be an object; it is \(FoundValue.text(json)).")
+        }
         return RequestFields(object, path: path)
     }
 
@@ -73,16 +77,45 @@ struct RequestFields {
         guard let items = value.array else { throw wrong(name, "a string or an array of strings") }
         return try items.enumerated().map { index, item in
             guard let text = item.string else {
-                throw EdgeError.field("\(param(name))[\(index)]", "\(param(name))[\(index)] must be a string.")
+                let place = "\(param(name))[\(index)]"
+                throw EdgeError.field(place, "\(place) must be a string; it is \(FoundValue.text(item)).")
             }
             return text
         }
     }
 
     /// The members besides `known` as a JSON object; nil when there are none.
-    func extra(besides known: Set<String>) -> String? {
-        let rest = rest(besides: known)
+    /// - Parameter inside: members that are objects of which only some members are known: the others stay inside them.
+    func extra(besides known: Set<String>, inside: [String: Set<String>] = [:]) -> String? {
+        let rest = rest(besides: known, inside: inside)
         return rest.isEmpty ? nil : JSON.object(rest).text()
+    }
+
+    /// The same, in its parts.
+    func rest(besides known: Set<String>, inside: [String: Set<String>]) -> JSONObject {
+        if inside.isEmpty { return rest(besides: known) }
+        return JSONObject(
+            object.lazy.filter { !known.contains($0.name) }.compactMap { name, value in
+                guard let read = inside[name], let members = value.object else { return (name, value) }
+                let rest = RequestFields(members).rest(besides: read)
+                return rest.isEmpty ? nil : (name, .object(rest))
+            })
+    }
+
+    /// - Throws: 400 that names the first member besides `known`; for objects that are not forwarded.
+    func refuseOthers(besides known: Set<String>) throws {
+        guard let other = object.first(where: { !known.contains($0.name) && !$0.value.isNull }) else { return }
+        let place = param(FoundValue.name(other.name))
+        throw EdgeError.field(place, "\(place) is not known; there are: \(known.sorted().joined(separator: ", ")).")
+    }
+
+    /// A string, or a list of objects.
+    /// - Parameter expected: what to call them in an error.
+    func textOrList(_ name: String, _ expected: String) throws -> (text: String?, list: [RequestFields]) {
+        guard let value = value(name) else { throw missing(name) }
+        if let text = value.string { return (text, []) }
+        guard value.array != nil, let list = try list(name) else { throw wrong(name, expected) }
+        return (nil, list)
     }
 
     /// The members besides `known`.
@@ -96,9 +129,13 @@ struct RequestFields {
     /// The object as JSON text.
     var text: String { JSON.object(object).text() }
 
-    func missing(_ name: String) -> EdgeError { .field(param(name), "\(param(name)) is required.") }
+    func missing(_ name: String) -> EdgeError {
+        .field(param(name), "\(param(name)) is required\(object[name] == nil ? "" : "; it is null").")
+    }
 
-    func wrong(_ name: String, _ expected: String) -> EdgeError { .field(param(name), "\(param(name)) must be \(expected).") }
+    func wrong(_ name: String, _ expected: String) -> EdgeError {
+        .field(param(name), "\(param(name)) must be \(expected); it is \(FoundValue.text(object[name] ?? .null)).")
+    }
 
     private func read<Value>(_ name: String, _ expected: String, _ take: (JSON) -> Value?) throws -> Value? {
         guard let value = value(name) else { return nil }

@@ -33,11 +33,17 @@ struct SingleEndpoint: Sendable {
     let services: EdgeServices
 
     /// - Parameter decode: makes the call of the body and the headers.
-    func serve(_ exchange: Exchange, _ decode: (JSON, RequestHeaders) throws -> some SingleCall) async throws {
+    func serve<Call: SingleCall>(_ exchange: Exchange, _ decode: (JSON, RequestHeaders) throws -> Call) async throws {
         // Nobody without a key makes edge read and parse a body.
         try services.admission.requireKey(exchange.request.headers)
-        let body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
-        let call = try decode(try RequestJSON.parse(body), exchange.request.headers)
+        let body: ByteBuffer
+        let call: Call
+        do {
+            body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
+            call = try decode(try RequestJSON.parse(body), exchange.request.headers)
+        } catch {
+            throw await services.admission.verdict(on: error, exchange)
+        }
         exchange.event.alias = call.model
         let question = AdmissionRequest(
             route: route, method: exchange.request.method.rawValue, model: call.model,

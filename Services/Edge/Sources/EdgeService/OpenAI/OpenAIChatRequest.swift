@@ -24,7 +24,9 @@ enum OpenAIChatRequest {
         if let other = try readToolChoice(fields, into: &chat) { extra["tool_choice"] = other }
         try readSampling(fields, into: &chat)
         try readReasoning(fields, into: &chat)
-        chat.endUser = try fields.string("safety_identifier") ?? fields.string("user")
+        chat.endUser = try fields.endUser(into: &extra)
+        // Only one of the two has a place.
+        if fields.value("max_completion_tokens") != nil, let other = fields.value("max_tokens") { extra["max_tokens"] = other }
         chat.stream = try fields.bool("stream") ?? false
         let streaming = try fields.fields("stream_options")
         if let rest = streaming?.rest(besides: ["include_usage"]), !rest.isEmpty { extra["stream_options"] = .object(rest) }
@@ -70,18 +72,17 @@ enum OpenAIChatRequest {
         chat.reasoningBudget = try config.string("type") == "disabled" ? 0 : config.int("budget_tokens", in: 0 ... .max)
     }
 
-    /// Tools of other kinds, and those with members beside the function, are forwarded as they are.
+    /// Tools of other kinds are forwarded as they are.
     private static func tool(_ fields: RequestFields) throws -> ChatAPI.Tool {
         guard try fields.requiredString("type") == "function" else { return ChatAPI.Tool(rawJson: fields.text) }
         guard let function = try fields.fields("function") else { throw fields.missing("function") }
-        guard fields.rest(besides: ["type", "function"]).isEmpty else { return ChatAPI.Tool(rawJson: fields.text) }
         return ChatAPI.Tool(
             name: try function.requiredString("name"), description: try function.string("description"),
             schemaJson: try function.fields("parameters")?.text ?? "", strict: try function.bool("strict"),
-            extraJson: function.extra(besides: ["name", "description", "parameters", "strict"]))
+            extraJson: fields.extra(besides: ["type"], inside: ["function": ["name", "description", "parameters", "strict"]]))
     }
 
-    /// - Returns: a choice of a kind the canonical form does not model.
+    /// - Returns: a choice the canonical form does not model: of another kind, or with members of its own.
     private static func readToolChoice(_ fields: RequestFields, into chat: inout ChatAPI.ChatRequest) throws -> JSON? {
         guard let choice = fields.value("tool_choice") else { return nil }
         switch choice {
@@ -89,14 +90,24 @@ enum OpenAIChatRequest {
         case "none": chat.toolMode = .none
         case "required": chat.toolMode = .required
         case .object(let object):
-            guard object["type"] == "function" else { return choice }
+            guard object["type"] == "function", let named = try fields.fields("tool_choice") else { return choice }
+            guard let function = try named.fields("function") else { throw named.missing("function") }
+            let name = try function.requiredString("name")
+            if named.extra(besides: ["type"], inside: ["function": ["name"]]) != nil { return choice }
             chat.toolMode = .named
-            guard let function = try fields.fields("tool_choice")?.fields("function") else {
-                throw fields.wrong("tool_choice", "complete")
-            }
-            chat.toolName = try function.requiredString("name")
+            chat.toolName = name
         default: throw fields.wrong("tool_choice", "auto, none, required or an object")
         }
         return nil
+    }
+}
+
+extension RequestFields {
+    /// The end user the client names. Where it names two, the other one stays among the members that are forwarded.
+    func endUser(into extra: inout JSONObject) throws -> String? {
+        let user = try string("user")
+        guard let identifier = try string("safety_identifier") else { return user }
+        if let user { extra["user"] = .string(user) }
+        return identifier
     }
 }

@@ -39,11 +39,11 @@ package struct OpenAIEmbeddings: Sendable, Equatable {
         }
         guard let inputs = try fields.strings("input") else { throw fields.missing("input") }
         guard (1 ... Self.mostInputs).contains(inputs.count) else {
-            throw fields.wrong("input", "from 1 to \(Self.mostInputs) texts; there are \(inputs.count)")
+            throw fields.wrong("input", "from 1 to \(Self.mostInputs) texts")
         }
         if let empty = inputs.firstIndex(of: "") {
             let param = inputs.count == 1 ? "input" : "input[\(empty)]"
-            throw EdgeError.field(param, "\(param) must not be empty.")
+            throw EdgeError.field(param, "\(param) must not be empty: leave it out or send a text.")
         }
         request.inputs = inputs
     }
@@ -58,7 +58,10 @@ package struct OpenAIEmbeddings: Sendable, Equatable {
             let numbers = list.array ?? []
             guard !numbers.isEmpty, numbers.allSatisfy({ $0.int.map { $0 >= 0 } ?? false }) else {
                 let param = isList ? "input[\(index)]" : "input"
-                throw EdgeError.field(param, "\(param) must be text, or a list of at least one token number.")
+                let found = numbers.isEmpty ? list : numbers.first { ($0.int ?? -1) < 0 } ?? list
+                throw EdgeError.field(
+                    param,
+                    "\(param) must be text, or a list of at least one token number; there is \(FoundValue.text(found)).")
             }
         }
         return JSON.array(lists).text()

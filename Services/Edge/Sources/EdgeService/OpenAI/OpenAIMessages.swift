@@ -8,7 +8,7 @@ enum OpenAIMessages {
 
     static func decode(_ fields: RequestFields) throws -> [ChatAPI.Message] {
         guard let messages = try fields.list("messages") else { throw fields.missing("messages") }
-        if messages.isEmpty { throw EdgeError.field("messages", "messages must have at least one message.") }
+        if messages.isEmpty { throw fields.wrong("messages", "at least one message") }
         return try messages.map(message)
     }
 
@@ -56,41 +56,40 @@ enum OpenAIMessages {
     /// Blocks hold the same text as `reasoning_content`, and signatures.
     private static func thinking(_ fields: RequestFields) throws -> [ChatAPI.Part] {
         if let blocks = try fields.list("thinking_blocks"), !blocks.isEmpty {
-            return try blocks.map { block in
-                if try block.requiredString("type") == "redacted_thinking" {
-                    return ChatAPI.Part(thinking: "", signature: try block.requiredString("data"), redacted: true)
-                }
-                return ChatAPI.Part(
-                    thinking: try block.requiredString("thinking"), signature: try block.string("signature"),
-                    extraJson: block.extra(besides: ["type", "thinking", "signature", "index"]))
-            }
+            return try blocks.map(thought)
         }
         guard let text = try fields.string("reasoning_content"), !text.isEmpty else { return [] }
         return [ChatAPI.Part(thinking: text, signature: nil)]
     }
 
+    /// These blocks are this program's own: no provider gets them as they are, so there is nowhere to forward other members to.
+    private static func thought(_ block: RequestFields) throws -> ChatAPI.Part {
+        if try block.requiredString("type") == "redacted_thinking" {
+            try block.refuseOthers(besides: ["type", "data", "index", "cache_control"])
+            return ChatAPI.Part(thinking: "", signature: try block.requiredString("data"), redacted: true)
+        }
+        try block.refuseOthers(besides: ["type", "thinking", "signature", "index", "cache_control"])
+        return ChatAPI.Part(thinking: try block.requiredString("thinking"), signature: try block.string("signature"))
+    }
+
     private static func content(_ fields: RequestFields, isRequired: Bool) throws -> [ChatAPI.Part] {
-        guard let content = fields.value("content") else {
-            if isRequired { throw fields.missing("content") }
-            return []
-        }
-        if let text = content.string { return [ChatAPI.Part(kind: .text, text: text)] }
-        guard let parts = try? fields.list("content") else {
-            throw fields.wrong("content", "a string or an array of content parts")
-        }
-        return try parts.map(OpenAIContent.part)
+        if fields.value("content") == nil, !isRequired { return [] }
+        let content = try fields.textOrList("content", "a string or an array of content parts")
+        if let text = content.text { return [ChatAPI.Part(kind: .text, text: text)] }
+        return try content.list.map(OpenAIContent.part)
     }
 
     /// Google's compatible servers put the signature of a call's reasoning beside it.
     private static func toolCall(_ fields: RequestFields) throws -> [ChatAPI.Part] {
         guard try fields.string("type") ?? "function" == "function" else {
-            return [ChatAPI.Part(kind: .raw, json: fields.text)]
+            // Its id tells it from content.
+            return [ChatAPI.Part(kind: .raw, id: try fields.string("id") ?? "", json: fields.text)]
         }
         guard let function = try fields.fields("function") else { throw fields.missing("function") }
         let call = ChatAPI.Part(
             kind: .toolCall, id: try fields.requiredString("id"), name: try function.requiredString("name"),
             json: try function.string("arguments") ?? "{}",
-            extraJson: fields.extra(besides: ["id", "type", "index", "function"]))
+            extraJson: fields.extra(besides: ["id", "type", "index"], inside: ["function": ["name", "arguments"]]))
         guard let signature = fields.value("extra_content")?["google"]?["thought_signature"]?.string else { return [call] }
         return [ChatAPI.Part(kind: .thinking, signature: signature, origin: .gemini), call]
     }

@@ -52,10 +52,16 @@ extension EdgeError {
             writer.field("type", "error")
             writer.object("error") { error in
                 error.field("type", kind.anthropic)
-                error.field("message", param.map { "\($0): \(message)" } ?? message)
+                error.field("message", placedMessage)
             }
             writer.field("request_id", requestID)
         }
+    }
+
+    /// Where a dialect has no member for the place, the message says it, once.
+    private var placedMessage: String {
+        guard let param, !" \(message) ".contains(" \(param) ") else { return message }
+        return "\(param): \(message)"
     }
 
     private func writeProblem(_ requestID: String, to writer: inout JSONWriter) {

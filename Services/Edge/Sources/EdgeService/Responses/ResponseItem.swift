@@ -57,6 +57,14 @@ struct ResponseItem {
         self.raw = raw
     }
 
+    /// Adds what a message goes on with: text after text is one part, however the provider cut it.
+    mutating func add(_ part: Part) {
+        guard let last = parts.last, !last.isRefusal, !part.isRefusal else { return parts.append(part) }
+        parts[parts.count - 1].text += part.text
+        parts[parts.count - 1].annotations += part.annotations
+        parts[parts.count - 1].logprobs += part.logprobs
+    }
+
     /// The arguments of a call: a call without any has the empty object.
     var arguments: String { text.isEmpty ? "{}" : text }
 

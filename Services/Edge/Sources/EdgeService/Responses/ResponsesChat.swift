@@ -31,7 +31,7 @@ package struct ResponsesChat: ChatDialect {
             switch block.kind {
             case .text, .refusal:
                 if items.last?.kind != .message { items.append(item(.message, object, items.count)) }
-                items[items.count - 1].parts.append(part(block))
+                items[items.count - 1].add(part(block))
             case .thinking, .redactedThinking: items.append(reasoning(block, object, items.count))
             case .toolCall:
                 var call = item(.call, object, items.count)
@@ -64,7 +64,8 @@ package struct ResponsesChat: ChatDialect {
         item.text = block.text
         item.isSummary = showsSummaries(object.served.dialect)
         if !block.signature.isEmpty {
-            item.signature = SignatureLabel.shown(block.signature, of: object.served.dialect, to: .openaiResponses)
+            item.signature = SignatureLabel.shown(
+                block.signature, of: object.served.dialect, to: .openaiResponses, redacted: block.kind == .redactedThinking)
         }
         return item
     }

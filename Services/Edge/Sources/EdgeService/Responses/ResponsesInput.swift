@@ -6,13 +6,12 @@ import BulkheadJSON
 /// for the id of reasoning, which its provider may look at.
 enum ResponsesInput {
     static func decode(_ fields: RequestFields) throws -> [ChatAPI.Message] {
-        guard let input = fields.value("input") else { throw fields.missing("input") }
-        if let text = input.string {
+        let input = try fields.textOrList("input", "a string or an array of items")
+        if let text = input.text {
             return [ChatAPI.Message(role: .user, parts: [ChatAPI.Part(kind: .text, text: text)])]
         }
-        guard let items = try? fields.list("input") else { throw fields.wrong("input", "a string or an array of items") }
-        if items.isEmpty { throw EdgeError.field("input", "input must have at least one item.") }
-        return try items.reduce(into: []) { messages, item in try add(item, to: &messages) }
+        if input.list.isEmpty { throw fields.wrong("input", "a text, or at least one item") }
+        return try input.list.reduce(into: []) { messages, item in try add(item, to: &messages) }
     }
 
     private static func add(_ item: RequestFields, to messages: inout [ChatAPI.Message]) throws {
@@ -52,12 +51,11 @@ enum ResponsesInput {
             default: throw item.wrong("role", "one of: user, assistant, system, developer")
             }
         let extra = item.extra(besides: ["type", "role", "content", "id", "status"])
-        guard let content = item.value("content") else { throw item.missing("content") }
-        if let text = content.string {
+        let content = try item.textOrList("content", "a string or an array of content parts")
+        if let text = content.text {
             return ChatAPI.Message(role: role, parts: [ChatAPI.Part(kind: .text, text: text)], extraJson: extra)
         }
-        guard let parts = try? item.list("content") else { throw item.wrong("content", "a string or an array of content parts") }
-        return ChatAPI.Message(role: role, parts: try parts.map(part), extraJson: extra)
+        return ChatAPI.Message(role: role, parts: try content.list.map(part), extraJson: extra)
     }
 
     private static func call(_ item: RequestFields) throws -> ChatAPI.Part {
@@ -67,28 +65,32 @@ enum ResponsesInput {
             extraJson: item.extra(besides: ["type", "id", "status", "call_id", "name", "arguments"]))
     }
 
-    /// Plain text is joined; parts of other kinds stay as they are.
+    /// Plain text is joined; parts of other kinds, or with members of their own, stay as they are.
     private static func result(_ item: RequestFields) throws -> ChatAPI.Part {
         var part = ChatAPI.Part(
             kind: .toolResult, id: try item.requiredString("call_id"),
             extraJson: item.extra(besides: ["type", "id", "status", "call_id", "output"]))
-        guard let output = item.value("output") else { throw item.missing("output") }
-        if let text = output.string {
-            part.text = text
-        } else if let blocks = try? item.list("output") {
-            let texts = blocks.compactMap { $0.object["type"] == "input_text" ? $0.object["text"]?.string : nil }
-            if texts.count == blocks.count { part.text = texts.joined() } else { part.json = output.text() }
+        let output = try item.textOrList("output", "a string or an array of content parts")
+        let texts = output.text.map { [$0] } ?? output.list.compactMap(plainText)
+        if output.text != nil || texts.count == output.list.count {
+            part.text = texts.joined()
         } else {
-            throw item.wrong("output", "a string or an array of content parts")
+            part.json = item.value("output")?.text()
         }
         return part
     }
 
+    private static func plainText(_ block: RequestFields) -> String? {
+        block.object.count == 2 && block.object["type"] == "input_text" ? block.object["text"]?.string : nil
+    }
+
+    /// Raw where its texts have members of their own.
     private static func reasoning(_ item: RequestFields) throws -> ChatAPI.Part {
-        let lists = try [item.list("summary"), item.list("content")].compactMap { $0 }
-        let text = try lists.flatMap { $0 }.map { try $0.requiredString("text") }.joined(separator: "\n\n")
+        let thoughts = try [item.list("summary"), item.list("content")].compactMap { $0 }.flatMap { $0 }
+        let text = try thoughts.map { try $0.requiredString("text") }.joined(separator: "\n\n")
+        if thoughts.contains(where: { $0.extra(besides: ["type", "text"]) != nil }) { return OpenAIContent.raw(item) }
         var part = ChatAPI.Part(
-            thinking: text, signature: try item.string("encrypted_content"), redacted: text.isEmpty,
+            thinking: text, signature: try item.string("encrypted_content"),
             extraJson: item.extra(besides: ["type", "id", "status", "summary", "content", "encrypted_content"]))
         part.id = try item.string("id")
         return part
@@ -101,20 +103,25 @@ enum ResponsesInput {
             return ChatAPI.Part(
                 kind: .text, text: try fields.requiredString("text"),
                 extraJson: fields.extra(besides: Set(["type", "text"] + empty)))
-        case "refusal": return ChatAPI.Part(kind: .refusal, text: try fields.requiredString("refusal"))
+        case "refusal":
+            return ChatAPI.Part(
+                kind: .refusal, text: try fields.requiredString("refusal"), extraJson: fields.extra(besides: ["type", "refusal"]))
         case "input_image":
             guard let url = try fields.string("image_url") else { return OpenAIContent.raw(fields) }
-            return ChatAPI.Part(kind: .image, url: url, extraJson: fields.extra(besides: ["type", "image_url", "file_id"]))
-        case "input_file":
-            if let url = try fields.string("file_url") {
-                return ChatAPI.Part(kind: .document, name: try fields.string("filename"), url: url)
-            }
-            return OpenAIContent.document(try fields.string("file_data"), name: try fields.string("filename"))
-                ?? OpenAIContent.raw(fields)
-        case "input_audio":
-            guard let audio = try fields.fields("input_audio") else { throw fields.missing("input_audio") }
-            return try OpenAIContent.sound(audio) ?? OpenAIContent.raw(fields)
+            return ChatAPI.Part(kind: .image, url: url, extraJson: fields.extra(besides: ["type", "image_url"]))
+        case "input_file": return try file(fields)
+        case "input_audio": return try OpenAIContent.sound(fields)
         default: return OpenAIContent.raw(fields)
         }
+    }
+
+    private static func file(_ fields: RequestFields) throws -> ChatAPI.Part {
+        let name = try fields.string("filename")
+        if let url = try fields.string("file_url") {
+            return ChatAPI.Part(
+                kind: .document, name: name, url: url, extraJson: fields.extra(besides: ["type", "file_url", "filename"]))
+        }
+        let extra = fields.extra(besides: ["type", "file_data", "filename"])
+        return OpenAIContent.document(try fields.string("file_data"), name: name, extra) ?? OpenAIContent.raw(fields)
     }
 }

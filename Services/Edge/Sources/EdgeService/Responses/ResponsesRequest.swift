@@ -5,8 +5,8 @@ import BulkheadJSON
 /// response".
 enum ResponsesRequest {
     /// Members that have a place in the canonical form, or are edge's. `text` and `reasoning` have one and are forwarded too: they
-    /// hold more than the canonical form does. Nothing is ever stored or padded: `store`, `background` and `stream_options` end
-    /// here.
+    /// hold more than the canonical form does. Nothing is ever stored or padded: `store`, `background` and
+    /// `stream_options.include_obfuscation` end here.
     private static let known: Set<String> = [
         "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "temperature", "top_p",
         "max_output_tokens", "user", "stream", "bulkhead", "store", "background", "previous_response_id", "conversation",
@@ -35,7 +35,10 @@ enum ResponsesRequest {
         if let other = try readToolChoice(fields, into: &chat) { extra["tool_choice"] = other }
         try readSampling(fields, into: &chat)
         try readForm(fields, into: &chat)
-        chat.endUser = try fields.string("safety_identifier") ?? fields.string("user")
+        chat.endUser = try fields.endUser(into: &extra)
+        if let rest = try fields.fields("stream_options")?.rest(besides: ["include_obfuscation"]), !rest.isEmpty {
+            extra["stream_options"] = .object(rest)
+        }
         chat.stream = try fields.bool("stream") ?? false
         chat.extraJson = extra.isEmpty ? nil : JSON.object(extra).text()
         var call = ChatCall(chat: chat, options: try BulkheadOptions(fields))
@@ -94,7 +97,7 @@ enum ResponsesRequest {
             extraJson: fields.extra(besides: ["type", "name", "description", "parameters", "strict"]))
     }
 
-    /// - Returns: a choice of a kind the canonical form does not model.
+    /// - Returns: a choice the canonical form does not model: of another kind, or with members of its own.
     private static func readToolChoice(_ fields: RequestFields, into chat: inout ChatAPI.ChatRequest) throws -> JSON? {
         guard let choice = fields.value("tool_choice") else { return nil }
         switch choice {
@@ -103,8 +106,11 @@ enum ResponsesRequest {
         case "required": chat.toolMode = .required
         case .object(let object):
             guard object["type"] == "function" else { return choice }
+            let named = RequestFields(object, path: "tool_choice")
+            let name = try named.requiredString("name")
+            if named.extra(besides: ["type", "name"]) != nil { return choice }
             chat.toolMode = .named
-            chat.toolName = try RequestFields(object, path: "tool_choice").requiredString("name")
+            chat.toolName = name
         default: throw fields.wrong("tool_choice", "auto, none, required or an object")
         }
         return nil

@@ -30,7 +30,8 @@ package struct ResponsesStream: ChatStream {
     package var keepAlive: ByteBuffer { ByteBuffer(string: ": keep-alive\n\n") }
 
     package mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
-        guard event.choice == 0 else { return }
+        // Where a block of text begins is not told in this dialect.
+        guard event.choice == 0, event.kind != .text || !event.text.isEmpty else { return }
         let held = heldText.take()
         if let held { text(held, logprobs: event.kind == .logprobs ? event.json : nil, into: &buffer) }
         switch event.kind {
@@ -233,7 +234,7 @@ extension ResponsesStream {
         let origin = object?.served.dialect ?? .unspecified
         let isFirst = items[items.count - 1].signature.isEmpty
         items[items.count - 1].signature +=
-            isFirst ? SignatureLabel.shown(signature, of: origin, to: .openaiResponses) : signature
+            isFirst ? SignatureLabel.shown(signature, of: origin, to: .openaiResponses, redacted: isWithheld) : signature
     }
 
     private mutating func addThought(_ text: String, into buffer: inout ByteBuffer) {

@@ -12,9 +12,10 @@ package struct ProviderCount: Sendable {
     /// The largest answer that is read.
     package static let maxAnswer = 64 << 10
 
-    /// What Anthropic's count_tokens takes of a request.
-    private static let anthropicMembers: Set<String> = [
-        "model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "mcp_servers", "context_management",
+    /// What of a request is about the answer or about the account: Anthropic's count_tokens refuses it. All else goes on, what is
+    /// not known here too.
+    private static let aboutAnswer: Set<String> = [
+        "max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata", "service_tier",
     ]
 
     /// nil when the dialect has no such thing. - Throws: what `ChatEncoding` does.
@@ -24,7 +25,7 @@ package struct ProviderCount: Sendable {
         guard let members = try JSON.parse(request.body).object else { return nil }
         var body = JSONObject()
         if target.dialect == .anthropic {
-            for (name, value) in members where Self.anthropicMembers.contains(name) { body.append(name, value) }
+            for (name, value) in members where !Self.aboutAnswer.contains(name) { body.append(name, value) }
             request.path += "/count_tokens"
             answer = "input_tokens"
         } else {

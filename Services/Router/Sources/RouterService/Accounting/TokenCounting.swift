@@ -28,7 +28,7 @@ package struct TokenCounting: Sendable {
             throw CallError(.invalidArgument, reason: "invalid_request", message: "The request has no chat.")
         }
         let route = try settings.table.route(chat.model)
-        let on = route.targets.filter { !switches.isDisabled($0.label) }
+        let on = try Self.fitting(chat, route.targets).filter { !switches.isDisabled($0.label) }
         guard let target = on.first(where: { breakers.look($0).state != .open }) ?? on.first ?? route.targets.first else {
             throw CallError(.internal, message: "the route '\(route.alias)' has no target")
         }
@@ -42,6 +42,24 @@ package struct TokenCounting: Sendable {
         }
         let tokens = try await offload { [counter] in counter.count(chat, TokenVocabulary.of(target.model)) }
         return RouterAPI.CountTokensReply(inputTokens: tokens, estimated: true, served: served)
+    }
+
+    /// The targets that understand every member of the request. - Throws: why the first one does not, when none does.
+    private static func fitting(_ chat: ChatAPI.ChatRequest, _ targets: [Target]) throws -> [Target] {
+        let intent = try ChatIntent(chat)
+        var refusal: (any Error)?
+        let fitting = targets.filter { target in
+            if intent.isNative(target.dialect.wire) || target.dialect == .builtin { return true }
+            do {
+                try ForeignMembers.check(intent, target.dialect.rawValue)
+                return true
+            } catch {
+                refusal = refusal ?? error
+                return false
+            }
+        }
+        if fitting.isEmpty, let refusal { throw refusal }
+        return fitting
     }
 
     /// The provider's number; nil when it has none to tell.

@@ -82,10 +82,18 @@ package enum RequestFile {
             case "image_url":
                 return .init(
                     kind: .image, url: part["image_url"]?["url"]?.string,
-                    extraJson: extra(part["image_url"]?.object, besides: ["url"]))
+                    extraJson: extraOfImage(part.object ?? [:]))
             default: return .init(kind: .raw, json: part.text())
             }
         }
+    }
+
+    /// Members beside the URL stay inside `image_url`.
+    private static func extraOfImage(_ part: JSONObject) -> String? {
+        var part = part
+        let inner = part["image_url"]?.object?.filter { $0.name != "url" } ?? []
+        part["image_url"] = inner.isEmpty ? nil : .object(JSONObject(inner.map { ($0.name, $0.value) }))
+        return extra(part, besides: ["type"])
     }
 
     /// A member that is null counts as absent where it is known; what is not known is forwarded as it is.

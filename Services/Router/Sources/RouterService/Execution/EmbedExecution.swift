@@ -83,6 +83,9 @@ package struct EmbedExecution: Sendable {
         }
     }
 
+    /// Labels for the provider's own use, which mean nothing here.
+    private static let labels: Set<String> = ["metadata", "safety_identifier", "prompt_cache_key", "store", "service_tier"]
+
     private func builtin(_ request: RouterAPI.EmbedRequest, _ one: Try, _ metadata: CallMetadata) async throws
         -> RouterAPI.EmbedReply
     {
@@ -92,6 +95,17 @@ package struct EmbedExecution: Sendable {
                 CallError(
                     .invalidArgument, reason: "invalid_request",
                     message: "The builtin embedder takes texts, not token numbers: its vocabulary is its own."))
+        }
+        if let extra = request.extraJson,
+            let other = try NotExpressible.parse(extra, what: "the request").object?.first(where: {
+                !Self.labels.contains($0.name) && !$0.value.isNull
+            })
+        {
+            throw TargetFailure(
+                .unsupported,
+                CallError(
+                    .invalidArgument, reason: "invalid_request",
+                    message: "The builtin embedder has no '\(other.name.prefix(64))': leave the member out."))
         }
         let deadline = min(one.deadline.time, .now() + RouterPeers.retrievalDeadline)
         let answer: RetrievalAPI.EmbedReply

@@ -42,21 +42,33 @@ package struct AnthropicMessages {
         return .array(try parts.compactMap(block))
     }
 
+    private struct Turn {
+        let role: String
+        /// Members of the message that are forwarded: messages are one turn only where these are equal.
+        let extra: String?
+        var blocks: [JSON]
+    }
+
     /// Turns alternate: consecutive messages of one side become one. A tool's result is the user's side.
     package func turns() throws -> [JSON] {
-        var turns: [(role: String, blocks: [JSON])] = []
+        var turns: [Turn] = []
         for message in rest {
-            let role = Self.role(message.role)
-            let blocks = try message.parts.compactMap(block)
-            if turns.last?.role == role {
-                turns[turns.count - 1].blocks += blocks
+            let turn = Turn(
+                role: Self.role(message.role), extra: isNative ? message.extraJson : nil,
+                blocks: try message.parts.compactMap(block))
+            if turns.last?.role == turn.role, turns.last?.extra == turn.extra {
+                turns[turns.count - 1].blocks += turn.blocks
             } else {
-                turns.append((role, blocks))
+                turns.append(turn)
             }
         }
         turns = turns.filter { !$0.blocks.isEmpty }
         trimPrefill(&turns)
-        return turns.map { ["role": .string($0.role), "content": Self.content($0.role, $0.blocks)] }
+        return try turns.map { turn in
+            var object: JSONObject = ["role": .string(turn.role), "content": Self.content(turn.role, turn.blocks)]
+            try object.merge(turn.extra, what: "a message")
+            return .object(object)
+        }
     }
 
     private static func role(_ role: ChatAPI.Role) -> String {
@@ -68,7 +80,7 @@ package struct AnthropicMessages {
     }
 
     /// An answer's beginning must not end with white space, which other dialects allow.
-    private func trimPrefill(_ turns: inout [(role: String, blocks: [JSON])]) {
+    private func trimPrefill(_ turns: inout [Turn]) {
         guard !isNative, let last = turns.last, last.role == "assistant", let text = last.blocks.last?["text"]?.string else {
             return
         }
@@ -109,7 +121,7 @@ package struct AnthropicMessages {
         case .raw where isNative:
             return try NotExpressible.parse(part.json ?? "null", what: "a content block")
         case .raw, .audio, .unspecified:
-            throw NotExpressible.error("A content part of this kind", in: Self.dialect)
+            throw NotExpressible.kind(part.json, "content part", in: Self.dialect)
         }
         if isNative {
             try object.merge(part.extraJson, what: "a content block")
@@ -157,7 +169,7 @@ package struct AnthropicMessages {
     }
 
     private func source(_ part: ChatAPI.Part) throws -> JSON {
-        switch try MediaSource(part, Self.dialect) {
+        switch try MediaSource(part, Self.dialect, isNative: isNative) {
         case .url(let url): return ["type": "url", "url": .string(url)]
         case .text(let text): return ["type": "text", "media_type": "text/plain", "data": .string(text)]
         case .data(let type, let base64):

@@ -113,7 +113,7 @@ package enum AnthropicRequest {
 
     private static func tool(_ tool: ChatAPI.Tool, model: String, isNative: Bool) throws -> JSON {
         if let raw = tool.rawJson {
-            guard isNative else { throw NotExpressible.error("A tool that is not a function", in: dialect) }
+            guard isNative else { throw NotExpressible.kind(raw, "tool", in: dialect) }
             return try NotExpressible.parse(raw, what: "a tool")
         }
         if !isNative { try ToolSyntax.check(tool.name, longest: 128, dialect) }

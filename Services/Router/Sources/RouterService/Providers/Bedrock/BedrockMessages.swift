@@ -73,7 +73,7 @@ package struct BedrockMessages {
         case .toolResult: return [["toolResult": try result(part)]]
         case .thinking: return thinking(part).map { [["reasoningContent": $0]] } ?? []
         case .raw where isNative: return [try NotExpressible.parse(part.json ?? "null", what: "a content block")]
-        case .raw, .audio, .unspecified: throw NotExpressible.error("A content part of this kind", in: Self.dialect)
+        case .raw, .audio, .unspecified: throw NotExpressible.kind(part.json, "content part", in: Self.dialect)
         }
     }
 
@@ -103,7 +103,7 @@ package struct BedrockMessages {
     }
 
     private func image(_ part: ChatAPI.Part) throws -> JSON {
-        guard case .data(let type, let base64) = try MediaSource(part, Self.dialect) else {
+        guard case .data(let type, let base64) = try MediaSource(part, Self.dialect, isNative: isNative) else {
             throw NotExpressible.error("An image by URL", in: Self.dialect)
         }
         let formats = ["image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"]
@@ -115,7 +115,7 @@ package struct BedrockMessages {
 
     private func document(_ part: ChatAPI.Part) throws -> JSON {
         var document: JSONObject
-        switch try MediaSource(part, Self.dialect) {
+        switch try MediaSource(part, Self.dialect, isNative: isNative) {
         case .url: throw NotExpressible.error("A document by URL", in: Self.dialect)
         case .text(let text): document = ["format": "txt", "source": ["text": .string(text)]]
         case .data(let type, let base64):

@@ -78,7 +78,7 @@ package enum BedrockRequest {
     }
 
     private static func spec(_ tool: ChatAPI.Tool) throws -> JSON {
-        if tool.rawJson != nil { throw NotExpressible.error("A tool that is not a function", in: dialect) }
+        if let raw = tool.rawJson { throw NotExpressible.kind(raw, "tool", in: dialect) }
         try ToolSyntax.check(tool.name, longest: 64, dialect)
         var spec: JSONObject = ["name": .string(tool.name)]
         if let description = tool.description, !description.isEmpty { spec.append("description", .string(description)) }

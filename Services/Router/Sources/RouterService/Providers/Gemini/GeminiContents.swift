@@ -70,13 +70,13 @@ package struct GeminiContents {
         case .toolResult: return try result(part)
         case .raw where isNative:
             return [try NotExpressible.parse(part.json ?? "null", what: "a content part").object ?? [:]]
-        default: throw NotExpressible.error("A content part of this kind", in: Self.dialect)
+        default: throw NotExpressible.kind(part.json, "content part", in: Self.dialect)
         }
     }
 
     private func media(_ part: ChatAPI.Part) throws -> JSONObject {
         try DocumentText.checkCitations(part, isNative: isNative, Self.dialect)
-        switch try MediaSource(part, Self.dialect) {
+        switch try MediaSource(part, Self.dialect, isNative: isNative) {
         case .text(let text): return ["text": .string(DocumentText.titled(part.name, text))]
         case .data(let type, let base64): return ["inlineData": ["mimeType": .string(type), "data": .string(base64)]]
         case .url(let url):

@@ -90,7 +90,7 @@ package enum GeminiRequest {
         var tools: [JSON] = []
         for tool in chat.tools {
             if let raw = tool.rawJson {
-                guard isNative else { throw NotExpressible.error("A tool that is not a function", in: dialect) }
+                guard isNative else { throw NotExpressible.kind(raw, "tool", in: dialect) }
                 tools.append(try NotExpressible.parse(raw, what: "a tool"))
             } else {
                 declarations.append(try declaration(tool))

@@ -41,7 +41,7 @@ package struct OpenAIMessages {
         } else {
             object.append("content", try content(rest))
         }
-        if isNative || Self.isName(message.name) { object.add("name", .text(message.name)) }
+        object.add("name", .text(message.name))
         if isNative, encoded.isEmpty { try object.merge(message.extraJson, what: "a message") }
         encoded.append(.object(object))
         return encoded
@@ -57,8 +57,6 @@ package struct OpenAIMessages {
         }
     }
 
-    private static func isName(_ name: String?) -> Bool { name.map { $0.utf8.count <= 64 } ?? false }
-
     private func toolResult(_ part: ChatAPI.Part, _ message: ChatAPI.Message, _ attached: inout [ChatAPI.Part]) throws -> JSON {
         var object: JSONObject = ["role": "tool", "tool_call_id": .string(id(part.id))]
         if isNative, let json = part.json {
@@ -70,7 +68,10 @@ package struct OpenAIMessages {
             attached += ToolOutput.media(pieces)
             object.append("content", .string(ToolOutput.plainText(pieces, isError: part.isError)))
         }
-        if isNative, message.role == .tool { try object.merge(message.extraJson, what: "a message") }
+        if isNative, message.role == .tool {
+            object.add("name", .text(message.name))
+            try object.merge(message.extraJson, what: "a message")
+        }
         return .object(object)
     }
 
@@ -78,8 +79,15 @@ package struct OpenAIMessages {
 
     private func addAssistant(_ parts: [ChatAPI.Part], to object: inout JSONObject) throws {
         let calls = try parts.compactMap { try toolCall($0) }
-        let refusals = parts.filter { $0.kind == .refusal }
-        let rest = parts.filter { ![.toolCall, .refusal, .thinking, .raw].contains($0.kind) }
+        let refusals = parts.filter { $0.kind == .refusal && $0.extraJson == nil }
+        let rest = parts.filter { part in
+            switch part.kind {
+            case .toolCall, .thinking: false
+            case .raw: !Self.isCall(part)
+            case .refusal: part.extraJson != nil
+            default: true
+            }
+        }
         if !rest.isEmpty {
             object.append("content", try content(rest))
         } else {
@@ -91,11 +99,14 @@ package struct OpenAIMessages {
         if takesReasoning, !thoughts.isEmpty { object.append("reasoning_content", .string(thoughts.map(\.text).joined())) }
     }
 
-    /// nil for parts that are no call. What an assistant did that the canonical form does not model is a call of another kind.
+    /// A call of a kind the canonical form does not model has an id, content of such a kind has none.
+    private static func isCall(_ part: ChatAPI.Part) -> Bool { part.kind == .raw && part.id != nil }
+
+    /// nil for parts that are no call.
     private func toolCall(_ part: ChatAPI.Part) throws -> JSON? {
         switch part.kind {
-        case .raw:
-            guard isNative else { throw NotExpressible.error("A content part of this kind", in: Self.dialect) }
+        case .raw where Self.isCall(part):
+            guard isNative else { throw NotExpressible.kind(part.json, "tool call", in: Self.dialect) }
             return try NotExpressible.parse(part.json ?? "null", what: "a tool call")
         case .toolCall:
             var call: JSONObject = [
@@ -122,7 +133,7 @@ package struct OpenAIMessages {
         case .text:
             object = ["type": "text", "text": .string(part.text)]
         case .image:
-            return .object(try image(part))
+            object = ["type": "image_url", "image_url": ["url": .string(url(part))]]
         case .document:
             object = try document(part)
         case .audio:
@@ -132,22 +143,18 @@ package struct OpenAIMessages {
         case .raw where isNative:
             return try NotExpressible.parse(part.json ?? "null", what: "a content part")
         default:
-            throw NotExpressible.error("A content part of this kind", in: Self.dialect)
+            throw NotExpressible.kind(part.json, "content part", in: Self.dialect)
         }
         if isNative { try object.merge(part.extraJson, what: "a content part") }
         return .object(object)
     }
 
-    /// Members beside the URL (`detail`) stand inside `image_url`.
-    private func image(_ part: ChatAPI.Part) throws -> JSONObject {
-        let url = part.url ?? "data:\(part.mediaType ?? "image/png");base64,\(part.text)"
-        var inner: JSONObject = ["url": .string(url)]
-        if isNative { try inner.merge(part.extraJson, what: "an image") }
-        return ["type": "image_url", "image_url": .object(inner)]
+    private func url(_ part: ChatAPI.Part) -> String {
+        part.url ?? "data:\(part.mediaType ?? "image/png");base64,\(part.text)"
     }
 
     private func document(_ part: ChatAPI.Part) throws -> JSONObject {
-        switch try MediaSource(part, Self.dialect) {
+        switch try MediaSource(part, Self.dialect, isNative: isNative) {
         case .url: throw NotExpressible.error("A document by URL", in: Self.dialect)
         case .text(let text): return ["type": "text", "text": .string(DocumentText.titled(part.name, text))]
         case .data(let type, let base64):

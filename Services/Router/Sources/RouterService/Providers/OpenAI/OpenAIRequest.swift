@@ -125,7 +125,7 @@ package enum OpenAIRequest {
 
     private static func tool(_ tool: ChatAPI.Tool, isNative: Bool) throws -> JSON {
         if let raw = tool.rawJson {
-            guard isNative else { throw NotExpressible.error("A tool that runs at the provider", in: dialect) }
+            guard isNative else { throw NotExpressible.kind(raw, "tool", in: dialect) }
             return try NotExpressible.parse(raw, what: "a tool")
         }
         if !isNative { try ToolSyntax.check(tool.name, longest: 64, dialect) }
@@ -133,7 +133,8 @@ package enum OpenAIRequest {
         function.add("description", .text(tool.description))
         if !tool.schemaJson.isEmpty { function.append("parameters", try NotExpressible.schema(tool.schemaJson, of: tool.name)) }
         function.add("strict", .flag(tool.strict))
-        if isNative { try function.merge(tool.extraJson, what: "the tool '\(tool.name)'") }
-        return ["type": "function", "function": .object(function)]
+        var object: JSONObject = ["type": "function", "function": .object(function)]
+        if isNative { try object.merge(tool.extraJson, what: "the tool '\(tool.name)'") }
+        return .object(object)
     }
 }

@@ -69,7 +69,7 @@ package struct ResponsesInput {
             object = ["type": "reasoning", "summary": summary, "encrypted_content": .string(signature)]
             object.add("id", .text(part.id))
         case .raw:
-            guard isNative else { throw NotExpressible.error("A content part of this kind", in: Self.dialect) }
+            guard isNative else { throw NotExpressible.kind(part.json, "content part", in: Self.dialect) }
             let raw = try NotExpressible.parse(part.json ?? "null", what: "an input item")
             return Self.contentTypes.contains(raw["type"]?.string ?? "") ? nil : [raw]
         default:
@@ -104,12 +104,13 @@ package struct ResponsesInput {
             object = ["type": role == .assistant ? "output_text" : "input_text", "text": .string(part.text)]
         case .refusal: object = ["type": "refusal", "refusal": .string(part.text)]
         case .image:
-            let url = try MediaSource(part, Self.dialect).asURL ?? ""
+            let url = try MediaSource(part, Self.dialect, isNative: isNative).asURL ?? ""
             object = ["type": "input_image", "image_url": .string(url)]
             object.append("detail", detail(part))
         case .document: object = try document(part)
+        case .audio where isNative: object = try audio(part)
         case .raw: return try NotExpressible.parse(part.json ?? "null", what: "a content part")
-        default: throw NotExpressible.error("A content part of this kind", in: Self.dialect)
+        default: throw NotExpressible.kind(part.json, "content part", in: Self.dialect)
         }
         if isNative { try object.merge(part.extraJson, what: "a content part") }
         return .object(object)
@@ -117,13 +118,21 @@ package struct ResponsesInput {
 
     private func detail(_ part: ChatAPI.Part) -> JSON {
         let extra = part.extraJson.flatMap { try? JSON.parse($0) }
-        return extra?["detail"] ?? "auto"
+        return extra?["detail"] ?? extra?["image_url"]?["detail"] ?? "auto"
+    }
+
+    private func audio(_ part: ChatAPI.Part) throws -> JSONObject {
+        let format = part.mediaType == "audio/mpeg" ? "mp3" : "wav"
+        return ["type": "input_audio", "input_audio": ["data": .string(part.text), "format": .string(format)]]
     }
 
     private func document(_ part: ChatAPI.Part) throws -> JSONObject {
         try DocumentText.checkCitations(part, isNative: isNative, Self.dialect)
-        switch try MediaSource(part, Self.dialect) {
-        case .url(let url): return ["type": "input_file", "file_url": .string(url)]
+        switch try MediaSource(part, Self.dialect, isNative: isNative) {
+        case .url(let url):
+            var object: JSONObject = ["type": "input_file", "file_url": .string(url)]
+            if isNative { object.add("filename", .text(part.name)) }
+            return object
         case .text(let text): return ["type": "input_text", "text": .string(DocumentText.titled(part.name, text))]
         case .data(let type, let base64):
             let data = "data:\(type);base64,\(base64)"

@@ -8,7 +8,7 @@ package enum ChatEncoding {
     /// - Throws: `CallError` INVALID_ARGUMENT when the provider's dialect cannot express the request.
     package static func request(_ chat: ChatAPI.ChatRequest, for target: Target, defaultMaxTokens: Int) throws -> UpstreamRequest
     {
-        let intent = try ChatIntent(chat)
+        let intent = try ChatIntent(target.dialect == .openai ? chat : SpeakerNames.spelledOut(chat))
         switch target.dialect {
         case .openai: return try OpenAIRequest.request(intent, target)
         case .openaiResponses: return try ResponsesRequest.request(intent, target)

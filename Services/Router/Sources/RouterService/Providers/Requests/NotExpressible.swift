@@ -12,6 +12,15 @@ package enum NotExpressible {
             message: "\(what) cannot be sent to this model: its provider speaks the \(dialect) dialect, which has no such thing.")
     }
 
+    /// A part or tool of a kind only the client's dialect has.
+    /// - Parameters:
+    ///   - json: all of it.
+    ///   - what: `content part`, `tool`.
+    package static func kind(_ json: String?, _ what: String, in dialect: String) -> CallError {
+        let type = json.flatMap { try? JSON.parse($0) }?["type"]?.string
+        return error("A \(what) of \(type.map { "type '\($0.prefix(64))'" } ?? "this kind")", in: dialect)
+    }
+
     /// JSON that travels inside the canonical request as text.
     /// - Throws: `CallError` INVALID_ARGUMENT that names `what`.
     package static func parse(_ text: String, what: String) throws -> JSON {
@@ -38,11 +47,19 @@ package enum NotExpressible {
 }
 
 extension JSONObject {
-    /// Adds the members of `extra` that are not there yet. What the canonical form models always wins.
+    /// Adds the members of `extra` that are not there yet, also to objects inside. What the canonical form models always wins.
     package mutating func merge(_ extra: String?, what: String) throws {
         guard let extra, !extra.isEmpty else { return }
         guard let members = try NotExpressible.parse(extra, what: what).object else { return }
-        merge(members)
+        for (name, value) in members {
+            guard let own = self[name] else {
+                append(name, value)
+                continue
+            }
+            guard var inner = own.object, let others = value.object else { continue }
+            inner.merge(others)
+            self[name] = .object(inner)
+        }
     }
 
     /// Adds the members that are not there yet.

@@ -41,6 +41,8 @@ package enum ToolOutput: Equatable {
         var part = ChatAPI.Part(kind: block["type"] == "image" ? .image : .document, name: block["title"]?.string)
         switch source?["type"]?.string {
         case "url": part.url = source?["url"]?.string
+        case "base64" where source?["media_type"] == "text/plain":
+            part.url = "data:text/plain;base64,\(source?["data"]?.string ?? "")"
         case "base64", "text":
             part.mediaType = source?["media_type"]?.string
             part.text = source?["data"]?.string ?? ""
