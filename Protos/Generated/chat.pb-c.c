@@ -1475,7 +1475,8 @@ static const Bulkhead__Chat__EventKind bulkhead__chat__chat_event__kind__default
 static const int32_t bulkhead__chat__chat_event__choice__default_value = 0;
 static const int32_t bulkhead__chat__chat_event__tool_index__default_value = 0;
 static const Bulkhead__Chat__FinishReason bulkhead__chat__chat_event__finish__default_value = BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_UNSPECIFIED;
-static const ProtobufCFieldDescriptor bulkhead__chat__chat_event__field_descriptors[13] =
+static const protobuf_c_boolean bulkhead__chat__chat_event__begins_block__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__chat__chat_event__field_descriptors[14] =
 {
   {
     "kind",
@@ -1633,8 +1634,21 @@ static const ProtobufCFieldDescriptor bulkhead__chat__chat_event__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "begins_block",
+    14,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Chat__ChatEvent, has_begins_block),
+    offsetof(Bulkhead__Chat__ChatEvent, begins_block),
+    NULL,
+    &bulkhead__chat__chat_event__begins_block__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__chat__chat_event__field_indices_by_name[] = {
+  13,   /* field[13] = begins_block */
   1,   /* field[1] = choice */
   8,   /* field[8] = finish */
   4,   /* field[4] = id */
@@ -1652,7 +1666,7 @@ static const unsigned bulkhead__chat__chat_event__field_indices_by_name[] = {
 static const ProtobufCIntRange bulkhead__chat__chat_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor bulkhead__chat__chat_event__descriptor =
 {
@@ -1662,7 +1676,7 @@ const ProtobufCMessageDescriptor bulkhead__chat__chat_event__descriptor =
   "Bulkhead__Chat__ChatEvent",
   "bulkhead.chat",
   sizeof(Bulkhead__Chat__ChatEvent),
-  13,
+  14,
   bulkhead__chat__chat_event__field_descriptors,
   bulkhead__chat__chat_event__field_indices_by_name,
   1,  bulkhead__chat__chat_event__number_ranges,

@@ -71,7 +71,8 @@ typedef enum _Bulkhead__Chat__PartKind {
    */
   BULKHEAD__CHAT__PART_KIND__PART_KIND_REFUSAL = 6,
   /*
-   * A part the canonical form does not model: `json`, in the client's dialect; goes to providers of that dialect only.
+   * A part the canonical form does not model: `json`, in the client's dialect; goes to providers of that dialect only. One that
+   * an assistant of OpenAI chat has among its calls has an `id`.
    */
   BULKHEAD__CHAT__PART_KIND__PART_KIND_RAW = 7,
   /*
@@ -198,7 +199,8 @@ struct  Bulkhead__Chat__Part
   protobuf_c_boolean has_is_error;
   protobuf_c_boolean is_error;
   /*
-   * Members of the part the canonical form does not model, as a JSON object in the client's dialect.
+   * Members of the part the canonical form does not model, as a JSON object in the client's dialect: those of objects inside
+   * the part (`image_url`, `source`, `function`) stay inside them.
    */
   protobuf_c_boolean has_extra_json;
   ProtobufCBinaryData extra_json;
@@ -500,10 +502,15 @@ struct  Bulkhead__Chat__ChatEvent
   ProtobufCBinaryData stop_sequence;
   Bulkhead__Chat__Usage *usage;
   Bulkhead__Chat__Served *served;
+  /*
+   * Text that begins a block of its own right after a block of text (Anthropic); other dialects show one text.
+   */
+  protobuf_c_boolean has_begins_block;
+  protobuf_c_boolean begins_block;
 };
 #define BULKHEAD__CHAT__CHAT_EVENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__chat__chat_event__descriptor) \
-    , 0, BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_UNSPECIFIED, 0, 0, 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, NULL, NULL }
+    , 0, BULKHEAD__CHAT__EVENT_KIND__EVENT_KIND_UNSPECIFIED, 0, 0, 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, BULKHEAD__CHAT__FINISH_REASON__FINISH_REASON_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, NULL, NULL, 0, 0 }
 
 
 /* Bulkhead__Chat__Part methods */

@@ -55,7 +55,8 @@ package enum ChatAPI {
         case thinking = 5
         /// The assistant declined: `text`.
         case refusal = 6
-        /// A part the canonical form does not model: `json`, in the client's dialect; goes to providers of that dialect only.
+        /// A part the canonical form does not model: `json`, in the client's dialect; goes to providers of that dialect only. One that
+        /// an assistant of OpenAI chat has among its calls has an `id`.
         case raw = 7
         /// A document: `url`, or `media_type` and `text` (base64, or plain text for text/plain); `name` is its title or file name.
         case document = 8
@@ -167,7 +168,8 @@ package enum ChatAPI {
         package var signature: String?
         /// `is_error` of the message.
         package var isError: Bool
-        /// Members of the part the canonical form does not model, as a JSON object in the client's dialect.
+        /// Members of the part the canonical form does not model, as a JSON object in the client's dialect: those of objects inside
+        /// the part (`image_url`, `source`, `function`) stay inside them.
         package var extraJson: String?
         /// Whose `signature` it is: only providers of this dialect can read it. Unspecified: of the client's own dialect.
         package var origin: ChatAPI.Dialect
@@ -1079,8 +1081,9 @@ package enum ChatAPI {
             @usableFromInline var stopSequence: String?
             @usableFromInline var usage: ChatAPI.Usage?
             @usableFromInline var served: ChatAPI.Served?
+            @usableFromInline var beginsBlock: Bool
 
-            init(kind: ChatAPI.EventKind, choice: Int, text: String, toolIndex: Int, id: String?, name: String?, json: String?, signature: String?, finish: ChatAPI.FinishReason, rawFinish: String?, stopSequence: String?, usage: ChatAPI.Usage?, served: ChatAPI.Served?) {
+            init(kind: ChatAPI.EventKind, choice: Int, text: String, toolIndex: Int, id: String?, name: String?, json: String?, signature: String?, finish: ChatAPI.FinishReason, rawFinish: String?, stopSequence: String?, usage: ChatAPI.Usage?, served: ChatAPI.Served?, beginsBlock: Bool) {
                 self.kind = kind
                 self.choice = choice
                 self.text = text
@@ -1094,6 +1097,7 @@ package enum ChatAPI {
                 self.stopSequence = stopSequence
                 self.usage = usage
                 self.served = served
+                self.beginsBlock = beginsBlock
             }
 
             @usableFromInline
@@ -1111,6 +1115,7 @@ package enum ChatAPI {
                 stopSequence = other.stopSequence
                 usage = other.usage
                 served = other.served
+                beginsBlock = other.beginsBlock
             }
         }
 
@@ -1136,6 +1141,7 @@ package enum ChatAPI {
             guard left.stopSequence == right.stopSequence else { return false }
             guard left.usage == right.usage else { return false }
             guard left.served == right.served else { return false }
+            guard left.beginsBlock == right.beginsBlock else { return false }
             return true
         }
 
@@ -1217,10 +1223,16 @@ package enum ChatAPI {
             get { fields.served }
             _modify { own(); yield &fields.served }
         }
+        /// Text that begins a block of its own right after a block of text (Anthropic); other dialects show one text.
+        @inlinable
+        package var beginsBlock: Bool {
+            get { fields.beginsBlock }
+            _modify { own(); yield &fields.beginsBlock }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(kind: ChatAPI.EventKind = .unspecified, choice: Int = 0, text: String = "", toolIndex: Int = 0, id: String? = nil, name: String? = nil, json: String? = nil, signature: String? = nil, finish: ChatAPI.FinishReason = .unspecified, rawFinish: String? = nil, stopSequence: String? = nil, usage: ChatAPI.Usage? = nil, served: ChatAPI.Served? = nil) {
-            fields = Fields(kind: kind, choice: choice, text: text, toolIndex: toolIndex, id: id, name: name, json: json, signature: signature, finish: finish, rawFinish: rawFinish, stopSequence: stopSequence, usage: usage, served: served)
+        package init(kind: ChatAPI.EventKind = .unspecified, choice: Int = 0, text: String = "", toolIndex: Int = 0, id: String? = nil, name: String? = nil, json: String? = nil, signature: String? = nil, finish: ChatAPI.FinishReason = .unspecified, rawFinish: String? = nil, stopSequence: String? = nil, usage: ChatAPI.Usage? = nil, served: ChatAPI.Served? = nil, beginsBlock: Bool = false) {
+            fields = Fields(kind: kind, choice: choice, text: text, toolIndex: toolIndex, id: id, name: name, json: json, signature: signature, finish: finish, rawFinish: rawFinish, stopSequence: stopSequence, usage: usage, served: served, beginsBlock: beginsBlock)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -1279,6 +1291,10 @@ package enum ChatAPI {
             if let served {
                 wire.pointee.served = try arena.message(served)
             }
+            if beginsBlock {
+                wire.pointee.has_begins_block = 1
+                wire.pointee.begins_block = beginsBlock ? 1 : 0
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Chat__ChatEvent>) throws {
@@ -1295,7 +1311,8 @@ package enum ChatAPI {
             let stopSequence: String? = wire.pointee.has_stop_sequence != 0 ? try WireReader.string(wire.pointee.stop_sequence) : nil
             let usage: ChatAPI.Usage? = try wire.pointee.usage.map { try .init(loading: $0) }
             let served: ChatAPI.Served? = try wire.pointee.served.map { try .init(loading: $0) }
-            fields = Fields(kind: kind, choice: choice, text: text, toolIndex: toolIndex, id: id, name: name, json: json, signature: signature, finish: finish, rawFinish: rawFinish, stopSequence: stopSequence, usage: usage, served: served)
+            let beginsBlock: Bool = wire.pointee.has_begins_block != 0 ? wire.pointee.begins_block != 0 : false
+            fields = Fields(kind: kind, choice: choice, text: text, toolIndex: toolIndex, id: id, name: name, json: json, signature: signature, finish: finish, rawFinish: rawFinish, stopSequence: stopSequence, usage: usage, served: served, beginsBlock: beginsBlock)
         }
     }
 

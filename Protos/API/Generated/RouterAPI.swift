@@ -751,7 +751,7 @@ package enum RouterMethods {
     /// `Router.Complete`.
     package static let complete = MethodDescriptor(
         name: "Router.Complete", shape: .serverStream, requestHash: 0x7082cb29701559c7,
-        responseHash: 0x68388bdfd219b174)
+        responseHash: 0x948b438528cdeb40)
     /// `Router.TakeUsage`.
     package static let takeUsage = MethodDescriptor(
         name: "Router.TakeUsage", shape: .unary, requestHash: 0x4114fdf041005c91,
@@ -774,7 +774,7 @@ package enum RouterMethods {
         responseHash: 0x895f0a9d0b34ce11)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Router", fingerprint: "acde3954ed8d7413f2536abb98168ae8", methods: [complete, takeUsage, countTokens, embed, moderate, listModels],
+        name: "Router", fingerprint: "09f3b5ce8f0b6fd0e0c4b0fb883f1137", methods: [complete, takeUsage, countTokens, embed, moderate, listModels],
         forms: [
             MessageForm("CompleteRequest", [
                 MessageForm.Field(1, "chat", 11, message: 1),
@@ -855,6 +855,7 @@ package enum RouterMethods {
                 MessageForm.Field(11, "stop_sequence", 9),
                 MessageForm.Field(12, "usage", 11, message: 7),
                 MessageForm.Field(13, "served", 11, message: 8),
+                MessageForm.Field(14, "begins_block", 8),
             ]),
             MessageForm("Usage", [
                 MessageForm.Field(1, "input_tokens", 3),

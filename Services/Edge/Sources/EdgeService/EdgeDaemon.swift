@@ -40,7 +40,8 @@ package final class EdgeDaemon: BulkheadService {
         ) {
             metrics.servedOnMemory.add()
         }
-        let services = EdgeServices(peers: peers, admission: admission, settlement: settlement, settings: settings)
+        let services = EdgeServices(
+            peers: peers, admission: admission, settlement: settlement, settings: settings, metrics: metrics)
         let operations = Operations(context: context, services: services)
         let pipeline = EdgePipeline(services: services, operations: operations, metrics: metrics, context: context)
         (self.metrics, self.admission, self.settlement) = (metrics, admission, settlement)

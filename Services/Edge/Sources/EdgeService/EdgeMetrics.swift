@@ -17,6 +17,8 @@ final class EdgeMetrics: Sendable {
     private let keys: Gauge
     /// Requests served on remembered keys because session was away.
     let servedOnMemory: Counter
+    /// Answers that ended with a word of their provider nobody here knows.
+    let unknownFinishes: Counter
 
     init(_ registry: MetricsRegistry) {
         self.registry = registry
@@ -26,6 +28,8 @@ final class EdgeMetrics: Sendable {
         keys = registry.gauge("edge_keys_remembered", help: "API keys remembered for the time session is away.")
         servedOnMemory = registry.counter(
             "edge_degraded", help: "Requests served without a peer.", labels: [("missing", "session")])
+        unknownFinishes = registry.counter(
+            "edge_unknown_finish", help: "Answers whose provider ended them with a word that is not known here.")
     }
 
     /// Counts a finished request. The dialect follows from the route.

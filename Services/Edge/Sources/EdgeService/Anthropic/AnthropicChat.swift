@@ -24,7 +24,7 @@ package struct AnthropicChat: ChatDialect {
             writer.array("content") { list in
                 for block in choice?.blocks ?? [] { AnthropicBlock.write(block, answer.served, to: &list) }
             }
-            Self.writeStop(choice?.finish, callsTools: choice?.callsTools ?? false, to: &writer)
+            Self.writeStop(choice?.finish, answer.served, callsTools: choice?.callsTools ?? false, to: &writer)
             writer.name("usage")
             Self.write(answer.usage ?? ChatAPI.Usage(), answer.served, to: &writer)
         }
@@ -37,12 +37,14 @@ package struct AnthropicChat: ChatDialect {
     }
 
     /// `stop_reason` and `stop_sequence`. A provider of this dialect has its own word, which is passed on.
-    static func writeStop(_ event: ChatAPI.ChatEvent?, callsTools: Bool = false, to writer: inout JSONWriter) {
+    static func writeStop(
+        _ event: ChatAPI.ChatEvent?, _ served: ChatAPI.Served, callsTools: Bool = false, to writer: inout JSONWriter
+    ) {
         guard let event else {
             writer.nullField("stop_reason")
             return writer.nullField("stop_sequence")
         }
-        writer.field("stop_reason", stopReason(event, callsTools: callsTools))
+        writer.field("stop_reason", stopReason(event, served.dialect, callsTools: callsTools))
         if let sequence = event.stopSequence {
             writer.field("stop_sequence", sequence)
         } else {
@@ -54,8 +56,10 @@ package struct AnthropicChat: ChatDialect {
         "end_turn", "stop_sequence", "max_tokens", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded",
     ]
 
-    private static func stopReason(_ event: ChatAPI.ChatEvent, callsTools: Bool) -> String {
-        if let raw = event.rawFinish, ownWords.contains(raw) { return raw }
+    /// An answer with calls ends with them, whatever the provider says: clients run them only then.
+    private static func stopReason(_ event: ChatAPI.ChatEvent, _ dialect: ChatAPI.Dialect, callsTools: Bool) -> String {
+        if let raw = event.rawFinish, ownWords.contains(raw) { return raw == "end_turn" && callsTools ? "tool_use" : raw }
+        if dialect == .anthropicMessages, !callsTools, let word = FinishWord.unknown(event) { return word }
         switch event.finish {
         case .pause: return "pause_turn"
         case .stop, .unspecified: return event.stopSequence != nil ? "stop_sequence" : callsTools ? "tool_use" : "end_turn"

@@ -36,8 +36,9 @@ package struct AnthropicStream: ChatStream {
         switch event.kind {
         case .start: begin(event.served ?? ChatAPI.Served(), event.usage, into: &buffer)
         case .text, .refusal:
+            if event.beginsBlock { leave(into: &buffer) }
             enter(.text, event, into: &buffer)
-            delta(into: &buffer, "text_delta", "text", event.text)
+            if !event.text.isEmpty { delta(into: &buffer, "text_delta", "text", event.text) }
         case .thinking:
             if isSigned { leave(into: &buffer) }
             enter(.thinking, event, into: &buffer)
@@ -65,7 +66,7 @@ package struct AnthropicStream: ChatStream {
         begin(facts.served, nil, into: &buffer)
         leave(into: &buffer)
         emit("message_delta", into: &buffer) { writer in
-            writer.object("delta") { AnthropicChat.writeStop(finish, callsTools: !toolsSeen.isEmpty, to: &$0) }
+            writer.object("delta") { AnthropicChat.writeStop(finish, served, callsTools: !toolsSeen.isEmpty, to: &$0) }
             writer.name("usage")
             AnthropicChat.write(usage ?? ChatAPI.Usage(), served, to: &writer)
             facts.write(to: &writer)
@@ -88,7 +89,7 @@ package struct AnthropicStream: ChatStream {
                 message.field("role", "assistant")
                 message.field("model", served.model)
                 message.array("content") { _ in }
-                AnthropicChat.writeStop(nil, to: &message)
+                AnthropicChat.writeStop(nil, served, to: &message)
                 message.name("usage")
                 AnthropicChat.write(usage ?? ChatAPI.Usage(), served, to: &message)
             }

@@ -11,6 +11,7 @@ struct EdgeServices: Sendable {
     let admission: Admission
     let settlement: Settlement
     let settings: EdgeSettings
+    let metrics: EdgeMetrics
 }
 
 /// Answers chat in one dialect: body → canonical request → admission → router → answer → settlement.
@@ -165,7 +166,10 @@ final class ChatRun {
             var answer = CollectedAnswer()
             while let reply = try await reader.next() {
                 lastReply = .now()
-                for event in reply.events { answer.add(event) }
+                for event in reply.events {
+                    answer.add(event)
+                    count(event)
+                }
             }
             return answer
         }
@@ -175,6 +179,11 @@ final class ChatRun {
                 .badGateway, code: "stream_broken", message: "The answer broke off before it was complete. Try again.")
         }
         return answer
+    }
+
+    /// What a dialect has no word for is seen by the operator.
+    private func count(_ event: ChatAPI.ChatEvent) {
+        if FinishWord.unknown(event) != nil { services.metrics.unknownFinishes.add() }
     }
 
     private func reply(_ answer: CollectedAnswer, _ facts: AnswerFacts) -> WholeReply {
@@ -211,6 +220,7 @@ final class ChatRun {
         var bytes = ReplyWriter.emptyPiece()
         for event in reply.events {
             facts.note(event, caller)
+            count(event)
             try events.stream.write(event, into: &bytes)
         }
         if bytes.readableBytes > 0, exchange.event.firstTokenUS == nil { exchange.event.firstTokenUS = exchange.microseconds }

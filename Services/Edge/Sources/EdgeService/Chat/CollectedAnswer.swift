@@ -84,7 +84,9 @@ extension CollectedAnswer.Choice {
 
     fileprivate mutating func add(_ event: ChatAPI.ChatEvent, from dialect: ChatAPI.Dialect) {
         switch event.kind {
-        case .text: extend(.text, event.text)
+        case .text:
+            if event.beginsBlock { blocks.append(.init(kind: .text)) }
+            extend(.text, event.text)
         case .refusal: extend(.refusal, event.text)
         case .thinking:
             extend(.thinking, event.text)

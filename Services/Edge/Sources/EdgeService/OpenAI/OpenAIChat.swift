@@ -45,9 +45,12 @@ package struct OpenAIChat: ChatDialect {
         if let fingerprint = served.systemFingerprint { writer.field("system_fingerprint", fingerprint) }
     }
 
-    /// - Parameter callsTools: then that is what ended the choice, even if the provider says it just stopped.
-    static func finishReason(_ event: ChatAPI.ChatEvent, callsTools: Bool) -> String {
-        switch event.finish {
+    /// - Parameters:
+    ///   - dialect: of who served: a word of this dialect that is not known here is passed on.
+    ///   - callsTools: then that is what ended the choice, even if the provider says it just stopped.
+    static func finishReason(_ event: ChatAPI.ChatEvent, _ dialect: ChatAPI.Dialect, callsTools: Bool) -> String {
+        if dialect == .openaiChat, !callsTools, let word = FinishWord.unknown(event) { return word }
+        return switch event.finish {
         case .stop, .pause, .unspecified: callsTools ? "tool_calls" : "stop"
         case .length: "length"
         case .toolCalls: "tool_calls"

@@ -41,6 +41,8 @@ package struct OpenAIChatStream: ChatStream {
     package mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
         switch event.kind {
         case .keepalive, .unspecified, .rawBlock: return
+        // Where a block begins is not told in this dialect.
+        case .text where event.text.isEmpty: return
         case .usage: usage = event.usage ?? usage
         case .start:
             begin(event.served ?? ChatAPI.Served())
@@ -181,7 +183,7 @@ package struct OpenAIChatStream: ChatStream {
     }
 
     private mutating func writeFinish(_ event: ChatAPI.ChatEvent, _ facts: AnswerFacts?, into buffer: inout ByteBuffer) {
-        let reason = OpenAIChat.finishReason(event, callsTools: states[event.choice]?.callsTools ?? false)
+        let reason = OpenAIChat.finishReason(event, dialect, callsTools: states[event.choice]?.callsTools ?? false)
         chunk(into: &buffer, facts: facts) { writer in
             writer.field("index", event.choice)
             writer.object("delta") { _ in }

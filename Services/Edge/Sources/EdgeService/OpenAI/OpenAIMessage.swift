@@ -9,7 +9,7 @@ enum OpenAIMessage {
             writer.object("message") { writeMessage(choice, served, to: &$0) }
             writeLogprobs(choice.logprobs, to: &writer)
             if let finish = choice.finish {
-                writer.field("finish_reason", OpenAIChat.finishReason(finish, callsTools: choice.callsTools))
+                writer.field("finish_reason", OpenAIChat.finishReason(finish, served.dialect, callsTools: choice.callsTools))
             } else {
                 writer.nullField("finish_reason")
             }

@@ -14,6 +14,8 @@ package struct AnthropicDecoder: EventDecoder {
     package private(set) var isOver = false
     private var open: [Int: Block] = [:]
     private var begun = 0
+    /// The last block was text: another one is told apart from it.
+    private var isAfterText = false
     private var calls = ToolCalls()
     private var usage = AnthropicUsage()
 
@@ -80,12 +82,24 @@ extension AnthropicDecoder {
     private mutating func begin(_ block: JSONView?, at index: Int, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         begun += 1
         guard begun <= DecodeBounds.blocks else { throw .malformed("sent more than \(DecodeBounds.blocks) content blocks") }
+<<<<<<< HEAD
         switch block?["type"]?.spelling {
         case "text":
             open[index] = .text
             events.text(.text, block?["text"]?.string)
             for citation in (block?["citations"]).elements {
                 events.raw(.rawDelta, ["type": "citations_delta", "citation": citation.json])
+=======
+        let type = block["type"]?.string
+        defer { isAfterText = type == "text" }
+        switch type {
+        case "text":
+            open[index] = .text
+            if isAfterText { events.append(.init(kind: .text, beginsBlock: true)) }
+            events.text(.text, block["text"]?.string)
+            for citation in block["citations"]?.array ?? [] {
+                events.raw(.rawDelta, ["type": "citations_delta", "citation": citation])
+>>>>>>> 097f249 (Show how answers end, and where blocks of text do)
             }
         case "thinking":
             open[index] = .thinking

@@ -1,0 +1,17 @@
+import BulkheadAPI
+import NIOCore
+import RouterService
+import Testing
+
+struct TextBlockTests {
+    @Test("A block of text right after another one is told apart from it")
+    func blocks() throws {
+        let json =
+            #"{"id":"m","content":[{"type":"text","text":"a"},{"type":"text","text":"b"},"#
+            + #"{"type":"tool_use","id":"t","name":"f","input":{}},{"type":"text","text":"c"}],"stop_reason":"end_turn"}"#
+        var decoder = AnswerDecoder(.anthropic, choices: 1)
+        let events = try decoder.takeWhole(ByteBuffer(string: json))
+        let texts = events.filter { $0.kind == .text }
+        #expect(texts.map(\.text) == ["a", "", "b", "c"] && texts.map(\.beginsBlock) == [false, true, false, false])
+    }
+}
