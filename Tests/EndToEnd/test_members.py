@@ -273,3 +273,8 @@ def test_a_plain_text_in_a_data_url_is_text_where_the_dialect_wants_text(scan: S
     send(scan.suite, surface, {"model": dialect, "max_tokens": 9, "messages": said} if surface != "responses" else {"model": dialect, "input": said})
     told = json.dumps(received(scan, text))
     assert (data if dialect == NATIVE[surface] else "wolves howl") in told, told
+
+
+def test_the_builtin_embedder_refuses_what_it_does_not_know(scan: Stage) -> None:
+    reply = send(scan.suite, "embeddings", {"model": "builtin", "input": prompt(), "zork": 1})
+    assert reply.status == 400 and "zork" in reply.error["message"], reply
