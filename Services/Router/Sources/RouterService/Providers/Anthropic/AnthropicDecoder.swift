@@ -82,24 +82,16 @@ extension AnthropicDecoder {
     private mutating func begin(_ block: JSONView?, at index: Int, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         begun += 1
         guard begun <= DecodeBounds.blocks else { throw .malformed("sent more than \(DecodeBounds.blocks) content blocks") }
-<<<<<<< HEAD
-        switch block?["type"]?.spelling {
-        case "text":
-            open[index] = .text
-            events.text(.text, block?["text"]?.string)
-            for citation in (block?["citations"]).elements {
-                events.raw(.rawDelta, ["type": "citations_delta", "citation": citation.json])
-=======
-        let type = block["type"]?.string
-        defer { isAfterText = type == "text" }
+        let type = block?["type"]?.spelling
+        let isText = type.map { $0 == "text" } ?? false
+        defer { isAfterText = isText }
         switch type {
         case "text":
             open[index] = .text
             if isAfterText { events.append(.init(kind: .text, beginsBlock: true)) }
-            events.text(.text, block["text"]?.string)
-            for citation in block["citations"]?.array ?? [] {
-                events.raw(.rawDelta, ["type": "citations_delta", "citation": citation])
->>>>>>> 097f249 (Show how answers end, and where blocks of text do)
+            events.text(.text, block?["text"]?.string)
+            for citation in (block?["citations"]).elements {
+                events.raw(.rawDelta, ["type": "citations_delta", "citation": citation.json])
             }
         case "thinking":
             open[index] = .thinking
