@@ -22,6 +22,13 @@ package struct TypedReader<Message: WireMessage>: Sendable {
         return try decode(bytes)
     }
 
+    /// The next message if it is there already; nil when `next` has to be asked. Waits for nothing.
+    /// - Throws: `CallError` for a message that cannot be decoded.
+    package func nextIfReady() throws -> Message? {
+        guard let bytes = reader.nextIfReady() else { return nil }
+        return try TypedCall.decode(bytes)
+    }
+
     /// Ends the wait of `next`, now and later, with CANCELLED.
     package func abandon() { reader.abandon() }
 }

@@ -10,6 +10,10 @@ package struct MessageReader: Sendable {
     /// - Throws: `CallError` when the call failed, was cancelled or its deadline passed.
     package func next() async throws -> ByteBuffer? { try await inbound.next() }
 
+    /// The next message if it is there already; nil when `next` has to be asked: it may be later, the end, an error, or a
+    /// caller off the connection's event loop.
+    package func nextIfReady() -> ByteBuffer? { inbound.nextIfReady() }
+
     /// Ends the wait of `next`, now and later, with CANCELLED: whoever opened the stream gives it up without leaving its task.
     package func abandon() {
         let inbound = inbound

@@ -94,6 +94,12 @@ final class InboundMessages: @unchecked Sendable {
         }
     }
 
+    /// Takes the next message if there is one and the caller is on the loop.
+    func nextIfReady() -> ByteBuffer? {
+        guard eventLoop.inEventLoop, !queue.isEmpty, case .success(let message)? = takeNow() else { return nil }
+        return message
+    }
+
     /// Runs `body` on the loop.
     func onLoop(_ body: @escaping @Sendable (InboundMessages) -> Void) { eventLoop.run { body(self) } }
 

@@ -11,8 +11,10 @@ struct CallEndTests {
     static let work = MethodDescriptor(name: "Test.Work", shape: .unary, requestHash: 1, responseHash: 2)
     static let few = MethodDescriptor(name: "Test.Few", shape: .serverStream, requestHash: 1, responseHash: 2)
 
-    private func serve(_ method: MethodDescriptor, _ handler: ServerHandler, _ body: (IPCLink) async throws -> Void) async throws
-    {
+    private func serve(
+        _ method: MethodDescriptor, _ handler: ServerHandler, on loop: any EventLoop = RawEnd.loop,
+        _ body: (IPCLink) async throws -> Void
+    ) async throws {
         try await withSocketDirectory { directory in
             let server = try await IPCServer.start(
                 ServerConfiguration(
@@ -21,7 +23,7 @@ struct CallEndTests {
                 eventLoop: RawEnd.loop)
             let link = IPCLink(
                 configuration: LinkConfiguration(peer: "test", caller: "good", socketPath: directory + "/s", schemas: []),
-                eventLoop: RawEnd.loop)
+                eventLoop: loop)
             #expect(await eventually { link.snapshot().state == .ready })
             try await body(link)
             await link.close()
@@ -108,6 +110,29 @@ struct CallEndTests {
                 }
             }
             #expect(got.count == 3)
+        }
+    }
+
+    @Test("What has come can be taken without waiting, in order, and neither the end nor an error with it")
+    func ready() async throws {
+        let handler = ServerHandler.stream { _, _, writer in
+            for word in ["1", "2", "3"] { try await writer.write(ByteBuffer(string: word)) }
+            throw CallError(.aborted, reason: "upstream", message: "the provider gave up")
+        }
+        let loop = RawEnd.loop
+        try await serve(Self.few, handler, on: loop) { link in
+            await #expect(throws: CallError.self) {
+                try await link.serverStream(Self.few, ByteBuffer(), CallOptions(deadline: .now() + .seconds(5))) { reader in
+                    #expect(await eventually { link.snapshot().inFlight == 0 })
+                    let first = try await reader.next().map { String(buffer: $0) }
+                    #expect(first == "1")
+                    let ready = loop.submit { (0 ..< 3).map { _ in reader.nextIfReady().map { String(buffer: $0) } } }
+                    let words = try await ready.get()
+                    #expect(words == ["2", "3", nil])
+                    _ = try await reader.next()
+                    Issue.record("the error was lost")
+                }
+            }
         }
     }
 

@@ -27,6 +27,9 @@ package final class EventPump {
     /// How long a complete answer waits for usage, or for the end of the body that lets the connection be used again.
     private static let afterglow = Duration.milliseconds(500)
 
+    /// Bytes of a stream after which its events are passed on, whatever else has come.
+    private static let mostAtOnce = 64 << 10
+
     /// The largest whole answer and the largest error body that are read.
     private static let maxAnswer = 32 << 20
     private static let maxError = 64 << 10
@@ -62,7 +65,7 @@ package final class EventPump {
     private func stream(_ body: inout ResponseBody) async throws {
         while let piece = try await body.next() {
             var events: [ChatAPI.ChatEvent] = []
-            if let fault = decode(piece, into: &events) {
+            if let fault = decode(piece, &body, into: &events) {
                 // What came before the fault is still the caller's.
                 try await send(events)
                 throw fault
@@ -72,16 +75,23 @@ package final class EventPump {
         }
     }
 
-    /// - Returns: why `piece` could not be understood.
+    /// Takes `piece` and what has come meanwhile: together it is one message to the caller.
+    /// - Returns: why it could not be understood.
     @inline(never)
-    private func decode(_ piece: ByteBuffer, into events: inout [ChatAPI.ChatEvent]) -> (any Error)? {
+    private func decode(_ piece: ByteBuffer, _ body: inout ResponseBody, into events: inout [ChatAPI.ChatEvent]) -> (any Error)? {
+        var piece = piece
+        var bytes = 0
         do {
-            try decoder.feed(piece, into: &events)
+            while true {
+                bytes += piece.readableBytes
+                try decoder.feed(piece, into: &events)
+                noteLife(piece)
+                guard bytes < Self.mostAtOnce, !decoder.isOver, let next = try body.nextIfReady() else { return nil }
+                piece = next
+            }
         } catch {
             return error
         }
-        noteLife(piece)
-        return nil
     }
 
     /// Takes an answer that is one document.

@@ -32,6 +32,14 @@ package struct ResponseBody {
         return nil
     }
 
+    /// The next piece if it is there already, never empty.
+    package mutating func nextIfReady() throws -> ByteBuffer? {
+        while let reply = try reader.nextIfReady() {
+            if let body = reply.body, body.readableBytes > 0 { return body }
+        }
+        return nil
+    }
+
     /// Its first `limit` bytes; the rest is not read.
     package mutating func beginning(limit: Int) async throws -> ByteBuffer {
         var all = ByteBuffer()
