@@ -17,7 +17,9 @@ package struct FieldDigests: Sendable, Equatable {
         let bytes = try chat.encoded()
         let forms = RouterMethods.schema.forms
         guard let form = forms.first(where: { $0.name == "ChatRequest" }) else { return }
-        take(bytes, form, forms, path: "", isDetailed: chat.messages.count <= Self.mostDetailed)
+        bytes.withUnsafeReadableBytes {
+            take($0, form, forms, path: "", isDetailed: chat.messages.count <= Self.mostDetailed)
+        }
     }
 
     /// The names of what differs, in order; `(rest)` stands for what is beyond the digests that are kept.
@@ -25,14 +27,19 @@ package struct FieldDigests: Sendable, Equatable {
         Set(digests.keys).union(other.digests.keys).filter { digests[$0] != other.digests[$0] }.sorted()
     }
 
-    private mutating func take(_ bytes: ByteBuffer, _ form: MessageForm, _ forms: [MessageForm], path: String, isDetailed: Bool) {
+    private mutating func take(
+        _ bytes: UnsafeRawBufferPointer, _ form: MessageForm, _ forms: [MessageForm], path: String, isDetailed: Bool
+    ) {
         var counts: [UInt32: Int] = [:]
         var reader = WireFields(bytes)
         while let field = reader.next() {
             guard let known = form.fields.first(where: { $0.number == field.number }) else { continue }
-            let index = counts[field.number, default: 0]
-            counts[field.number] = index + 1
-            let name = path + known.name + (known.isRepeated ? "[\(index)]" : "")
+            var name = path + known.name
+            if known.isRepeated {
+                let index = counts[field.number, default: 0]
+                counts[field.number] = index + 1
+                name += "[\(index)]"
+            }
             if let message = known.message, isDetailed {
                 take(field.bytes, forms[message], forms, path: name + ".", isDetailed: true)
             } else {
@@ -41,9 +48,9 @@ package struct FieldDigests: Sendable, Equatable {
         }
     }
 
-    private mutating func note(_ name: String, _ bytes: ByteBuffer) {
+    private mutating func note(_ name: String, _ bytes: UnsafeRawBufferPointer) {
         var hasher = Hasher()
-        bytes.withUnsafeReadableBytes { hasher.combine(bytes: $0) }
+        hasher.combine(bytes: bytes)
         if digests.count < Self.most || digests[name] != nil {
             digests[name] = hasher.finalize()
         } else {
@@ -55,33 +62,42 @@ package struct FieldDigests: Sendable, Equatable {
 
 /// Walks the fields of a protobuf message this process has written.
 private struct WireFields {
-    private var bytes: ByteBuffer
+    private let bytes: UnsafeRawBufferPointer
+    private var index = 0
 
-    init(_ bytes: ByteBuffer) { self.bytes = bytes }
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     /// The next field with its value's bytes, of a length-delimited one without the length; nil at the end.
-    mutating func next() -> (number: UInt32, bytes: ByteBuffer)? {
+    mutating func next() -> (number: UInt32, bytes: UnsafeRawBufferPointer)? {
         guard let tag = varint(), let value = value(of: tag & 7) else { return nil }
         return (UInt32(truncatingIfNeeded: tag >> 3), value)
     }
 
-    private mutating func value(of type: UInt64) -> ByteBuffer? {
+    private mutating func value(of type: UInt64) -> UnsafeRawBufferPointer? {
         switch type {
         case 0:
-            let start = bytes
+            let start = index
             guard varint() != nil else { return nil }
-            return start.getSlice(at: start.readerIndex, length: start.readableBytes - bytes.readableBytes)
-        case 1: return bytes.readSlice(length: 8)
-        case 2: return varint().flatMap { Int(exactly: $0) }.flatMap { bytes.readSlice(length: $0) }
-        case 5: return bytes.readSlice(length: 4)
+            return UnsafeRawBufferPointer(rebasing: bytes[start ..< index])
+        case 1: return slice(8)
+        case 2: return varint().flatMap { Int(exactly: $0) }.flatMap { slice($0) }
+        case 5: return slice(4)
         default: return nil
         }
+    }
+
+    private mutating func slice(_ length: Int) -> UnsafeRawBufferPointer? {
+        guard length <= bytes.count - index else { return nil }
+        defer { index += length }
+        return UnsafeRawBufferPointer(rebasing: bytes[index ..< index + length])
     }
 
     private mutating func varint() -> UInt64? {
         var value: UInt64 = 0
         for shift in stride(from: UInt64(0), to: 64, by: 7) {
-            guard let byte = bytes.readInteger(as: UInt8.self) else { return nil }
+            guard index < bytes.count else { return nil }
+            let byte = bytes[index]
+            index += 1
             value |= UInt64(byte & 0x7F) << shift
             if byte < 0x80 { return value }
         }

@@ -106,6 +106,10 @@ package final class AnswerRelay {
         if case .continuing = mode { true } else { false }
     }
 
+    private var isFresh: Bool {
+        if case .fresh = mode { true } else { false }
+    }
+
     /// The provider of the present try does not take a begun answer.
     package func refusePrefill(_ target: Target) { refusingPrefill.insert(target.label) }
 
@@ -158,7 +162,7 @@ package final class AnswerRelay {
     private func take(
         _ events: [ChatAPI.ChatEvent], _ target: Target, _ usage: () -> ChatAPI.Usage?, _ start: () -> ChatAPI.Served
     ) throws -> [ChatAPI.ChatEvent]? {
-        var fresh = try events.compactMap { try unseen($0) }
+        var fresh = isFresh ? events : try events.compactMap { try unseen($0) }
         if served == nil {
             // Pings open nothing: as long as nothing is shown, another target can take over.
             fresh.removeAll { $0.kind == .keepalive }
