@@ -3,7 +3,7 @@ import BulkheadJSON
 
 /// Anthropic's `usage`. It counts input without what came from or went to the prompt cache; output is cumulative in a stream,
 /// the last one counts. What a later one leaves out stands.
-package struct AnthropicUsage: Sendable {
+package struct AnthropicUsage: Sendable, Equatable {
     private var input = 0
     private var cached = 0
     private var created = 0

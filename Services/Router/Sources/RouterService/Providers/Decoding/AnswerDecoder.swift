@@ -32,7 +32,7 @@ package struct WireEvent: Sendable {
 }
 
 /// Decodes answers of one dialect.
-package protocol EventDecoder: Sendable {
+package protocol EventDecoder: Sendable, Equatable {
     var meta: AnswerMeta { get }
     /// The proof of completion was seen for all of the answer.
     var isComplete: Bool { get }
@@ -64,6 +64,12 @@ package struct AnswerDecoder: Sendable {
     private var text = SSEParser()
     private var binary: EventStreamParser?
     private var decoder: any EventDecoder
+    /// Of the event before, if the next one may be like it.
+    private var form: RepeatedForm?
+    private var trials = AnswerDecoder.mostTrials
+
+    /// How often a form is looked for without the stream having one: a trial costs as much as an event.
+    private static let mostTrials = 4
 
     /// - Parameter choices: how many the client asked for.
     package init(_ dialect: ProviderDialect, choices: Int = 1) {
@@ -91,8 +97,23 @@ package struct AnswerDecoder: Sendable {
         for event in try framed(piece) {
             // Servers go on after their last event; nothing of that belongs to the answer.
             if decoder.isOver { return }
-            try decoder.take(WireEvent(name: event.name, data: event.data), into: &events)
+            switch form?.likeness(of: event) ?? .other {
+            case .told(let told):
+                trials = Self.mostTrials
+                events.append(told)
+            case .alike: try decoder.take(WireEvent(name: event.name, data: event.data), into: &events)
+            case .other: try take(event, into: &events)
+            }
         }
+    }
+
+    private mutating func take(_ event: SSEEvent, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        form = nil
+        let before = events.count
+        try decoder.take(WireEvent(name: event.name, data: event.data), into: &events)
+        guard trials > 0, events.count == before + 1, let told = events.last, !told.text.isEmpty else { return }
+        trials -= 1
+        form = RepeatedForm(event, told: told, by: decoder)
     }
 
     private mutating func framed(_ piece: ByteBuffer) throws(DecodeFault) -> [SSEEvent] {

@@ -2,8 +2,8 @@ import BulkheadAPI
 
 /// The tool calls of one choice while they arrive: the provider's places (whatever they are) become indexes without gaps, and
 /// a call that came without arguments gets the empty object.
-package struct ToolCalls: Sendable {
-    private struct Call: Sendable {
+package struct ToolCalls: Sendable, Equatable {
+    private struct Call: Sendable, Equatable {
         var index: Int
         var hasArguments = false
         var isOpen = true

@@ -2,7 +2,7 @@ import BulkheadAPI
 import BulkheadJSON
 
 /// One candidate of an answer while it is decoded.
-struct GeminiCandidate: Sendable {
+struct GeminiCandidate: Sendable, Equatable {
     let index: Int
     private(set) var isFinished = false
     private var calls: ToolCalls

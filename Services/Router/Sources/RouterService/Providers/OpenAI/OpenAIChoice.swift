@@ -2,7 +2,7 @@ import BulkheadAPI
 import BulkheadJSON
 
 /// One choice of an answer while it is decoded, streamed or whole.
-package struct OpenAIChoice: Sendable {
+package struct OpenAIChoice: Sendable, Equatable {
     package let index: Int
     package private(set) var isFinished = false
     private var calls: ToolCalls

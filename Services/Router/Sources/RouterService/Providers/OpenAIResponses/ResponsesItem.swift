@@ -2,7 +2,7 @@ import BulkheadAPI
 import BulkheadJSON
 
 /// One output item while it arrives: open, then done.
-struct ResponsesItem: Sendable {
+struct ResponsesItem: Sendable, Equatable {
     enum Kind: Sendable { case message, reasoning, call, raw }
 
     let kind: Kind
