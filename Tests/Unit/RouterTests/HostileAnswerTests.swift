@@ -113,6 +113,25 @@ struct HostileAnswerTests {
         }
     }
 
+    @Test("what stands before a broken binary event counts, and nothing behind a whole answer does")
+    func brokenBehind() throws {
+        let text = ("contentBlockDelta", #"{"contentBlockIndex":0,"delta":{"text":"a"}}"#)
+        var begun = EventFrames.encode([text])
+        begun.writeRepeatingByte(7, count: 12)
+        var decoder = AnswerDecoder(.bedrock)
+        var events: [ChatAPI.ChatEvent] = []
+        #expect(throws: DecodeFault.self) { try decoder.feed(begun, into: &events) }
+        #expect(events.map(\.text) == ["a"])
+        var whole = EventFrames.encode([
+            text, ("messageStop", #"{"stopReason":"end_turn"}"#), ("metadata", #"{"usage":{"inputTokens":1}}"#),
+        ])
+        whole.writeRepeatingByte(7, count: 12)
+        decoder = AnswerDecoder(.bedrock)
+        events = []
+        try decoder.feed(whole, into: &events)
+        #expect(decoder.isComplete && decoder.isOver && events.map(\.kind) == [.text, .finish])
+    }
+
     @Test("headers of a binary event that lie about their lengths are malformed")
     func headers() {
         for headers in [[UInt8](arrayLiteral: 200, 65), [1, 65, 7, 255, 255], [1, 65, 99], [0]] {

@@ -17,16 +17,13 @@ package struct EventStreamParser: Sendable {
 
     package init() {}
 
-    /// Takes the next piece.
-    /// - Returns: the events it completes.
-    package mutating func feed(_ piece: ByteBuffer) throws(DecodeFault) -> [WireEvent] {
+    /// Takes the next piece. - Parameter events: gets the events it completes, those before a fault too.
+    package mutating func feed(_ piece: ByteBuffer, into events: inout [WireEvent]) throws(DecodeFault) {
         if pending.readableBytes == 0 { pending = piece } else { pending.writeImmutableBuffer(piece) }
-        var events: [WireEvent] = []
         while let length = try messageLength(), pending.readableBytes >= length, var message = pending.readSlice(length: length) {
             events.append(try Self.event(&message))
         }
         if pending.readableBytes == 0 { pending = ByteBuffer() } else { pending.discardReadBytes() }
-        return events
     }
 
     /// The length of the message that begins in `pending`; nil while its prelude is not complete.

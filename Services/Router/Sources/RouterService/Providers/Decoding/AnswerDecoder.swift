@@ -90,10 +90,7 @@ package struct AnswerDecoder: Sendable {
 
     /// Takes the next bytes of a stream. What was decoded before a fault is in `events`.
     package mutating func feed(_ piece: ByteBuffer, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
-        if binary != nil {
-            for event in try binary?.feed(piece) ?? [] where !decoder.isOver { try decoder.take(event, into: &events) }
-            return
-        }
+        if binary != nil { return try feed(frames: piece, into: &events) }
         for event in try framed(piece) {
             // Servers go on after their last event; nothing of that belongs to the answer.
             if decoder.isOver { return }
@@ -114,6 +111,15 @@ package struct AnswerDecoder: Sendable {
         guard trials > 0, events.count == before + 1, let told = events.last, !told.text.isEmpty else { return }
         trials -= 1
         form = RepeatedForm(event, told: told, by: decoder)
+    }
+
+    private mutating func feed(frames piece: ByteBuffer, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
+        var framed: [WireEvent] = []
+        var fault: DecodeFault?
+        do throws(DecodeFault) { try binary?.feed(piece, into: &framed) } catch { fault = error }
+        for event in framed where !decoder.isOver { try decoder.take(event, into: &events) }
+        // What stands before a broken event counts, in whatever pieces they arrive.
+        if let fault, !decoder.isOver { throw fault }
     }
 
     private mutating func framed(_ piece: ByteBuffer) throws(DecodeFault) -> [SSEEvent] {
