@@ -69,10 +69,10 @@ package struct SSEParser: Sendable {
 
     /// The line that ends in this piece.
     private mutating func take(_ line: Line) throws(SSEError) -> SSEEvent? {
+        try check(partial.readableBytes + line.bytes.count)
         if partial.readableBytes == 0, !atStart { return try take(whole: line) }
         var joined = partial
         partial = ByteBuffer()
-        if joined.readableBytes > 0 { try check(joined.readableBytes + line.bytes.count) }
         joined.writeImmutableBuffer(line.slice(from: 0))
         if atStart {
             atStart = false

@@ -45,6 +45,17 @@ struct SSETests {
         #expect(!parser.isInsideEvent)
     }
 
+    @Test("a line over the limit is an error whether it comes in one piece or in several")
+    func longLine() {
+        let stream = "data: " + String(repeating: "x", count: 27) + "\n\n"
+        for pieces in [[stream], stream.map { String($0) }] {
+            var parser = SSEParser(maxEventBytes: 32)
+            #expect(throws: SSEError.eventTooLarge(limit: 32)) {
+                for piece in pieces { _ = try parser.feed(ByteBuffer(string: piece)) }
+            }
+        }
+    }
+
     @Test("a line or an event over the limit is an error, one at the limit is not")
     func limit() throws {
         let fits = "data: " + String(repeating: "x", count: 26) + "\n\n"
