@@ -22,6 +22,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
     ],
     targets: [
         .systemLibrary(name: "CProtobufC", providers: [.apt(["libprotobuf-c-dev"])]),
@@ -55,10 +56,36 @@ let package = Package(
                 "BulkheadCore", "BulkheadIPC", "BulkheadWire", "BulkheadProtosC", "CProtobufC",
                 .product(name: "NIOCore", package: "swift-nio"),
             ], swiftSettings: fuzzed),
+        .target(
+            name: "CBulkheadJSON", cxxSettings: [.unsafeFlags(["-fsanitize=fuzzer-no-link,address", "-g"])],
+            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
+        .target(
+            name: "BulkheadJSON", dependencies: ["CBulkheadJSON", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: fuzzed),
+        .target(
+            name: "BulkheadHTTP",
+            dependencies: ["BulkheadCore", "BulkheadJSON", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: fuzzed),
+        // Of the services only what reads and writes dialects. What that needs of the rest has stand-ins in the harness.
+        .target(
+            name: "RouterService",
+            dependencies: [
+                "BulkheadCore", "BulkheadResilience", "BulkheadAPI", "BulkheadHTTP", "BulkheadJSON",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ], swiftSettings: fuzzed),
+        .target(
+            name: "EdgeService",
+            dependencies: [
+                "BulkheadCore", "BulkheadIPC", "BulkheadAPI", "BulkheadHTTP", "BulkheadJSON",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            exclude: ["Chat/ChatEndpoint.swift", "Chat/ModelsEndpoint.swift", "Chat/SingleEndpoint.swift"],
+            swiftSettings: fuzzed),
         .executableTarget(
             name: "bulkhead-fuzz",
             dependencies: [
-                "BulkheadIPC", "BulkheadAPI", "BulkheadWire", "CFuzz", .product(name: "NIOCore", package: "swift-nio"),
+                "BulkheadCore", "BulkheadIPC", "BulkheadAPI", "BulkheadWire", "BulkheadHTTP", "BulkheadJSON", "CFuzz",
+                "EdgeService", "RouterService", .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: fuzzed,
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld", "-Xlinker", "--wrap=clock_gettime"])]),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes. Usage: Tests/Fuzz/run.sh SECONDS [TARGET…] | seeds     (targets: frames head messages server client; default all)
+# Fuzzes. Usage: Tests/Fuzz/run.sh SECONDS [TARGET…] | seeds     (targets: see `all`; default all)
 #
 # Every target runs for SECONDS, as many at a time as there are cores. It starts from Corpus and Regressions; what it learns stays
 # in a temporary folder. An input that breaks something is kept in .build/fuzz/crashes. Exit 1 on a finding. $FUZZ_JUNIT names a
@@ -10,7 +10,7 @@ here=Tests/Fuzz
 scratch=.build/fuzz
 crashes=$scratch/crashes
 program=$scratch/release/bulkhead-fuzz
-all=(frames head messages server client)
+all=(frames head messages server client answers json sse surfaces)
 usage() { sed -n 's/^# Usage: \?//p; s/^# Fuzzes. //p' "$0" >&2; exit 64; }
 
 seconds=${1:-}
@@ -24,7 +24,7 @@ running=()
 # Only what was started here, by pid.
 trap 'for pid in "${running[@]}"; do kill "$pid" 2>/dev/null; done; rm -rf "$work"' EXIT
 
-echo "building the fuzz targets (first time 3 minutes)"
+echo "building the fuzz targets (first time 4 minutes)"
 if ! swift build -c release --package-path $here --scratch-path $scratch --sanitize=address --product bulkhead-fuzz \
     >"$work/build.log" 2>&1; then
     tail -40 "$work/build.log"
@@ -35,7 +35,7 @@ if [[ $seconds == seeds ]]; then
     exec $program --seeds=$here/Corpus
 fi
 
-# Swift's own crash reporter would stand in front of AddressSanitizer's. A small quarantine keeps five targets in little memory.
+# Swift's own crash reporter would stand in front of AddressSanitizer's. A small quarantine keeps the targets in little memory.
 export SWIFT_BACKTRACE=enable=no
 export ASAN_OPTIONS=quarantine_size_mb=32:allocator_may_return_null=1
 ASAN_SYMBOLIZER_PATH=$(command -v llvm-symbolizer || echo "$(dirname "$(readlink -f "$(command -v swift)")")/llvm-symbolizer")
@@ -43,15 +43,19 @@ export ASAN_SYMBOLIZER_PATH
 mkdir -p $crashes
 
 # Longer inputs repeat what shorter ones do, slower.
-declare -A longest=([frames]=4096 [head]=1024 [messages]=4096 [server]=512 [client]=512)
+declare -A longest=([frames]=4096 [head]=1024 [messages]=4096 [server]=512 [client]=512
+    [answers]=4096 [json]=2048 [sse]=2048 [surfaces]=4096)
 
 fuzz() {
-    local target=$1 kept=("$here/Corpus/$target")
+    local target=$1 kept=("$here/Corpus/$target") words=()
     [[ -d $here/Regressions/$target ]] && kept+=("$here/Regressions/$target")
     mkdir -p "$work/$target"
+    # Names of members, which chance would not find.
+    grep -rohaE '"[A-Za-z_.-]{2,40}"' "${kept[@]}" | sort -u | sed 's/.*/"\\&"/; s/""$/\\""/' >"$work/$target.words"
+    [[ -s $work/$target.words ]] && words=(-dict="$work/$target.words")
     timeout -k 10 $((seconds + 300)) $program --target="$target" -max_total_time="$seconds" -max_len="${longest[$target]}" \
-        -len_control=0 -rss_limit_mb=2048 -malloc_limit_mb=64 -timeout=10 -detect_leaks=1 -print_final_stats=1 \
-        -artifact_prefix="$crashes/$target-" "$work/$target" "${kept[@]}" >"$work/$target.log" 2>&1
+        -len_control=0 "${words[@]}" -rss_limit_mb=2048 -malloc_limit_mb=64 -timeout=10 -detect_leaks=1 \
+        -print_final_stats=1 -artifact_prefix="$crashes/$target-" "$work/$target" "${kept[@]}" >"$work/$target.log" 2>&1
     echo $? >"$work/$target.exit"
 }
 

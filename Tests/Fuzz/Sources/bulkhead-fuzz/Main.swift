@@ -6,7 +6,7 @@ import Glibc
 @main
 enum Main {
     private static let usage =
-        "usage: bulkhead-fuzz --target=frames|head|messages|server|client [libFuzzer's arguments] | --seeds=FOLDER\n"
+        "usage: bulkhead-fuzz --target=\(targets.keys.sorted().joined(separator: "|")) [libFuzzer's arguments] | --seeds=FOLDER\n"
 
     /// One check per target; libFuzzer takes a plain function.
     private static let targets: [String: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32] = [
@@ -25,7 +25,27 @@ enum Main {
         "client": {
             ClientCheck.run(UnsafeBufferPointer(start: $0, count: $1)); return 0
         },
+        "answers": { bytes, count in
+            run {
+                guard let told = try AnswerCheck.check(UnsafeBufferPointer(start: bytes, count: count)) else { return }
+                try ShownCheck.check(told.outcome, of: told.answer)
+            }
+        },
+        "json": { bytes, count in run { try JSONCheck.check(UnsafeBufferPointer(start: bytes, count: count)) } },
+        "sse": { bytes, count in run { try StreamCheck.check(UnsafeBufferPointer(start: bytes, count: count)) } },
+        "surfaces": { bytes, count in
+            run {
+                let chat = try SurfaceCheck.check(UnsafeBufferPointer(start: bytes, count: count))
+                if let chat { try EncodingCheck.check(chat, count) }
+            }
+        },
     ]
+
+    /// Stops over a finding.
+    private static func run(_ check: () throws -> Void) -> Int32 {
+        do { try check() } catch { found("\(error)") }
+        return 0
+    }
 
     static func main() throws {
         if let folder = option("--seeds=") { return try Seeds.write(to: folder) }

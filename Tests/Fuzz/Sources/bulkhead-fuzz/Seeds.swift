@@ -20,6 +20,8 @@ enum Seeds {
             let many = [[UInt8]](repeating: [0x0a, 0, 0x6a, 0], count: 1000).flatMap { $0 }
             seeds["messages"]?["many-empty-\(number)"] = [UInt8(number)] + many
         }
+        seeds.merge(AnswerSeeds.all()) { one, _ in one }
+        seeds["surfaces"] = SurfaceSeeds.all
         for (target, files) in seeds {
             let place = URL(filePath: folder).appending(path: target)
             try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)

@@ -2,10 +2,9 @@ import BulkheadAPI
 import BulkheadJSON
 import NIOCore
 import RouterService
-import Testing
 
 /// One answer of a provider as it comes, and the canonical events it stands for.
-struct GoldenAnswer: Sendable, CustomTestStringConvertible {
+struct GoldenAnswer: Sendable {
     enum Wire: Sendable {
         /// The bytes of an event stream.
         case stream(String)

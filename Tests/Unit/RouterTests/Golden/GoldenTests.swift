@@ -46,3 +46,5 @@ struct GoldenTests {
         }
     }
 }
+
+extension GoldenAnswer: CustomTestStringConvertible {}

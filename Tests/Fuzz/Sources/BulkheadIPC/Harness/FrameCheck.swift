@@ -14,10 +14,10 @@ package enum FrameCheck {
     /// Decodes one input.
     package static func run(_ input: some Sequence<UInt8>) {
         var input = InputBytes(input)
-        let lengths = input.take(Int(input.next() & 15)).map { $0 < 128 ? Int($0) + 1 : (Int($0) - 127) * 64 }
+        let lengths = input.pieceLengths()
         let stream = input.takeRest()
         let whole = decode([stream])
-        let pieces = decode(cut(stream, lengths))
+        let pieces = decode(InputBytes.cut(stream, lengths))
         guard whole == pieces else { found("pieces of \(lengths) give \(pieces), all at once \(whole)") }
         check(whole, stream)
     }
@@ -37,18 +37,6 @@ package enum FrameCheck {
         guard let length = rest.getInteger(at: 0, endianness: .little, as: UInt32.self), length <= FrameLimits.payloadBytes,
             rest.readableBytes < FrameLimits.headerBytes + Int(length)
         else { found("more is waited for with \(rest.readableBytes) bytes, \(rest.readableBytesView.prefix(16))") }
-    }
-
-    private static func cut(_ stream: [UInt8], _ lengths: [Int]) -> [[UInt8]] {
-        guard !lengths.isEmpty else { return [stream] }
-        var (pieces, rest, turn) = ([[UInt8]](), stream[...], 0)
-        while !rest.isEmpty {
-            let length = lengths[turn % lengths.count]
-            pieces.append(Array(rest.prefix(length)))
-            rest = rest.dropFirst(length)
-            turn += 1
-        }
-        return pieces
     }
 
     private static func decode(_ pieces: [[UInt8]]) -> Outcome {

@@ -24,3 +24,23 @@ package struct InputBytes {
     /// All that is left.
     package mutating func takeRest() -> [UInt8] { take(rest.count) }
 }
+
+extension InputBytes {
+    /// A count n, then n lengths of pieces (1 to 128, or in steps of 64 up to 8192), to be used in turn.
+    package mutating func pieceLengths() -> [Int] {
+        take(Int(next() & 15)).map { $0 < 128 ? Int($0) + 1 : (Int($0) - 127) * 64 }
+    }
+
+    /// `stream` in pieces of `lengths`, used in turn; in one if there are none.
+    package static func cut(_ stream: [UInt8], _ lengths: [Int]) -> [[UInt8]] {
+        guard !lengths.isEmpty else { return [stream] }
+        var (pieces, rest, turn) = ([[UInt8]](), stream[...], 0)
+        while !rest.isEmpty {
+            let length = lengths[turn % lengths.count]
+            pieces.append(Array(rest.prefix(length)))
+            rest = rest.dropFirst(length)
+            turn += 1
+        }
+        return pieces
+    }
+}

@@ -1,0 +1,1 @@
+../../../../Services/Edge/Sources/EdgeService/HTTP/WallClock.swift

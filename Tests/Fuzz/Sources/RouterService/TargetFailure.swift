@@ -1,0 +1,1 @@
+../../../../Services/Router/Sources/RouterService/Execution/TargetFailure.swift

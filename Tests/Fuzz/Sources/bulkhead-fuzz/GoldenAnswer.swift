@@ -1,0 +1,1 @@
+../../../Unit/RouterTests/Golden/GoldenAnswer.swift

@@ -1,0 +1,1 @@
+../JSONTests/FuzzInputs.swift

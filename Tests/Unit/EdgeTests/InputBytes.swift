@@ -1,0 +1,1 @@
+../../Fuzz/Sources/BulkheadIPC/Harness/InputBytes.swift

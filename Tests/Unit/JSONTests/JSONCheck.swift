@@ -1,0 +1,1 @@
+../../Fuzz/Sources/bulkhead-fuzz/JSONCheck.swift
