@@ -45,7 +45,15 @@ enum MessageCheck {
 
     /// Equal, but for a NaN, which is not equal to itself.
     private static func isSame<M: TestedMessage>(_ left: M, _ right: M) -> Bool {
-        left == right || ("\(left)" == "\(right)" && "\(left)".contains("nan"))
+        if left == right { return true }
+        let text = fields(left)
+        return text == fields(right) && text.contains("nan")
+    }
+
+    private static func fields(_ message: some TestedMessage) -> String {
+        var text = ""
+        dump(message, to: &text)
+        return text
     }
 
     /// The same through an allocator with a separate piece of memory for everything, whose ends AddressSanitizer guards.
