@@ -174,8 +174,8 @@ let testTargets: [[Target]] = [
     test(
         "RouterTests", "Unit/RouterTests",
         [
-            "RouterService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadResilience",
-            "BulkheadObservability", "BulkheadTokens", .nio, .nioPosix, .log,
+            "RouterService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadHTTP", "BulkheadJSON",
+            "BulkheadResilience", "BulkheadObservability", "BulkheadTokens", .nio, .nioPosix, .log,
         ]),
     test("RedisTests", "Unit/RedisTests", ["BulkheadRedis", "BulkheadCore", "BulkheadConfig", .nio, .nioPosix, .log]),
     test(

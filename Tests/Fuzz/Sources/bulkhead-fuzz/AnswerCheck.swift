@@ -1,4 +1,5 @@
 import BulkheadAPI
+import BulkheadHTTP
 import NIOCore
 import RouterService
 
@@ -42,6 +43,8 @@ enum AnswerCheck {
         try atOnce.check(answer, bytes.count)
         let inPieces = try answer.fed(InputBytes.cut(bytes, lengths))
         try promise(atOnce.isSame(inPieces), "pieces of \(lengths) give \(inPieces), all at once \(atOnce)")
+        guard let apart = answer.takenApart(bytes) else { return (answer, atOnce) }
+        try promise(atOnce.isSame(apart), "each event taken apart gives \(apart), otherwise \(atOnce)")
         return (answer, atOnce)
     }
 
@@ -87,6 +90,31 @@ struct Answer {
         }
         outcome.note(decoder)
         return outcome
+    }
+
+    /// What a stream of text comes to when each event is taken apart, also where it is like the one before; nil for another one.
+    func takenApart(_ bytes: [UInt8]) -> AnswerOutcome? {
+        guard var decoder else { return nil }
+        var (parser, outcome) = (SSEParser(), AnswerOutcome())
+        do throws(DecodeFault) {
+            for event in (try? parser.feed(ByteBuffer(bytes: bytes))) ?? [] where !decoder.isOver {
+                try decoder.take(WireEvent(name: event.name, data: event.data), into: &outcome.events)
+            }
+        } catch {
+            outcome.fault = error
+        }
+        outcome.note(decoder)
+        return outcome
+    }
+
+    private var decoder: (any EventDecoder)? {
+        switch dialect {
+        case .openai: OpenAIDecoder(choices: choices)
+        case .openaiResponses: ResponsesDecoder()
+        case .anthropic: AnthropicDecoder()
+        case .gemini: GeminiDecoder(choices: choices)
+        case .bedrock, .builtin: nil
+        }
     }
 
     /// What a whole answer comes to.

@@ -14,6 +14,10 @@ struct AnswerOutcome {
         (isComplete, isOver, meta) = (decoder.isComplete, decoder.isOver, decoder.meta)
     }
 
+    mutating func note(_ decoder: any EventDecoder) {
+        (isComplete, isOver, meta) = (decoder.isComplete, decoder.isOver, decoder.meta)
+    }
+
     /// Whether it tells callers the same: how texts are divided and signs of life do not matter.
     func isSame(_ other: AnswerOutcome) -> Bool {
         Self.joined(events) == Self.joined(other.events) && fault == other.fault && isComplete == other.isComplete
@@ -24,7 +28,7 @@ struct AnswerOutcome {
         events.reduce(into: []) { result, event in
             let isText = [.text, .refusal, .thinking, .toolArguments].contains(event.kind)
             if event.kind == .keepalive { return }
-            if isText, let last = result.last, last.kind == event.kind, last.choice == event.choice,
+            if isText, !event.beginsBlock, let last = result.last, last.kind == event.kind, last.choice == event.choice,
                 last.toolIndex == event.toolIndex
             {
                 result[result.count - 1].text += event.text
@@ -114,7 +118,7 @@ private struct EventOrder {
         try promise(!finished.contains(event.choice), "after the end of its choice: \(event)")
         begun.insert(event.choice)
         switch event.kind {
-        case .text, .refusal, .thinking: try promise(!event.text.isEmpty, "no text: \(event)")
+        case .text, .refusal, .thinking: try promise(!event.text.isEmpty || event.beginsBlock, "no text: \(event)")
         case .signature: try promise(event.signature?.isEmpty == false, "no signature: \(event)")
         case .redactedThinking: try promise(event.signature != nil, "no signature: \(event)")
         case .logprobs, .rawBlock, .rawDelta:

@@ -29,6 +29,10 @@ package struct WireEvent: Sendable {
     package var data: ByteBuffer
     /// The framing itself says that this is an error.
     package var isException = false
+
+    package init(name: String, data: ByteBuffer, isException: Bool = false) {
+        (self.name, self.data, self.isException) = (name, data, isException)
+    }
 }
 
 /// Decodes answers of one dialect.
