@@ -148,4 +148,14 @@ struct HostileAnswerTests {
 
     @Test("the checksum is the standard's")
     func standard() { #expect(CRC32.of("123456789".utf8) == 0xcbf4_3926) }
+
+    @Test("a list in the place of content makes no more events than an answer may have parts")
+    func contentList() {
+        for content in ["[1,2]", "[[]]", "[" + String(repeating: "{},", count: DecodeBounds.blocks) + "{}]"] {
+            var decoder = AnswerDecoder(.openai)
+            #expect(throws: DecodeFault.malformed("sent content that is neither text nor parts")) {
+                try decoder.takeWhole(ByteBuffer(string: #"{"choices":[{"message":{"content":\#(content)}}]}"#))
+            }
+        }
+    }
 }

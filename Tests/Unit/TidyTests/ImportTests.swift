@@ -29,7 +29,7 @@ import Testing
     /// The one place that may import each C module. Generated code stands beside the wrapper it is generated for.
     static let wrappers: [String: [String]] = [
         "CBulkheadWire": ["Shared/Wire"],
-        "CProtobufC": ["Shared/Wire", "Shared/IPC/Generated", "Protos/API/Generated"],
+        "CProtobufC": ["Shared/Wire", "Shared/IPC/Generated", "Protos/API"],
         "BulkheadProtosC": ["Shared/IPC/Generated", "Protos/API/Generated"],
         "CBulkheadJSON": ["Shared/JSON"],
         "CHiredis": ["Shared/Redis"],

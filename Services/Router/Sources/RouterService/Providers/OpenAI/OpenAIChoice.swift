@@ -31,16 +31,19 @@ package struct OpenAIChoice: Sendable, Equatable {
 
     private mutating func add(_ delta: JSONView, to events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         events.text(.thinking, delta["reasoning_content"]?.string ?? delta["reasoning"]?.string, choice: index)
-        decode(content: delta["content"], into: &events)
+        try decode(content: delta["content"], into: &events)
         events.text(.refusal, delta["refusal"]?.string, choice: index)
         for call in delta["tool_calls"].elements { try decode(call: call, into: &events) }
         decode(others: delta, into: &events)
     }
 
     /// Text, or a list of parts as some compatible servers send it.
-    private func decode(content: JSONView?, into events: inout [ChatAPI.ChatEvent]) {
+    private func decode(content: JSONView?, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         events.text(.text, content?.string, choice: index)
-        for part in content.elements {
+        for (place, part) in content.elements.enumerated() {
+            guard part.isObject, place < DecodeBounds.blocks else {
+                throw .malformed("sent content that is neither text nor parts")
+            }
             switch part["type"]?.spelling {
             case "text": events.text(.text, part["text"]?.string, choice: index)
             case "thinking":

@@ -22,23 +22,35 @@ package enum OpenAIEmbeddings {
     package static func decode(_ bytes: ByteBuffer, count: Int) throws(DecodeFault) -> (
         vectors: [RouterAPI.Vector], inputTokens: Int
     ) {
-        guard let answer = try? JSON.parse(bytes), let rows = answer["data"]?.array else {
-            throw .malformed("answered 200 without embeddings")
+        try JSONView.read(bytes, or: .malformed("answered 200 without embeddings")) { (answer) throws(DecodeFault) in
+            (try vectors(answer["data"], count), DecodeBounds.count(answer["usage"]?["prompt_tokens"]) ?? 0)
         }
+    }
+
+    private static func vectors(_ data: JSONView?, _ count: Int) throws(DecodeFault) -> [RouterAPI.Vector] {
+        guard let data, data.isArray else { throw .malformed("answered 200 without embeddings") }
         var vectors = [RouterAPI.Vector?](repeating: nil, count: count)
-        for (position, row) in rows.enumerated() {
+        for (position, row) in data.elements.enumerated() {
             let index = row["index"]?.int ?? position
-            guard vectors.indices.contains(index), let numbers = row["embedding"]?.array else {
+            guard vectors.indices.contains(index), let numbers = row["embedding"], numbers.isArray else {
                 throw .malformed("sent an embedding that belongs to no input")
             }
-            let values = numbers.compactMap { $0.double.map { Float($0) } }
-            guard values.count == numbers.count, !values.isEmpty else {
-                throw .malformed("sent an embedding that is no list of numbers")
-            }
-            vectors[index] = RouterAPI.Vector(values: values)
+            vectors[index] = RouterAPI.Vector(values: try values(numbers))
         }
         let complete = vectors.compactMap { $0 }
         guard complete.count == count else { throw .malformed("sent \(complete.count) embeddings for \(count) inputs") }
-        return (complete, max(0, answer["usage"]?["prompt_tokens"]?.int ?? 0))
+        return complete
+    }
+
+    private static func values(_ numbers: JSONView) throws(DecodeFault) -> [Float] {
+        var values: [Float] = []
+        for number in numbers.elements {
+            guard let value = number.double.map({ Float($0) }), value.isFinite else {
+                throw .malformed("sent an embedding that is no list of numbers")
+            }
+            values.append(value)
+        }
+        guard !values.isEmpty else { throw .malformed("sent an embedding that is no list of numbers") }
+        return values
     }
 }
