@@ -46,6 +46,8 @@ package enum CachedAnswer {
         while !rest.isEmpty {
             var next = event
             next.text = String(rest.prefix(piece))
+            // A block begins once.
+            next.beginsBlock = event.beginsBlock && pieces.isEmpty
             pieces.append(next)
             rest = rest.dropFirst(piece)
         }

@@ -1,6 +1,6 @@
 import BulkheadAPI
 
-/// Keeps an answer's events while they pass. Neighbouring fragments become one, of a mebibyte at most.
+/// Keeps an answer's events while they pass. Neighbouring fragments of a block become one, of a mebibyte at most.
 package struct AnswerCollector: Sendable {
     /// What is finished; the fragment that may still grow stands beside it.
     private var closed: [ChatAPI.ChatEvent] = []
@@ -47,7 +47,7 @@ package struct AnswerCollector: Sendable {
 
     private mutating func append(_ event: ChatAPI.ChatEvent) {
         if let open, open.kind == event.kind, open.choice == event.choice, open.toolIndex == event.toolIndex,
-            openText.utf8.count < Self.fragmentLimit
+            openText.utf8.count < Self.fragmentLimit, !event.beginsBlock
         {
             return openText += event.text
         }

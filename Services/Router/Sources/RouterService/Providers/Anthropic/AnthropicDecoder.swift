@@ -58,7 +58,7 @@ package struct AnthropicDecoder: EventDecoder {
             try begin(block, at: index, into: &events)
             end(index, into: &events)
         }
-        guard let reason = answer["stop_reason"]?.string else { throw .malformed("sent an answer without stop_reason") }
+        guard let reason = DecodeBounds.finish(answer["stop_reason"]) else { throw .malformed("sent an answer without stop_reason") }
         finish(reason, answer, into: &events)
         isOver = true
     }
@@ -69,7 +69,7 @@ package struct AnthropicDecoder: EventDecoder {
 
     private mutating func takeEnd(_ document: JSONView, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         note(nil, usage: document["usage"])
-        guard let reason = document["delta"]?["stop_reason"]?.string else { return }
+        guard let reason = DecodeBounds.finish(document["delta"]?["stop_reason"]) else { return }
         // Some compatible servers never close their last block.
         calls.endAll(into: &events)
         open = [:]

@@ -18,6 +18,9 @@ package enum DecodeBounds {
         return json.double.map { $0.isFinite ? Int(min(max(0, $0), Double(tokens))) : 0 }
     }
 
+    /// Why an answer ended; nil while it goes on. Some gateways send an empty word with every event until then.
+    package static func finish(_ json: JSONView?) -> String? { json?.string.flatMap { $0.isEmpty ? nil : $0 } }
+
     /// An index of the provider's. - Throws: when it is absent, negative or not below `limit`.
     package static func index(_ json: JSONView?, below limit: Int, of what: String) throws(DecodeFault) -> Int {
         guard let number = json?.int, (0 ..< limit).contains(number) else {

@@ -19,7 +19,7 @@ struct GeminiCandidate: Sendable, Equatable {
             if isFinished, part["text"]?.string?.isEmpty != true { throw .malformed("went on after the end of its answer") }
             try take(part: part, seed: seed, into: &events)
         }
-        if let reason = json["finishReason"]?.string, reason != "FINISH_REASON_UNSPECIFIED" {
+        if let reason = DecodeBounds.finish(json["finishReason"]), reason != "FINISH_REASON_UNSPECIFIED" {
             try finish(reason, json, into: &events)
         }
     }

@@ -71,7 +71,7 @@ package struct OpenAIDecoder: EventDecoder {
         var state = place.map { choices[$0] } ?? OpenAIChoice(index: index)
         if let content { try state.decode(content, into: &events) }
         state.decode(logprobs: choice["logprobs"], into: &events)
-        if let reason = choice["finish_reason"]?.string { try state.finish(reason, into: &events) }
+        if let reason = DecodeBounds.finish(choice["finish_reason"]) { try state.finish(reason, into: &events) }
         if let place { choices[place] = state } else { choices.append(state) }
     }
 }
