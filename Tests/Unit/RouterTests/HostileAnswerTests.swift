@@ -158,4 +158,20 @@ struct HostileAnswerTests {
             }
         }
     }
+
+    @Test("an empty word for the end is none: gateways send it with every event")
+    func emptyFinish() throws {
+        let openAI = ["hel", "lo"].map { #"{"choices":[{"index":0,"delta":{"content":"\#($0)"},"finish_reason":""}]}"# }
+        let gemini = ["hel", "lo"].map { #"{"candidates":[{"content":{"parts":[{"text":"\#($0)"}]},"finishReason":""}]}"# }
+        for (dialect, chunks) in [(ProviderDialect.openai, openAI), (.gemini, gemini)] {
+            var decoder = AnswerDecoder(dialect)
+            var events: [ChatAPI.ChatEvent] = []
+            for chunk in chunks { try decoder.feed(ByteBuffer(string: "data: \(chunk)\n\n"), into: &events) }
+            #expect(events.map(\.text) == ["hel", "lo"] && !decoder.isComplete)
+        }
+        var anthropic = AnswerDecoder(.anthropic)
+        #expect(throws: DecodeFault.self) {
+            try anthropic.takeWhole(ByteBuffer(string: #"{"content":[{"type":"text","text":"a"}],"stop_reason":""}"#))
+        }
+    }
 }

@@ -71,4 +71,24 @@ struct ReplayMatcherTests {
         let left = rest(shown, second)
         #expect(left?.map(\.choice) == [1, 1] && left?.map(\.text) == ["o", ""])
     }
+
+    @Test("reasoning that was shown is not gone on with by another run's, nor signed by it")
+    func shownReasoning() {
+        let second: [ChatAPI.ChatEvent] = [
+            .init(kind: .thinking, text: "BBB"), .init(kind: .signature, signature: "b"), text("answer"),
+            .init(kind: .thinking, text: "later"),
+        ]
+        let kinds: [ChatAPI.EventKind] = [.text, .thinking]
+        #expect(rest([.init(kind: .thinking, text: "AAA")], second)?.map(\.kind) == kinds)
+        let signed: [ChatAPI.ChatEvent] = [.init(kind: .thinking, text: "AAA"), .init(kind: .signature, signature: "a")]
+        #expect(rest(signed, second)?.map(\.kind) == kinds)
+        #expect(rest([text("answer")], second)?.map(\.kind) == [.thinking], "reasoning after what was shown is new")
+    }
+
+    @Test("a block of text that was shown to begin does not begin again")
+    func shownBeginning() {
+        let beginning = ChatAPI.ChatEvent(kind: .text, beginsBlock: true)
+        #expect(rest([text("one"), beginning], [text("one"), beginning, text("two"), beginning]) == [text("two"), beginning])
+        #expect(rest([text("one")], [text("one"), beginning, text("two")]) == [beginning, text("two")])
+    }
 }

@@ -58,7 +58,9 @@ package struct AnthropicDecoder: EventDecoder {
             try begin(block, at: index, into: &events)
             end(index, into: &events)
         }
-        guard let reason = DecodeBounds.finish(answer["stop_reason"]) else { throw .malformed("sent an answer without stop_reason") }
+        guard let reason = DecodeBounds.finish(answer["stop_reason"]) else {
+            throw .malformed("sent an answer without stop_reason")
+        }
         finish(reason, answer, into: &events)
         isOver = true
     }

@@ -148,7 +148,9 @@ extension BedrockDecoder {
 
     private mutating func finish(_ document: JSONView?, into events: inout [ChatAPI.ChatEvent]) throws(DecodeFault) {
         guard !isComplete else { return }
-        guard let reason = DecodeBounds.finish(document?["stopReason"]) else { throw .malformed("sent an answer without stopReason") }
+        guard let reason = DecodeBounds.finish(document?["stopReason"]) else {
+            throw .malformed("sent an answer without stopReason")
+        }
         let finish: ChatAPI.FinishReason
         switch reason {
         case "max_tokens", "model_context_window_exceeded": finish = .length
