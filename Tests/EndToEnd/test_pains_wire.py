@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actor import Act, answer
+from actor import Act, Line, answer
 from stage import Stage, route
 from suite import prompt
 from surfaces import EVERY_WAY, Heard, ask, assert_complete, body_of
@@ -152,6 +152,60 @@ def test_calls_end_as_calls_whatever_the_provider_said(stage: Stage, behind: str
     heard, _ = scene(stage, behind, surface, streamed, Act(calls=CALLS, finish=finish))
     assert_complete(heard)
     assert heard.finish == {"chat": "tool_calls", "messages": "tool_use", "responses": "completed"}[surface]
+
+
+def told_by_turns(*, text: bool) -> Act:
+    """Both calls are begun before the first one has its arguments; with `text` among them."""
+    (first, name, arguments), (second, other, more) = CALLS
+    deltas: list[dict[str, Any]] = [
+        {"tool_calls": [{"index": place, "id": ident, "type": "function", "function": {"name": called, "arguments": ""}}]}
+        for place, (ident, called) in enumerate(((first, name), (second, other)))
+    ]
+    for piece, another in ((arguments[:4], more[:6]), (arguments[4:], more[6:])):
+        deltas += [{"tool_calls": [{"index": place, "function": {"arguments": part}}]} for place, part in enumerate((piece, another))]
+        deltas += [{"content": "looking "}] if text else []
+
+    async def play(line: Line) -> None:
+        await line.open()
+        for delta in [*deltas, {}]:
+            choice = {"index": 0, "delta": delta, "finish_reason": None if delta else "tool_calls"}
+            await line.chunk(f"data: {json.dumps({'id': 'c', 'choices': [choice]})}\n\n")
+        await line.chunk("data: [DONE]\n\n")
+        await line.send(b"0\r\n\r\n")
+
+    return Act(calls=CALLS, play=play)
+
+
+def called(heard: Heard) -> list[tuple[str, Any]]:
+    """The calls of an answer with their arguments, in their order."""
+    calls: dict[Any, tuple[str, str]] = {}
+    for told in heard.documents:
+        for choice in told.get("choices") or []:
+            for place, call in enumerate((choice.get("delta") or choice.get("message") or {}).get("tool_calls") or []):
+                place = call.get("index", place)
+                ident, arguments = calls.get(place, (call.get("id", ""), ""))
+                calls[place] = (ident, arguments + call["function"].get("arguments", ""))
+        match told.get("type"):
+            case "content_block_start" if told["content_block"]["type"] == "tool_use":
+                calls[told["index"]] = (told["content_block"]["id"], "")
+            case "content_block_delta" if told["index"] in calls:
+                calls[told["index"]] = (calls[told["index"]][0], calls[told["index"]][1] + told["delta"]["partial_json"])
+            case "message":
+                calls |= {place: (block["id"], json.dumps(block["input"])) for place, block in enumerate(told["content"]) if block["type"] == "tool_use"}
+    if heard.surface == "responses":
+        calls = {place: (item["call_id"], item["arguments"]) for place, item in enumerate(heard.final["output"]) if item["type"] == "function_call"}
+    return [(ident, json.loads(arguments)) for ident, arguments in calls.values()]
+
+
+@EVERY_WAY
+@pytest.mark.parametrize("text", [False, True], ids=["calls", "calls-and-text"])
+def test_calls_that_come_by_turns_are_told_in_order(stage: Stage, text: bool, surface: str, streamed: bool) -> None:
+    heard, _ = scene(stage, "openai", surface, streamed, told_by_turns(text=text))
+    assert_complete(heard, "looking looking " if text else "")
+    assert called(heard) == [(ident, json.loads(arguments)) for ident, _, arguments in CALLS]
+    if streamed and surface != "chat":
+        begin, end = ("content_block_start", "content_block_stop") if surface == "messages" else ("response.output_item.added", "response.output_item.done")
+        assert [kind for kind in heard.kinds() if kind in (begin, end)] == [begin, end] * (3 if text else 2), "one after the other"
 
 
 @EVERY_WAY

@@ -6,7 +6,7 @@ import NIOCore
 /// A streamed answer as Anthropic's events.
 ///
 /// Begins with message_start; then content blocks with contiguous indexes, one open at a time; message_delta, held back until
-/// the answer is complete because it carries the usage; message_stop.
+/// the answer is complete because it carries the usage; message_stop. Calls that a provider tells by turns are put in order.
 package struct AnthropicStream: ChatStream {
     private enum Block: Equatable {
         case text
@@ -17,6 +17,7 @@ package struct AnthropicStream: ChatStream {
     }
 
     private let requestID: String
+    private var order = BlockOrder()
     private var hasBegun = false
     private var served = ChatAPI.Served()
     private var block: Block?
@@ -33,6 +34,11 @@ package struct AnthropicStream: ChatStream {
 
     package mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
         guard event.choice == 0 else { return }
+        if order.admits(event) { try tell(event, into: &buffer) }
+        while let due = order.next() { try tell(due, into: &buffer) }
+    }
+
+    private mutating func tell(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
         switch event.kind {
         case .start: begin(event.served ?? ChatAPI.Served(), event.usage, into: &buffer)
         case .text, .refusal:
@@ -179,10 +185,7 @@ package struct AnthropicStream: ChatStream {
         guard block == .tool(index: event.toolIndex) else {
             // That a call without arguments has none may be said at any time.
             if toolsSeen.contains(event.toolIndex), ["", "{}"].contains(event.text) { return }
-            let why = toolsSeen.contains(event.toolIndex) ? "mixed with another call's" : "without their call"
-            throw EdgeError(
-                .badGateway, code: "stream_broken",
-                message: "The provider sent arguments of tool call \(event.toolIndex) \(why). Try again.")
+            throw BlockOrder.fault(event, isKnown: toolsSeen.contains(event.toolIndex))
         }
         if !event.text.isEmpty { delta(into: &buffer, "input_json_delta", "partial_json", event.text) }
     }

@@ -8,10 +8,11 @@ import NIOCore
 /// unbegun → running (response.created, response.in_progress) → ended by one of response.completed, response.incomplete and
 /// response.failed; a failure of an unbegun answer is the event `error`. While it runs at most one item is open, the last, and of
 /// a message at most one part, its last. There is no `[DONE]`. Where logprobs were asked for, a text is held back until the next
-/// event, so that its own stand beside it.
+/// event, so that its own stand beside it. Calls that a provider tells by turns are put in order.
 package struct ResponsesStream: ChatStream {
     private let call: ChatCall
     private let requestID: String
+    private var order = BlockOrder()
     private var object: ResponseObject?
     private var number = 0
     private var items: [ResponseItem] = []
@@ -32,6 +33,11 @@ package struct ResponsesStream: ChatStream {
     package mutating func write(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
         // Where a block of text begins is not told in this dialect.
         guard event.choice == 0, event.kind != .text || !event.text.isEmpty else { return }
+        if order.admits(event) { try tell(event, into: &buffer) }
+        while let due = order.next() { try tell(due, into: &buffer) }
+    }
+
+    private mutating func tell(_ event: ChatAPI.ChatEvent, into buffer: inout ByteBuffer) throws {
         let held = heldText.take()
         if let held { text(held, logprobs: event.kind == .logprobs ? event.json : nil, into: &buffer) }
         switch event.kind {
@@ -282,9 +288,7 @@ extension ResponsesStream {
         if event.text.isEmpty { return }
         guard let place = calls[event.toolIndex], isOpen, place == items.count - 1 else {
             if let place = calls[event.toolIndex], event.text == "{}", items[place].text.isEmpty { return }
-            throw EdgeError(
-                .badGateway, code: "stream_broken",
-                message: "The provider sent arguments of tool call \(event.toolIndex) out of turn. Try again.")
+            throw BlockOrder.fault(event, isKnown: calls[event.toolIndex] != nil)
         }
         items[place].text += event.text
         detail("response.function_call_arguments.delta", nil, into: &buffer) { $0.field("delta", event.text) }
