@@ -121,6 +121,15 @@ package final class ConfigDocument {
         return top.child(entry.value, path: name, place: entry.keyPosition)
     }
 
+    /// The names in a mapping of a section that somebody else reads, in file order. What is wrong there is theirs to report, so
+    /// nothing becomes known by it.
+    /// - Returns: nil when the file has no such section, or something else stands where the mapping should.
+    func names(in section: String, under key: String) -> [String]? {
+        guard let found = root[section]?.value.mapping else { return nil }
+        guard let value = found[key]?.value, !value.isNull else { return [] }
+        return value.mapping?.entries.map(\.key)
+    }
+
     /// Everything wrong with the file, sorted by place: what was reported while reading, top-level sections that are not
     /// known, and keys of the sections read that nobody asked for. Call when all sections have been read.
     package func finish(knownSections: [String]) -> [ConfigProblem] {

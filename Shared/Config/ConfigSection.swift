@@ -90,6 +90,11 @@ package struct ConfigSection {
         report(key, found: value, expected: choices, suggestion: NearestName.find(value, among: known))
     }
 
+    /// The names in a mapping of another service's section, for references to them: `names(in: "credentials", under:
+    /// "destinations")`. Nothing else of that section is looked at.
+    /// - Returns: nil when the file does not have the section (it may be this service's alone), or it cannot be read there.
+    package func names(in section: String, under key: String) -> [String]? { document.names(in: section, under: key) }
+
     // MARK: what typed readers build on
 
     /// The value at `key`; nil when absent or null. Makes the key known.

@@ -94,6 +94,28 @@ def test_a_configuration_with_problems_exits_78_and_lists_them_all(steady: Suite
     assert missing.returncode == 78 and "missing.yaml" in missing.stdout + missing.stderr
 
 
+def test_destinations_the_file_does_not_have_are_told_by_every_check(steady: Suite) -> None:
+    good = steady.config.read_text()
+    document = yaml.safe_load(good)
+    document["router"]["providers"] += [{"name": name, "destination": f"no-{name}", "dialect": "openai"} for name in ("lost", "gone")]
+    bad = steady.root / "nowhere.yaml"
+    bad.write_text(yaml.safe_dump(document))
+    places = {index: f"nowhere.yaml:{index}:" for index, line in enumerate(bad.read_text().splitlines(), 1) if "no-lost" in line or "no-gone" in line}
+    assert len(places) == 2
+    for program, verb, code in (("bulkhead-router", "check", 78), ("bulkhead", "doctor", 1), ("bulkhead", "up", 78)):
+        done = steady.run(program, verb, "--config", str(bad))
+        said = done.stdout + done.stderr
+        assert done.returncode == code and all(place in said for place in places.values()), said
+        assert "no-lost" in said and "no-gone" in said and "credentials.destinations" in said and "oai" in said, said
+    try:
+        steady.config.write_text(bad.read_text())
+        done = steady.cli("router", "reload", "--json")
+        told = json.loads(done.stdout)
+        assert done.returncode == 78 and told["reloaded"] is False and "no-gone" in json.dumps(told["problems"])
+    finally:
+        steady.config.write_text(good)
+
+
 @EVERY
 def test_log_level_changes_while_it_runs(steady: Suite, service: str) -> None:
     assert steady.admin(service, "log-level", "debug") == {"level": "debug"}

@@ -146,6 +146,33 @@ struct RouteLintTests {
         #expect(found.count == 1 && found.first?.key == key && found.first?.expected.contains(advice) == true, "\(found)")
     }
 
+    static let destinations: [(credentials: String, keys: [String])] = [
+        ("credentials: { destinations: { one: { base_url: https://one.example }, others: { sceret: x } } }", ["[1]", "[2]"]),
+        ("credentials: { destinations: { one: {}, other: {}, elsewhere: {} } }", []),
+        ("credentials: {}", ["[0]", "[1]", "[2]"]),
+        // The credentials service tells what is wrong with its own section, and has it where this file does not.
+        ("credentials: { destinations: [one] }", []), ("telemetry: {}", []),
+    ]
+
+    @Test("a destination that the section credentials does not have is refused, all of them at once", arguments: destinations)
+    func unknownDestinations(credentials: String, keys: [String]) {
+        let found = problems(
+            """
+            \(credentials)
+            router:
+              providers:
+                - { name: a, destination: one, dialect: openai }
+                - { name: b, destination: other, dialect: anthropic }
+                - { name: c, destination: elsewhere, dialect: gemini }
+                - { name: d, dialect: builtin }
+            """)
+        #expect(found.map(\.key) == keys.map { "router.providers\($0).destination" })
+        #expect(found.map(\.line) == keys.indices.map { 4 + $0 + (3 - keys.count) })
+        guard keys.count == 2 else { return }
+        #expect(found[0].found == "other" && found[0].expected.contains("one of: one, others"))
+        #expect(found[0].suggestion == "others" && found[1].suggestion == nil)
+    }
+
     @Test("the builtin embedder has one model")
     func embedder() {
         func found(_ model: String) -> [ConfigProblem] {

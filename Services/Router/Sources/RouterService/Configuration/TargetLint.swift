@@ -1,7 +1,7 @@
 import BulkheadConfig
 
 /// Refuses what models and providers say together and what can never work: names no provider can be asked for, orders without
-/// what they go by, `serve: all` that is never reached.
+/// what they go by, destinations that are not there, `serve: all` that is never reached.
 enum TargetLint {
     /// - Parameter router: the section the configuration was read from.
     static func check(_ router: ConfigSection, _ configuration: RouterConfiguration) {
@@ -13,8 +13,18 @@ enum TargetLint {
             }
         }
         checkPrices(router.list("models"), configuration)
+        checkDestinations(router, configuration.providers)
         for (section, provider) in zip(router.list("providers"), configuration.providers) {
             checkServe(section, provider, configuration.models)
+        }
+    }
+
+    /// The one thing the router reads of another section: the names a provider's destination can be. A file without that
+    /// section is the router's alone, and then only the credentials service can tell.
+    private static func checkDestinations(_ router: ConfigSection, _ providers: [ProviderConfiguration]) {
+        guard let known = router.names(in: "credentials", under: "destinations") else { return }
+        for (section, provider) in zip(router.list("providers"), providers) where provider.dialect != .builtin {
+            section.reference("destination", provider.destination, among: known, what: "a name under credentials.destinations")
         }
     }
 
