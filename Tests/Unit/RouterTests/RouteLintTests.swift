@@ -14,6 +14,8 @@ struct RouteLintTests {
     }
 
     private static let two = "targets: [{ provider: a, model: x }, { provider: b, model: y }]"
+    private static let three =
+        "targets: [{ provider: a, model: x }, { provider: b, model: y }, { provider: b, model: z }]"
     private static let one = "targets: [{ provider: a, model: x }]"
 
     static let refused: [Case] = [
@@ -32,9 +34,6 @@ struct RouteLintTests {
         Case(
             title: "targets nobody falls back to", lines: [two, "fallbacks: [answer]", "fallback_answer: later"],
             key: "router.models[0].fallbacks", advice: "never reached"),
-        Case(
-            title: "fewer tries than targets", lines: [two, "retry: { max_tries: 1, tries_per_target: 1 }"],
-            key: "router.models[0].retry.max_tries", advice: "at least 2"),
         Case(
             title: "more tries of a target than tries", lines: [one, "retry: { max_tries: 2, tries_per_target: 3 }"],
             key: "router.models[0].retry.tries_per_target", advice: "at most max_tries, 2"),
@@ -95,6 +94,8 @@ struct RouteLintTests {
             ["strategy: weighted", two, "retry: { max_tries: 1, tries_per_target: 1 }"],
             [two, "retry: { max_tries: 2, tries_per_target: 2 }"],
             [one, "retry: { max_tries: 1 }"],
+            // Whom a breaker or a switch keeps away costs no try: the later ones are reached.
+            [two, "retry: { max_tries: 1, tries_per_target: 1 }"], [three, "retry: { max_tries: 2 }"],
             ["targets: [{ provider: a, model: x }, { provider: a, model: y }, { provider: b, model: x }]"],
             [one, "timeouts: { first_token: 700s, total: 800s }"],
             [one, "timeouts: { total: 10s }"], [one, "timeouts: { connect: 1s, first_token: 1s }"],

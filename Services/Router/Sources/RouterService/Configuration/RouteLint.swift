@@ -45,6 +45,7 @@ enum RouteLint {
             expected: "target in fallbacks, or one target: the later ones are never reached")
     }
 
+    /// Fewer tries than targets are a wish, not a mistake: targets that are skipped (breaker open, switched off, unfit) cost none.
     private static func checkTries(_ section: ConfigSection, _ model: ModelConfiguration) {
         let retry = section.section("retry")
         guard retry.contains("max_tries") else { return }
@@ -53,12 +54,6 @@ enum RouteLint {
             retry.report(
                 "tries_per_target", found: "\(model.retry.triesPerTarget)",
                 expected: "at most max_tries, \(most): it is reached first")
-        }
-        // In every other order each target is the first one at times.
-        if model.strategy == .ordered, model.targets.count > most {
-            retry.report(
-                "max_tries", found: "\(most), and \(model.targets.count) targets",
-                expected: "at least \(model.targets.count), one try each: the later targets are never reached")
         }
     }
 
