@@ -7,6 +7,7 @@ from surfaces import ask, assert_failed
 
 SECRET = "sk-proj-" + "abcdefghijkl" * 3
 ROUTES = [route("cut-logged", "one/cut-logged-a"), route("vectors-logged", "two/vectors-logged-a", retry={"tries_per_target": 1, "max_tries": 1})]
+ROUTES.append(route("ways-logged", "one/ways-logged-a", retry={"tries_per_target": 1, "max_tries": 1}))
 
 
 def entry(stage: Stage, request_id: str) -> str:
@@ -30,3 +31,14 @@ def test_a_failed_embedding_is_found_by_the_requests_id(stage: Stage) -> None:
     line = entry(stage, reply.headers["x-request-id"])
     assert "two/vectors-logged-a" in line and "no room for" in line and "overloaded" in line, line
     assert SECRET not in stage.suite.log(), "what looks like a key is cut"
+
+
+def test_different_failures_of_one_moment_are_each_told_in_full(stage: Stage) -> None:
+    ways = [(500, "anvil"), (503, "bellows"), (503, "chisel")]
+    for status, word in ways:
+        text = prompt()
+        stage.actor.script(text, "ways-logged-a", fail(status, f"no {word} left"))
+        assert_failed(ask(stage.suite, "chat", False, "ways-logged", text))
+    for status, word in ways:
+        said = until(lambda: [line for line in stage.suite.log().splitlines() if f"no {word} left" in line], 8, f"an entry with {word}")
+        assert len(said) == 1 and str(status) in said[0] and "one/ways-logged-a" in said[0], said

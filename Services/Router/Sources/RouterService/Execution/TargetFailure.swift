@@ -42,6 +42,8 @@ package struct TargetFailure: Error, Sendable, Equatable {
     package var providerCode: String
     /// What the provider said in full, for the operator's log; never for the caller.
     package var fullText: String
+    /// The status of the provider's answer, or the one its error inside an answer stands for; nil when it sent neither.
+    package var status: Int?
 
     package init(
         _ kind: Kind, _ error: CallError, outcome: CircuitBreaker.Outcome? = nil, providerCode: String = "", fullText: String = ""

@@ -80,6 +80,7 @@ extension ProviderError {
         var failure = failure(ErrorClass(self), target)
         failure.fullText = detail
         failure.providerCode = code
+        failure.status = status
         return failure
     }
 
