@@ -123,4 +123,25 @@ struct ForeignMembersTests {
         #expect(refusal(document("//79"), .anthropic)?.contains("text/plain") == true)
         #expect(refusal(document("d29sZg=="), .anthropic) == nil)
     }
+
+    @Test("a wish for one call at a time is met by the forced call of one tool, and by nothing less", arguments: [true, false])
+    func oneCall(isOnly: Bool) throws {
+        var chat = chat()
+        chat.tools = [ChatAPI.Tool(name: "f")] + (isOnly ? [] : [ChatAPI.Tool(name: "g")])
+        chat.parallelToolCalls = false
+        for dialect in [ProviderDialect.gemini, .bedrock] {
+            (chat.toolMode, chat.toolName) = (.named, "f")
+            let config = try sent(chat, to: dialect)["toolConfig"]
+            let forced: JSON? =
+                dialect == .gemini ? config?["functionCallingConfig"]?["allowedFunctionNames"] : config?["toolChoice"]?["tool"]
+            let wanted: JSON = dialect == .gemini ? ["f"] : ["name": "f"]
+            #expect(forced == wanted)
+            (chat.toolMode, chat.toolName) = (.required, nil)
+            #expect((refusal(chat, dialect) == nil) == isOnly)
+            for mode in [ChatAPI.ToolMode.auto, .unspecified] {
+                chat.toolMode = mode
+                #expect(refusal(chat, dialect)?.contains("parallel_tool_calls=false") == true)
+            }
+        }
+    }
 }

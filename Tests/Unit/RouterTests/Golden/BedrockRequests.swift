@@ -51,7 +51,8 @@ extension BedrockGolden {
         .init(
             chat: "one tool at a time", dialect: .bedrock, model: "anthropic.claude-sonnet-4-5-v1:0",
             expected: #"""
-                refused: parallel_tool_calls=false cannot be sent to this model: its provider speaks the Bedrock Converse dialect, which has no such thing.
+                /model/anthropic.claude-sonnet-4-5-v1%3A0/converse-stream
+                {"messages":[{"role":"user","content":[{"text":"Hi"}]}],"inferenceConfig":{"maxTokens":4096},"toolConfig":{"tools":[{"toolSpec":{"name":"weather","description":"Tells.","inputSchema":{"json":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}}}],"toolChoice":{"any":{}}}}
                 """#),
         .init(
             chat: "parallel calls and results", dialect: .bedrock, model: "anthropic.claude-sonnet-4-5-v1:0",

@@ -53,7 +53,8 @@ extension GeminiGolden {
         .init(
             chat: "one tool at a time", dialect: .gemini, model: "gemini-2.5-flash",
             expected: #"""
-                refused: parallel_tool_calls=false cannot be sent to this model: its provider speaks the Gemini dialect, which has no such thing.
+                /v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse
+                {"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"tools":[{"functionDeclarations":[{"name":"weather","description":"Tells.","parameters":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}]}],"toolConfig":{"functionCallingConfig":{"mode":"ANY"}}}
                 """#),
         .init(
             chat: "parallel calls and results", dialect: .gemini, model: "gemini-2.5-flash",

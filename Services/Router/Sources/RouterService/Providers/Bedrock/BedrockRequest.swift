@@ -23,6 +23,7 @@ package enum BedrockRequest {
         let isNative = intent.isNative(.bedrock)
         if !isNative { try ForeignMembers.check(intent, dialect) }
         try intent.checkSingle(dialect)
+        try intent.checkParallel(dialect)
         try intent.checkLogprobs(dialect)
         try intent.checkStops(most: mostStops, dialect)
         let isClaude = ModelFamily.isClaude(model)
@@ -61,7 +62,6 @@ package enum BedrockRequest {
             if isUsed { throw NotExpressible.error("tool_choice=none in a conversation with tool calls", in: dialect) }
             return
         }
-        if chat.parallelToolCalls == false { throw NotExpressible.error("parallel_tool_calls=false", in: dialect) }
         var tools: [JSON] = []
         for tool in chat.tools {
             tools.append(try spec(tool))

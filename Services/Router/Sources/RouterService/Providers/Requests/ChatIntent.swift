@@ -63,9 +63,11 @@ package struct ChatIntent {
         throw NotExpressible.error("logprobs=true", in: dialect)
     }
 
+    /// A forced call of one tool is as good as one call at a time: clients that want an answer in a form send both.
     /// - Throws: when the client wants one call at a time and the dialect cannot promise that.
     package func checkParallel(_ dialect: String) throws {
         guard chat.parallelToolCalls == false, !chat.tools.isEmpty, chat.toolMode != .none else { return }
+        if chat.toolMode == .named || (chat.toolMode == .required && chat.tools.count == 1) { return }
         throw NotExpressible.error("parallel_tool_calls=false", in: dialect)
     }
 }
