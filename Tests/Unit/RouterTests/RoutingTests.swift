@@ -74,6 +74,51 @@ struct RoutingTests {
             ])
     }
 
+    private static let responsesOnly = [
+        "gpt-5-pro", "gpt-5-pro-2025-10-06", "gpt-5-codex", "gpt-5.1-codex", "gpt-5.1-codex-max", "gpt-5.1-codex-mini",
+        "gpt-5.2-pro", "o1-pro", "o3-pro", "o3-deep-research", "o4-mini-deep-research", "codex-mini-latest",
+        "computer-use-preview",
+    ]
+
+    private func serving(_ dialect: String) throws -> RoutingTable {
+        let text = "router:\n  providers: [{ name: p, destination: p, dialect: \(dialect), serve: all }]\n"
+        return RoutingTable(try loadConfiguration(RouterConfiguration.self, text: text, file: "t.yaml").service)
+    }
+
+    @Test(
+        "what OpenAI serves at /v1/responses only leads to providers of that dialect, and is listed for them",
+        arguments: responsesOnly)
+    func responses(model: String) throws {
+        let (chat, responses) = (try serving("openai"), try serving("openai-responses"))
+        #expect(try responses.route(model).targets.map(\.label) == ["p/\(model)"])
+        let error = #expect(throws: CallError.self) { try chat.route(model) }
+        #expect(error?.reason == "model_not_found" && error?.message.contains("dialect openai-responses") == true)
+        #expect(!chat.listed().contains { $0.name == model })
+        #expect(responses.listed().contains { $0.name == model } || model.hasSuffix("-06"))
+    }
+
+    @Test("names of fine-tuned models, and of models both know, lead to either", arguments: ["openai", "openai-responses"])
+    func fineTuned(dialect: String) throws {
+        let table = try serving(dialect)
+        for model in ["ft:gpt-4o-mini-2024-07-18:acme::9abc", "gpt-5", "gpt-5.1", "o3", "gpt-5-mini"] {
+            #expect(try table.route(model).targets.map(\.label) == ["p/\(model)"])
+        }
+        #expect(table.listed().contains { $0.name == "gpt-5.1" })
+    }
+
+    @Test("whoever writes such a model out, or passes it on, is taken at his word")
+    func writtenOut() throws {
+        let text = """
+            router:
+              providers: [{ name: p, destination: p, dialect: openai }]
+              models: [{ name: deep, targets: [{ provider: p, model: o3-pro }] }, { name: "o1*", targets: [{ provider: p }] }]
+            """
+        let table = RoutingTable(try loadConfiguration(RouterConfiguration.self, text: text, file: "t.yaml").service)
+        #expect(try table.route("deep").targets.map(\.model) == ["o3-pro"])
+        #expect(try table.route("o1-pro").targets.map(\.model) == ["o1-pro"])
+        #expect(table.listed().contains { $0.name == "o1" } && !table.listed().contains { $0.name == "o1-pro" })
+    }
+
     @Test(
         "a star stands for any characters",
         arguments: [

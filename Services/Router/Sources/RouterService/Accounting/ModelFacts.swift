@@ -10,10 +10,12 @@ package struct ModelFacts: Sendable, Equatable {
     package var takesPrefill: Bool?
     /// It can reason before it answers.
     package var reasons: Bool?
+    /// OpenAI serves it at `/v1/responses`, and not at `/v1/chat/completions`.
+    package var isOnResponsesOnly: Bool
 
     package init(
         contextWindow: Int? = nil, maxOutput: Int? = nil, takesTools: Bool? = nil, takesImages: Bool? = nil,
-        takesPrefill: Bool? = nil, reasons: Bool? = nil
+        takesPrefill: Bool? = nil, reasons: Bool? = nil, isOnResponsesOnly: Bool = false
     ) {
         self.contextWindow = contextWindow
         self.maxOutput = maxOutput
@@ -21,6 +23,7 @@ package struct ModelFacts: Sendable, Equatable {
         self.takesImages = takesImages
         self.takesPrefill = takesPrefill
         self.reasons = reasons
+        self.isOnResponsesOnly = isOnResponsesOnly
     }
 
     /// These facts, with what is unknown taken from `others`.
@@ -28,7 +31,8 @@ package struct ModelFacts: Sendable, Equatable {
         ModelFacts(
             contextWindow: contextWindow ?? others.contextWindow, maxOutput: maxOutput ?? others.maxOutput,
             takesTools: takesTools ?? others.takesTools, takesImages: takesImages ?? others.takesImages,
-            takesPrefill: takesPrefill ?? others.takesPrefill, reasons: reasons ?? others.reasons)
+            takesPrefill: takesPrefill ?? others.takesPrefill, reasons: reasons ?? others.reasons,
+            isOnResponsesOnly: isOnResponsesOnly || others.isOnResponsesOnly)
     }
 }
 

@@ -26,7 +26,8 @@ enum ModelTable {
     /// Entries that are no names of models, each with a name of the family; empty where none holds for long.
     private static let families = [
         "gpt-5-chat": "gpt-5-chat-latest", "gpt-5.1-chat": "gpt-5.1-chat-latest", "gpt-5.2-chat": "gpt-5.2-chat-latest",
-        "chatgpt-4o": "chatgpt-4o-latest", "claude-opus-4": "claude-opus-4-0", "claude-sonnet-4": "claude-sonnet-4-0",
+        "chatgpt-4o": "chatgpt-4o-latest", "codex-mini": "codex-mini-latest",
+        "claude-opus-4": "claude-opus-4-0", "claude-sonnet-4": "claude-sonnet-4-0",
         "claude-3-7-sonnet": "claude-3-7-sonnet-latest", "claude-3-5-haiku": "claude-3-5-haiku-latest", "claude-3-5-sonnet": "",
         "claude-3-opus": "", "claude-3-sonnet": "", "claude-3-haiku": "claude-3-haiku-20240307", "gemini-2.5-flash-preview": "",
         "gemini-2.5-flash-lite-preview": "",
@@ -74,6 +75,13 @@ extension ModelTable {
         (names, gpt(context: 400_000, output: 128_000, reasons: true, prices: prices).entry)
     }
 
+    /// As the models' pages say: "available in the Responses API only".
+    private static func onResponsesOnly(_ row: Row) -> Row {
+        var row = row
+        row.entry.facts.isOnResponsesOnly = true
+        return row
+    }
+
     private static func embedding(_ name: String, _ input: Int) -> Row {
         ([name], ModelEntry(ModelFacts(contextWindow: 8192), prices: always(rates(input, 0))))
     }
@@ -83,13 +91,15 @@ extension ModelTable {
     private static var gpt5Family: [Row] {
         [
             gpt5("gpt-5.2", prices: always(rates(1750, 14_000, cached: 175))),
-            gpt5("gpt-5.2-pro", prices: always(rates(21_000, 168_000))),
-            gpt5("gpt-5.1", "gpt-5.1-codex", "gpt-5.1-codex-max", prices: always(rates(1250, 10_000, cached: 125))),
-            gpt5("gpt-5.1-codex-mini", prices: always(rates(250, 2000, cached: 25))),
-            gpt5("gpt-5", "gpt-5-codex", prices: always(rates(1250, 10_000, cached: 125))),
+            onResponsesOnly(gpt5("gpt-5.2-pro", prices: always(rates(21_000, 168_000)))),
+            gpt5("gpt-5.1", "gpt-5", prices: always(rates(1250, 10_000, cached: 125))),
+            onResponsesOnly(
+                gpt5("gpt-5.1-codex", "gpt-5.1-codex-max", "gpt-5-codex", prices: always(rates(1250, 10_000, cached: 125)))),
+            onResponsesOnly(gpt5("gpt-5.1-codex-mini", prices: always(rates(250, 2000, cached: 25)))),
             gpt5("gpt-5-mini", prices: always(rates(250, 2000, cached: 25))),
             gpt5("gpt-5-nano", prices: always(rates(50, 400, cached: 5))),
-            (["gpt-5-pro"], gpt(context: 400_000, output: 272_000, reasons: true, prices: always(rates(15_000, 120_000))).entry),
+            onResponsesOnly(
+                gpt("gpt-5-pro", context: 400_000, output: 272_000, reasons: true, prices: always(rates(15_000, 120_000)))),
             gpt(
                 "gpt-5-chat", "gpt-5.1-chat", context: 128_000, output: 16_384, tools: nil,
                 prices: always(rates(1250, 10_000, cached: 125))),
@@ -128,7 +138,7 @@ extension ModelTable {
         }
         return [
             o("o1", always(rates(15_000, 60_000, cached: 7500))),
-            o("o1-pro", always(rates(150_000, 600_000))),
+            onResponsesOnly(o("o1-pro", always(rates(150_000, 600_000)))),
             gpt(
                 "o1-mini", context: 128_000, output: 65_536, tools: false, images: false, reasons: true,
                 prices: always(rates(1100, 4400, cached: 550))),
@@ -139,10 +149,13 @@ extension ModelTable {
                 "o3",
                 always(rates(10_000, 40_000, cached: 2500)) + [since("2025-06-10", rates(2000, 8000, cached: 500))]),
             o("o3-mini", images: false, always(rates(1100, 4400, cached: 550))),
-            o("o3-pro", always(rates(20_000, 80_000))),
-            o("o3-deep-research", always(rates(10_000, 40_000, cached: 2500))),
+            onResponsesOnly(o("o3-pro", always(rates(20_000, 80_000)))),
+            onResponsesOnly(o("o3-deep-research", always(rates(10_000, 40_000, cached: 2500)))),
             o("o4-mini", always(rates(1100, 4400, cached: 275))),
-            o("o4-mini-deep-research", always(rates(2000, 8000, cached: 500))),
+            onResponsesOnly(o("o4-mini-deep-research", always(rates(2000, 8000, cached: 500)))),
+            onResponsesOnly(o("codex-mini", always(rates(1500, 6000, cached: 375)))),
+            onResponsesOnly(
+                gpt("computer-use-preview", context: 8192, output: 1024, reasons: true, prices: always(rates(3000, 12_000)))),
         ]
     }
 

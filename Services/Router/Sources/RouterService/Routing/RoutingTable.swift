@@ -43,7 +43,7 @@ package struct RoutingTable: Sendable {
             return providers.first { serves($0, name) }?.name
         }
         guard let first = match.model.targets.first, first.model.isEmpty, let provider = byName[first.provider],
-            prefixes(provider.dialect).contains(where: { name.hasPrefix($0) })
+            has(provider.dialect, name)
         else { return nil }
         return provider.name
     }
@@ -94,8 +94,16 @@ package struct RoutingTable: Sendable {
     private static func serves(_ provider: ProviderConfiguration, _ model: String) -> Bool {
         if provider.dialect == .builtin { return builtinNames.contains(model) }
         guard provider.serve == .all else { return false }
-        return prefixes(provider.dialect).contains { model.hasPrefix($0) }
+        return has(provider.dialect, model)
     }
+
+    /// Whether `model` is a name of the dialect's publisher, which is asked for it in this dialect.
+    private static func has(_ dialect: ProviderDialect, _ model: String) -> Bool {
+        guard prefixes(dialect).contains(where: { model.hasPrefix($0) }) else { return false }
+        return dialect != .openai || !isOnResponsesOnly(model)
+    }
+
+    private static func isOnResponsesOnly(_ model: String) -> Bool { ModelCatalog.builtin.facts(model).isOnResponsesOnly }
 
     /// Names that lead to a provider without being configured, as patterns.
     package static func served(by provider: ProviderConfiguration) -> [String] {
@@ -105,7 +113,8 @@ package struct RoutingTable: Sendable {
 
     private static func prefixes(_ dialect: ProviderDialect) -> [String] {
         switch dialect {
-        case .openai, .openaiResponses: ["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-"]
+        case .openai: openAI
+        case .openaiResponses: openAI + ["codex-mini", "computer-use-preview"]
         case .anthropic: ["claude-"]
         // Google's lists name models with their collection.
         case .gemini: ["gemini-", "models/gemini-"]
@@ -113,8 +122,18 @@ package struct RoutingTable: Sendable {
         }
     }
 
+    /// Names of fine-tuned models begin with `ft:`, whatever they were made from.
+    private static let openAI = ["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-", "ft:"]
+
     private func unknown(_ model: String) -> CallError {
         let shown = model.count > 100 ? model.prefix(100) + "…" : model[...]
+        if Self.isOnResponsesOnly(model), providers.contains(where: { $0.dialect == .openai && $0.serve == .all }) {
+            return CallError(
+                .notFound, reason: "model_not_found",
+                message:
+                    "The model '\(shown)' does not exist here: OpenAI serves it at /v1/responses only, which takes a provider with "
+                    + "dialect openai-responses; the one with dialect openai and serve: all is asked at /v1/chat/completions.")
+        }
         let nearest = NearestNames.of(
             model, among: names + patterns.map(\.pattern.text) + listed().map(\.name).dropFirst(names.count))
         let hint =
