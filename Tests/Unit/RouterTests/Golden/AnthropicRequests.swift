@@ -41,7 +41,7 @@ extension AnthropicGolden {
         .init(
             chat: "sound", dialect: .anthropic, model: "claude-sonnet-4-5",
             expected: #"""
-                refused: A content part of this kind cannot be sent to this model: its provider speaks the Anthropic Messages dialect, which has no such thing.
+                refused: A content part of this kind cannot be sent to this model: its provider speaks the Anthropic Messages dialect, into which this is not translated.
                 """#),
         .init(
             chat: "tools", dialect: .anthropic, model: "claude-sonnet-4-5",
@@ -123,7 +123,7 @@ extension AnthropicGolden {
         .init(
             chat: "unknown member", dialect: .anthropic, model: "claude-sonnet-4-5",
             expected: #"""
-                refused: The member 'web_search_options' cannot be sent to this model: its provider speaks the Anthropic Messages dialect, which has no such thing.
+                refused: The member 'web_search_options' cannot be sent to this model: its provider speaks the Anthropic Messages dialect, into which this is not translated.
                 """#),
         .init(
             chat: "several choices", dialect: .anthropic, model: "claude-sonnet-4-5",

@@ -40,7 +40,7 @@ extension BedrockGolden {
         .init(
             chat: "sound", dialect: .bedrock, model: "anthropic.claude-sonnet-4-5-v1:0",
             expected: #"""
-                refused: A content part of this kind cannot be sent to this model: its provider speaks the Bedrock Converse dialect, which has no such thing.
+                refused: A content part of this kind cannot be sent to this model: its provider speaks the Bedrock Converse dialect, into which this is not translated.
                 """#),
         .init(
             chat: "tools", dialect: .bedrock, model: "anthropic.claude-sonnet-4-5-v1:0",
@@ -122,7 +122,7 @@ extension BedrockGolden {
         .init(
             chat: "unknown member", dialect: .bedrock, model: "anthropic.claude-sonnet-4-5-v1:0",
             expected: #"""
-                refused: The member 'web_search_options' cannot be sent to this model: its provider speaks the Bedrock Converse dialect, which has no such thing.
+                refused: The member 'web_search_options' cannot be sent to this model: its provider speaks the Bedrock Converse dialect, into which this is not translated.
                 """#),
         .init(
             chat: "several choices", dialect: .bedrock, model: "anthropic.claude-sonnet-4-5-v1:0",
@@ -138,7 +138,7 @@ extension BedrockGolden {
         .init(
             chat: "raw parts", dialect: .bedrock, model: "anthropic.claude-sonnet-4-5-v1:0",
             expected: #"""
-                refused: A content part of type 'search_result' cannot be sent to this model: its provider speaks the Bedrock Converse dialect, which has no such thing.
+                refused: A content part of type 'search_result' cannot be sent to this model: its provider speaks the Bedrock Converse dialect, into which this is not translated.
                 """#),
         .init(
             chat: "prefill", dialect: .bedrock, model: "anthropic.claude-sonnet-4-5-v1:0",

@@ -125,7 +125,7 @@ extension GeminiGolden {
         .init(
             chat: "unknown member", dialect: .gemini, model: "gemini-2.5-flash",
             expected: #"""
-                refused: The member 'web_search_options' cannot be sent to this model: its provider speaks the Gemini dialect, which has no such thing.
+                refused: The member 'web_search_options' cannot be sent to this model: its provider speaks the Gemini dialect, into which this is not translated.
                 """#),
         .init(
             chat: "several choices", dialect: .gemini, model: "gemini-2.5-flash",
@@ -142,7 +142,7 @@ extension GeminiGolden {
         .init(
             chat: "raw parts", dialect: .gemini, model: "gemini-2.5-flash",
             expected: #"""
-                refused: A content part of type 'search_result' cannot be sent to this model: its provider speaks the Gemini dialect, which has no such thing.
+                refused: A content part of type 'search_result' cannot be sent to this model: its provider speaks the Gemini dialect, into which this is not translated.
                 """#),
         .init(
             chat: "prefill", dialect: .gemini, model: "gemini-2.5-flash",

@@ -144,7 +144,7 @@ extension OpenAIGolden {
         .init(
             chat: "raw parts", dialect: .openai, model: "gpt-4.1",
             expected: #"""
-                refused: A content part of type 'search_result' cannot be sent to this model: its provider speaks the OpenAI chat dialect, which has no such thing.
+                refused: A content part of type 'search_result' cannot be sent to this model: its provider speaks the OpenAI chat dialect, into which this is not translated.
                 """#),
         .init(
             chat: "prefill", dialect: .openai, model: "gpt-4.1",

@@ -41,7 +41,7 @@ extension ResponsesGolden {
         .init(
             chat: "sound", dialect: .openaiResponses, model: "gpt-5-mini",
             expected: #"""
-                refused: A content part of this kind cannot be sent to this model: its provider speaks the OpenAI Responses dialect, which has no such thing.
+                refused: A content part of this kind cannot be sent to this model: its provider speaks the OpenAI Responses dialect, into which this is not translated.
                 """#),
         .init(
             chat: "tools", dialect: .openaiResponses, model: "gpt-5-mini",
@@ -124,7 +124,7 @@ extension ResponsesGolden {
         .init(
             chat: "unknown member", dialect: .openaiResponses, model: "gpt-5-mini",
             expected: #"""
-                refused: The member 'web_search_options' cannot be sent to this model: its provider speaks the OpenAI Responses dialect, which has no such thing.
+                refused: The member 'web_search_options' cannot be sent to this model: its provider speaks the OpenAI Responses dialect, into which this is not translated.
                 """#),
         .init(
             chat: "several choices", dialect: .openaiResponses, model: "gpt-5-mini",
@@ -140,7 +140,7 @@ extension ResponsesGolden {
         .init(
             chat: "raw parts", dialect: .openaiResponses, model: "gpt-5-mini",
             expected: #"""
-                refused: A content part of type 'search_result' cannot be sent to this model: its provider speaks the OpenAI Responses dialect, which has no such thing.
+                refused: A content part of type 'search_result' cannot be sent to this model: its provider speaks the OpenAI Responses dialect, into which this is not translated.
                 """#),
         .init(
             chat: "prefill", dialect: .openaiResponses, model: "gpt-5-mini",

@@ -43,7 +43,7 @@ package enum ForeignMembers {
     package static func check(_ intent: ChatIntent, _ dialect: String) throws {
         try refuse(request.firstUnfit(in: intent.extra), of: nil, dialect)
         if let choice = intent.extra["tool_choice"] {
-            throw NotExpressible.error("A tool_choice of type '\(choice["type"]?.string?.prefix(64) ?? "")'", in: dialect)
+            throw NotExpressible.untranslated("A tool_choice of type '\(choice["type"]?.string?.prefix(64) ?? "")'", in: dialect)
         }
         if let text = intent.chat.responseFormatJson, let written = try NotExpressible.parse(text, what: "response_format").object
         {
@@ -56,6 +56,6 @@ package enum ForeignMembers {
     /// - Parameter place: what the member belongs to; nil for the request itself.
     static func refuse(_ member: String?, of place: String?, _ dialect: String) throws {
         guard let member else { return }
-        throw NotExpressible.error("The member '\(member)'\(place.map { " of \($0)" } ?? "")", in: dialect)
+        throw NotExpressible.untranslated("The member '\(member)'\(place.map { " of \($0)" } ?? "")", in: dialect)
     }
 }

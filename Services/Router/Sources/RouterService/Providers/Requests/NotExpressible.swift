@@ -7,9 +7,18 @@ package enum NotExpressible {
     ///   - what: what the client asked for, e.g. `n=2`.
     ///   - dialect: its name for people, e.g. `Anthropic Messages`.
     package static func error(_ what: String, in dialect: String) -> CallError {
+        refusal(what, dialect, "which has no such thing")
+    }
+
+    /// What the dialect may well have in a form of its own, which nobody here makes of the client's.
+    package static func untranslated(_ what: String, in dialect: String) -> CallError {
+        refusal(what, dialect, "into which this is not translated")
+    }
+
+    private static func refusal(_ what: String, _ dialect: String, _ why: String) -> CallError {
         CallError(
             .invalidArgument, reason: "invalid_request",
-            message: "\(what) cannot be sent to this model: its provider speaks the \(dialect) dialect, which has no such thing.")
+            message: "\(what) cannot be sent to this model: its provider speaks the \(dialect) dialect, \(why).")
     }
 
     /// A part or tool of a kind only the client's dialect has.
@@ -18,7 +27,7 @@ package enum NotExpressible {
     ///   - what: `content part`, `tool`.
     package static func kind(_ json: String?, _ what: String, in dialect: String) -> CallError {
         let type = json.flatMap { try? JSON.parse($0) }?["type"]?.string
-        return error("A \(what) of \(type.map { "type '\($0.prefix(64))'" } ?? "this kind")", in: dialect)
+        return untranslated("A \(what) of \(type.map { "type '\($0.prefix(64))'" } ?? "this kind")", in: dialect)
     }
 
     /// JSON that travels inside the canonical request as text.
