@@ -122,12 +122,12 @@ package final class ConfigDocument {
     }
 
     /// The names in a mapping of a section that somebody else reads, in file order. What is wrong there is theirs to report, so
-    /// nothing becomes known by it.
+    /// nothing becomes known by it. A name that looks like a secret is left out: these are shown.
     /// - Returns: nil when the file has no such section, or something else stands where the mapping should.
     func names(in section: String, under key: String) -> [String]? {
         guard let found = root[section]?.value.mapping else { return nil }
         guard let value = found[key]?.value, !value.isNull else { return [] }
-        return value.mapping?.entries.map(\.key)
+        return value.mapping?.entries.map(\.key).filter { !SecretShape.matches($0, key: "") }
     }
 
     /// Everything wrong with the file, sorted by place: what was reported while reading, top-level sections that are not

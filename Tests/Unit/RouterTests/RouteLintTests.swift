@@ -174,6 +174,18 @@ struct RouteLintTests {
         #expect(found[0].suggestion == "others" && found[1].suggestion == nil)
     }
 
+    @Test("a secret in the place of a destination's name is not shown among the known ones")
+    func secretName() {
+        let secret = "sk-proj-" + String(repeating: "Zq7", count: 14)
+        let found = problems(
+            """
+            credentials: { destinations: { \(secret): {}, one: {} } }
+            router: { providers: [{ name: a, destination: on, dialect: openai }] }
+            """)
+        #expect(found.contains { $0.key == "router.providers[0].destination" && $0.suggestion == "one" })
+        #expect(found.allSatisfy { !$0.description.contains(secret) })
+    }
+
     @Test("the builtin embedder has one model")
     func embedder() {
         func found(_ model: String) -> [ConfigProblem] {
