@@ -35,16 +35,16 @@ test: setup-test ## Every test: unit, conformance, end to end, faults, fuzzing, 
 test-unit: setup-test ## Unit and conformance tests (3 minutes after a build)
 	@Tests/run unit
 
-e2e: setup-test ## Six real processes under real clients (2 minutes after a build)
+e2e: setup-test ## Six real processes under real clients (7 minutes after a build)
 	@Tests/run e2e
 
-faults: setup-test ## Killed, frozen and misled processes (12 minutes after a build)
+faults: setup-test ## Killed, frozen and misled processes (9 minutes after a build)
 	@Tests/run faults
 
-fuzz: setup ## Hostile bytes under AddressSanitizer, ten minutes a target (30 minutes; FUZZ_SECONDS=n: n seconds a target)
+fuzz: setup ## Hostile bytes under AddressSanitizer, ten minutes a target (50 minutes on two cores; FUZZ_SECONDS=n: n seconds a target)
 	@Tests/Fuzz/run.sh $(or $(FUZZ_SECONDS),600)
 
-accept: setup-test ## The black-box checks of ../shared/accept, where that folder is present (5 minutes after a build)
+accept: setup-test ## The black-box checks of ../shared/accept, where that folder is present (2 minutes after a build)
 	@Tests/run accept
 
 test-full: test ## The same as test in this part of the work
