@@ -10,21 +10,25 @@ package struct ToolCalls: Sendable, Equatable {
     }
 
     private let choice: Int
+    /// The last call at each place.
     private var calls: [Int: Call] = [:]
+    package private(set) var count = 0
 
     package init(choice: Int = 0) { self.choice = choice }
 
-    package var isEmpty: Bool { calls.isEmpty }
-    package var count: Int { calls.count }
+    package var isEmpty: Bool { count == 0 }
 
     package func contains(_ place: Int) -> Bool { calls[place] != nil }
     package func hasArguments(_ place: Int) -> Bool { calls[place]?.hasArguments ?? false }
 
-    /// Begins the call at `place`. - Returns: its index. - Throws: when there are too many.
+    /// Begins the call at `place`; one that is there already is over: some servers give all their blocks one place.
+    /// - Returns: its index. - Throws: when there are too many.
     @discardableResult
     package mutating func begin(
         _ place: Int, id: String, name: String, into events: inout [ChatAPI.ChatEvent]
     ) throws(DecodeFault) -> Int {
+        end(place, into: &events)
+        calls[place] = nil
         let index = try reserve(place)
         calls[place]?.isOpen = true
         events.append(.init(kind: .toolCall, choice: choice, toolIndex: index, id: id, name: name))
@@ -34,9 +38,10 @@ package struct ToolCalls: Sendable, Equatable {
     /// Gives `place` an index without an event: a call the canonical form does not model.
     package mutating func reserve(_ place: Int) throws(DecodeFault) -> Int {
         if let known = calls[place] { return known.index }
-        guard calls.count < DecodeBounds.tools else { throw .malformed("made more than \(DecodeBounds.tools) tool calls") }
-        calls[place] = Call(index: calls.count, isOpen: false)
-        return calls.count - 1
+        guard count < DecodeBounds.tools else { throw .malformed("made more than \(DecodeBounds.tools) tool calls") }
+        calls[place] = Call(index: count, isOpen: false)
+        count += 1
+        return count - 1
     }
 
     /// A fragment of the arguments of the call at `place`. - Throws: when no such call is open.
