@@ -52,6 +52,16 @@ func crookedPaths(_ path: String) { #expect(TargetSyntax.pathProblem(path) != ni
     ])
 func straightPaths(_ path: String) { #expect(TargetSyntax.pathProblem(path) == nil) }
 
+@Test("a path that looks like one that was found good is judged by its own bytes")
+func lookalikes() throws {
+    let it = try destination("base_url: \"https://api.example.com\", paths: [\"/K/**\"]", isProvider: true)
+    let (kelvin, known) = ("/\u{212a}/a", "/K/a")
+    #expect(kelvin == known, "Strings compare by what they look like")
+    for _ in 1 ... 2 { _ = try it.target(of: .init(method: "GET", path: known), peer: "router") }
+    #expect(throws: CallError.self) { try it.target(of: .init(method: "GET", path: kelvin), peer: "router") }
+    #expect(throws: CallError.self) { try it.target(of: .init(method: "GET", path: "/other"), peer: "router") }
+}
+
 @Test("queries are passed on raw, with the characters encoded that people leave as they are")
 func queries() {
     #expect(TargetSyntax.query("a=1%20x&b=2") == "a=1%20x&b=2")

@@ -254,7 +254,8 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         let pipeline = context.channel.pipeline.syncOperations
-        // Without the socket everything goes through the channel.
+        // Without the socket everything goes through the channel, as it would have to with a handler before the decoder that
+        // changes bytes (TLS): such a pipeline must leave the descriptor alone.
         descriptor = (try? pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 }) ?? -1
         context.fireChannelActive()
     }

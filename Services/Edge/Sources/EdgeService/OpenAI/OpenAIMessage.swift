@@ -60,7 +60,10 @@ enum OpenAIMessage {
 
     private static func joined(_ choice: CollectedAnswer.Choice, _ kind: CollectedAnswer.Block.Kind) -> String? {
         var text: String?
-        for block in choice.blocks where block.kind == kind { text = text.map { $0 + block.text } ?? block.text }
+        // Appended in place: an answer may have thousands of blocks.
+        for block in choice.blocks where block.kind == kind {
+            if text?.append(block.text) == nil { text = block.text }
+        }
         return text
     }
 
