@@ -187,7 +187,7 @@ let testTargets: [[Target]] = [
         ["SessionService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", .nio, .grdb]),
     test(
         "CredentialsTests", "Unit/CredentialsTests",
-        ["CredentialsService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", .nio, .crypto]),
+        ["CredentialsService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", .nio, .nioHTTP1, .crypto]),
     test(
         "TelemetryTests", "Unit/TelemetryTests",
         ["TelemetryService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", .nio, .grdb]),

@@ -309,7 +309,7 @@ const ProtobufCMessageDescriptor bulkhead__credentials__call_request__descriptor
   (ProtobufCMessageInit) bulkhead__credentials__call_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor bulkhead__credentials__call_reply__field_descriptors[3] =
+static const ProtobufCFieldDescriptor bulkhead__credentials__call_reply__field_descriptors[5] =
 {
   {
     "status",
@@ -347,16 +347,42 @@ static const ProtobufCFieldDescriptor bulkhead__credentials__call_reply__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reason",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Credentials__CallReply, has_reason),
+    offsetof(Bulkhead__Credentials__CallReply, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "trailers",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Credentials__CallReply, n_trailers),
+    offsetof(Bulkhead__Credentials__CallReply, trailers),
+    &bulkhead__credentials__header__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__credentials__call_reply__field_indices_by_name[] = {
   2,   /* field[2] = body */
   1,   /* field[1] = headers */
+  3,   /* field[3] = reason */
   0,   /* field[0] = status */
+  4,   /* field[4] = trailers */
 };
 static const ProtobufCIntRange bulkhead__credentials__call_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor bulkhead__credentials__call_reply__descriptor =
 {
@@ -366,7 +392,7 @@ const ProtobufCMessageDescriptor bulkhead__credentials__call_reply__descriptor =
   "Bulkhead__Credentials__CallReply",
   "bulkhead.credentials",
   sizeof(Bulkhead__Credentials__CallReply),
-  3,
+  5,
   bulkhead__credentials__call_reply__field_descriptors,
   bulkhead__credentials__call_reply__field_indices_by_name,
   1,  bulkhead__credentials__call_reply__number_ranges,

@@ -88,10 +88,20 @@ struct  Bulkhead__Credentials__CallReply
   Bulkhead__Credentials__Header **headers;
   protobuf_c_boolean has_body;
   ProtobufCBinaryData body;
+  /*
+   * First message only: the response's status text, when it is not the usual one.
+   */
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData reason;
+  /*
+   * Last message only: headers that came after the body.
+   */
+  size_t n_trailers;
+  Bulkhead__Credentials__Header **trailers;
 };
 #define BULKHEAD__CREDENTIALS__CALL_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__credentials__call_reply__descriptor) \
-    , 0, 0, 0,NULL, 0, {0,NULL} }
+    , 0, 0, 0,NULL, 0, {0,NULL}, 0, {0,NULL}, 0,NULL }
 
 
 /* Bulkhead__Credentials__Header methods */

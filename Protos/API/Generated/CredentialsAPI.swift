@@ -125,12 +125,18 @@ package enum CredentialsAPI {
         package var headers: [CredentialsAPI.Header]
         /// `body` of the message.
         package var body: ByteBuffer?
+        /// First message only: the response's status text, when it is not the usual one.
+        package var reason: String?
+        /// Last message only: headers that came after the body.
+        package var trailers: [CredentialsAPI.Header]
 
         /// A message with the given fields, the others at their defaults.
-        package init(status: Int? = nil, headers: [CredentialsAPI.Header] = [], body: ByteBuffer? = nil) {
+        package init(status: Int? = nil, headers: [CredentialsAPI.Header] = [], body: ByteBuffer? = nil, reason: String? = nil, trailers: [CredentialsAPI.Header] = []) {
             self.status = status
             self.headers = headers
             self.body = body
+            self.reason = reason
+            self.trailers = trailers
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -148,12 +154,19 @@ package enum CredentialsAPI {
                 wire.pointee.has_body = 1
                 wire.pointee.body = try arena.bytes(body)
             }
+            if let reason {
+                wire.pointee.has_reason = 1
+                wire.pointee.reason = try arena.string(reason)
+            }
+            (wire.pointee.trailers, wire.pointee.n_trailers) = try arena.messages(trailers)
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Credentials__CallReply>) throws {
             status = wire.pointee.has_status != 0 ? Int(wire.pointee.status) : nil
             headers = try WireReader.messages(wire.pointee.headers, wire.pointee.n_headers)
             body = wire.pointee.has_body != 0 ? WireReader.bytes(wire.pointee.body) : nil
+            reason = wire.pointee.has_reason != 0 ? try WireReader.string(wire.pointee.reason) : nil
+            trailers = try WireReader.messages(wire.pointee.trailers, wire.pointee.n_trailers)
         }
     }
 
@@ -164,10 +177,10 @@ package enum CredentialsMethods {
     /// `Credentials.Call`.
     package static let call = MethodDescriptor(
         name: "Credentials.Call", shape: .bidirectional, requestHash: 0x85c060765cf3c8b9,
-        responseHash: 0x3b2d4389b80b9f0a)
+        responseHash: 0xbca83436de7fa0cf)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Credentials", fingerprint: "6326e4fbd3a297238ba900c48ab376c8", methods: [call],
+        name: "Credentials", fingerprint: "9ba4411ea14974629cb0f95ef69206f0", methods: [call],
         forms: [
             MessageForm("CallRequest", [
                 MessageForm.Field(1, "destination", 9),
@@ -186,6 +199,8 @@ package enum CredentialsMethods {
                 MessageForm.Field(1, "status", 5),
                 MessageForm.Field(2, "headers", 11, isRepeated: true, message: 1),
                 MessageForm.Field(3, "body", 12),
+                MessageForm.Field(4, "reason", 9),
+                MessageForm.Field(5, "trailers", 11, isRepeated: true, message: 1),
             ]),
         ],
         signatures: [MethodSignature(0, 2)])

@@ -1,16 +1,25 @@
 import BulkheadAPI
 import BulkheadCore
 import CredentialsService
+import NIOHTTP1
 import Testing
 
 private let value = "Zq7-Pw9+Xx28=End"
 
-private func injected(_ preset: Preset, field: String = "", value: String = value, into headers: OutgoingHeaders = [:])
-    -> OutgoingHeaders
+private func injected(_ preset: Preset, field: String = "", value: String = value, into headers: [(String, String)] = [])
+    throws -> [String: [String]]
 {
-    var headers = headers
-    Injection(preset: preset, field: field, value: SecretBytes(Array(value.utf8))).apply(to: &headers)
-    return headers
+    var request = OutboundRequest(
+        method: "GET", target: SecretText("/"), headers: headers.map { OutboundRequest.Header($0.0, SecretText($0.1)) })
+    try Injection(InjectionSpec(preset: preset, field: field), value: SecretBytes(Array(value.utf8))).apply(to: &request)
+    return Dictionary(grouping: request.headers, by: \.name).mapValues { $0.map(\.value.joined) }
+}
+
+private func queried(_ target: String) throws -> String {
+    var request = OutboundRequest(method: "GET", target: SecretText(target))
+    try Injection(InjectionSpec(preset: .query, field: "key"), value: SecretBytes(Array(value.utf8))).apply(to: &request)
+    #expect(request.headers.isEmpty)
+    return request.target.joined
 }
 
 @Test(
@@ -22,34 +31,30 @@ private func injected(_ preset: Preset, field: String = "", value: String = valu
         (.azure, "api-key", value),
         (.header, "x-token", value),
     ])
-func presets(_ preset: Preset, _ header: String, _ expected: String) {
-    #expect(injected(preset, field: preset == .header ? "X-Token" : "")[header] == [expected])
+func presets(_ preset: Preset, _ header: String, _ expected: String) throws {
+    #expect(try injected(preset, field: preset == .header ? "X-Token" : "")[header] == [expected])
 }
 
 @Test("preset basic encodes user and password")
-func basic() { #expect(injected(.basic, value: "user:pass-word")["authorization"] == ["Basic dXNlcjpwYXNzLXdvcmQ="]) }
+func basic() throws { #expect(try injected(.basic, value: "user:pass-word")["authorization"] == ["Basic dXNlcjpwYXNzLXdvcmQ="]) }
 
 @Test("preset anthropic adds a version unless the caller chose one")
-func version() {
-    #expect(injected(.anthropic)["anthropic-version"] == ["2023-06-01"])
-    #expect(injected(.anthropic, into: ["anthropic-version": "2099-01-01"])["anthropic-version"] == ["2099-01-01"])
+func version() throws {
+    #expect(try injected(.anthropic)["anthropic-version"] == ["2023-06-01"])
+    #expect(try injected(.anthropic, into: [("anthropic-version", "2099-01-01")])["anthropic-version"] == ["2099-01-01"])
 }
 
 @Test("preset query adds an encoded parameter, and refuses a caller that sets it too")
 func query() throws {
-    let injection = Injection(preset: .query, field: "key", value: SecretBytes(Array(value.utf8)))
-    #expect(try injection.apply(to: nil) == "key=Zq7-Pw9%2BXx28%3DEnd")
-    #expect(try injection.apply(to: "a=1") == "a=1&key=Zq7-Pw9%2BXx28%3DEnd")
-    #expect(throws: CallError.self) { try injection.apply(to: "a=1&key=mine") }
-    #expect(throws: CallError.self) { try injection.apply(to: "%6bey=mine") }
-    var headers: OutgoingHeaders = [:]
-    injection.apply(to: &headers)
-    #expect(headers.isEmpty)
+    #expect(try queried("/") == "/?key=Zq7-Pw9%2BXx28%3DEnd")
+    #expect(try queried("/?a=1") == "/?a=1&key=Zq7-Pw9%2BXx28%3DEnd")
+    #expect(throws: CallError.self) { try queried("/?a=1&key=mine") }
+    #expect(throws: CallError.self) { try queried("/?%6bey=mine") }
 }
 
 private func outgoing(_ headers: [(String, String)], own: String? = nil) throws -> [String] {
     try HeaderHygiene.outgoing(headers.map { CredentialsAPI.Header(name: $0.0, value: $0.1) }, own: own).map {
-        "\($0.name): \($0.value)"
+        "\($0.name): \($0.value.joined)"
     }
 }
 
@@ -94,7 +99,7 @@ func length() {
 
 @Test("of an answer's headers those of the connection are dropped, and the length where the body may change")
 func incoming() {
-    let headers: OutgoingHeaders = [
+    let headers: HTTPHeaders = [
         "Content-Type": "text/plain", "Content-Length": "3", "Connection": "close", "Transfer-Encoding": "chunked",
     ]
     #expect(HeaderHygiene.incoming(headers, keepsLength: true).map(\.name) == ["content-type", "content-length"])

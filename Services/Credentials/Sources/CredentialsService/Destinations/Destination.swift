@@ -17,10 +17,8 @@ package enum SecretUse: Sendable {
 package struct UpstreamTarget: Sendable {
     /// GET, POST, …
     package var method: String
-    /// `https://host:port/prefix/path`, without query.
-    package var url: String
-    /// Raw, without question mark.
-    package var query: String?
+    /// `/prefix/path?query`, raw.
+    package var text: String
 }
 
 /// A destination with its policy and its secret. Made anew when configuration or secrets change; calls keep the one they
@@ -35,8 +33,9 @@ package final class Destination: Sendable {
     /// Its secret.
     package let secret: SecretUse
     let metrics: DestinationMetrics
-    let forms = RequestForms()
-    private let base: String
+    /// Where it is, and how it is reached.
+    package let origin: Origin
+    private let prefix: String
     /// Paths that were found good, so that they need not be taken apart with every call. Bounded; full, it begins anew.
     private let allowedPaths = Mutex<Set<String>>([])
     private static let maxAllowedPaths = 64
@@ -52,9 +51,8 @@ package final class Destination: Sendable {
         self.metrics = metrics
         callers = configuration.callers ?? (isProvider ? [ServiceName.router.rawValue] : [])
         let url = configuration.url
-        let host = url.host.contains(":") ? "[\(url.host)]" : url.host
-        let prefix = url.path.hasSuffix("/") ? String(url.path.dropLast()) : url.path
-        base = "\(url.scheme)://\(host)\(url.port.map { ":\($0)" } ?? "")\(prefix)"
+        origin = Origin(url, allowsPrivate: configuration.privateNetwork)
+        prefix = url.path.hasSuffix("/") ? String(url.path.dropLast()) : url.path
     }
 
     /// Host and port, for messages.
@@ -74,14 +72,14 @@ package final class Destination: Sendable {
         // Strings are equal that look equal, paths are not: a Kelvin sign must not pass for a K that was found good.
         let isKnown = path.utf8.allSatisfy { $0 < 0x80 } && allowedPaths.withLock { $0.contains(path) }
         if !isKnown { try allow(path) }
-        var query: String?
+        var target = prefix + path
         if let text = request.query, !text.isEmpty {
             guard let clean = TargetSyntax.query(text) else {
                 throw invalid("the query holds characters that have to be percent-encoded")
             }
-            query = clean
+            target += "?" + clean
         }
-        return UpstreamTarget(method: method, url: base + path, query: query)
+        return UpstreamTarget(method: method, text: target)
     }
 
     private func allow(_ path: String) throws(CallError) {

@@ -22,9 +22,7 @@ package struct DestinationConfiguration: Sendable {
     /// The name of the secret; nil: nothing is injected.
     package var secret: String?
     /// How the secret is injected.
-    package var preset: Preset
-    /// The header of preset `header`, the parameter of preset `query`.
-    package var field: String
+    package var injection: InjectionSpec
     /// Whether addresses of this machine and of private networks are allowed.
     package var privateNetwork: Bool
     /// Upper-case; nil: all but TRACE and CONNECT.
@@ -40,8 +38,7 @@ package struct DestinationConfiguration: Sendable {
     init?(name: String, section: ConfigSection, environment: Environment) {
         self.name = name
         secret = section.secretName("secret")
-        preset = section.choice("preset", default: .bearer)
-        field = Self.field(section, preset)
+        injection = InjectionSpec(section)
         privateNetwork = section.bool("private_network", default: false)
         methods = Self.methods(section)
         paths = Self.paths(section)
@@ -69,33 +66,6 @@ package struct DestinationConfiguration: Sendable {
     package var place: SealedHost { SealedHost(host: url.host, port: url.effectivePort ?? 443) }
 
     // MARK: reading
-
-    private static func field(_ section: ConfigSection, _ preset: Preset) -> String {
-        let header = section.optionalString("header")
-        let query = section.optionalString("query")
-        if preset != .header, header != nil {
-            section.report("header", found: header ?? "", expected: "this key only with preset: header")
-        }
-        if preset != .query, query != nil {
-            section.report("query", found: query ?? "", expected: "this key only with preset: query")
-        }
-        switch preset {
-        case .header:
-            guard let header, HeaderSyntax.isName(header), !HeaderHygiene.isFraming(header.lowercased()) else {
-                section.report("header", found: header ?? "nothing", expected: "the name of the header the secret goes into")
-                return ""
-            }
-            return header
-        case .query:
-            guard let query, HeaderSyntax.isName(query) else {
-                section.report(
-                    "query", found: query ?? "nothing", expected: "the name of the query parameter the secret goes into")
-                return ""
-            }
-            return query
-        default: return ""
-        }
-    }
 
     private static func methods(_ section: ConfigSection) -> Set<String>? {
         let methods = section.strings("methods", default: [])

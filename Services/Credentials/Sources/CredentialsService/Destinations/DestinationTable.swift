@@ -59,7 +59,7 @@ package final class DestinationTable: Sendable {
         if let conflict = conflict(configuration, stored.policy, name) {
             return .unusable(CallError(.permissionDenied, reason: "destination_denied", message: conflict, notProcessed: true))
         }
-        return .ready(Injection(preset: configuration.preset, field: configuration.field, value: stored.value))
+        return .ready(Injection(configuration.injection, value: stored.value))
     }
 
     /// What in the configuration goes beyond what was sealed; nil when nothing does.
@@ -68,9 +68,9 @@ package final class DestinationTable: Sendable {
             return "secret \(name) is sealed for another host, \(policy.host), than destination \(configuration.name) names: "
                 + "run bulkhead-credentials reseal \(name)"
         }
-        if policy.preset != configuration.preset {
+        if policy.preset != configuration.injection.preset {
             return "secret \(name) is sealed with preset \(policy.preset.rawValue), destination \(configuration.name) has preset "
-                + "\(configuration.preset.rawValue): run bulkhead-credentials reseal \(name)"
+                + "\(configuration.injection.preset.rawValue): run bulkhead-credentials reseal \(name)"
         }
         return nil
     }

@@ -1,7 +1,7 @@
 import BulkheadConfig
 
 /// The place a secret is bound to: a host and a port. Without a port, 443.
-package struct SealedHost: Sendable, Hashable, CustomStringConvertible {
+package struct SealedHost: Sendable, Hashable, Codable, CustomStringConvertible {
     /// Lower-case, IPv6 without brackets, without a trailing dot.
     package var host: String
     /// 1 … 65535.

@@ -2,8 +2,8 @@ import BulkheadAPI
 import BulkheadCore
 import NIOHTTP1
 
-/// The headers of a request as the HTTP client takes them.
-package typealias OutgoingHeaders = HTTPHeaders
+/// The headers of a request on its way out.
+package typealias OutgoingHeaders = [OutboundRequest.Header]
 
 /// Which headers pass from a caller to an upstream, and back. Credentials, framing, routing and hop-by-hop headers are this
 /// process's own business in both directions.
@@ -43,7 +43,7 @@ package enum HeaderHygiene {
         for header in headers where header.name.utf8.count == 10 && header.name.lowercased() == "connection" {
             for name in header.value.split(separator: ",") { listed.insert(name.filter { $0 != " " && $0 != "\t" }.lowercased()) }
         }
-        var kept = OutgoingHeaders()
+        var kept: OutgoingHeaders = []
         kept.reserveCapacity(headers.count + 4)
         for header in headers {
             guard HeaderSyntax.isName(header.name) else {
@@ -56,10 +56,10 @@ package enum HeaderHygiene {
             if dropped.contains(name) || name.hasPrefix("proxy-") || name == own || !listed.isEmpty && listed.contains(name) {
                 continue
             }
-            kept.add(name: header.name, value: header.value)
+            kept.append(OutboundRequest.Header(header.name, SecretText(header.value)))
         }
         // A coded body could hide the secret from redaction.
-        kept.add(name: "accept-encoding", value: "identity")
+        kept.append(OutboundRequest.Header("accept-encoding", SecretText("identity")))
         return kept
     }
 

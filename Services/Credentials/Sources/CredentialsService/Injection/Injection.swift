@@ -1,12 +1,12 @@
 import BulkheadCore
-import NIOHTTP1
 
 /// A secret made ready for one destination: where it goes, and how its echoes look. Made when secrets or destinations change,
 /// not per call.
 package struct Injection: Sendable {
     private enum Place: Sendable {
-        case header(name: String, value: String)
-        case query(String)
+        case header(name: String, value: SecretText)
+        /// `name=VALUE`, encoded.
+        case query(name: String, pair: SecretText)
     }
 
     private let place: Place
@@ -14,20 +14,25 @@ package struct Injection: Sendable {
     /// Finds the secret in answers.
     package let needles: SecretNeedles
 
-    /// - Parameters:
-    ///   - field: the header or parameter of the presets `header` and `query`.
-    package init(preset: Preset, field: String, value: SecretBytes) {
+    /// Makes the secret ready.
+    package init(_ spec: InjectionSpec, value: SecretBytes) {
+        let (preset, field) = (spec.preset, spec.field)
         let bytes = value.withBytes { Array($0) }
-        let text = String(decoding: bytes, as: UTF8.self)
+        func header(_ name: String, _ before: String = "") -> Place {
+            .header(name: name, value: SecretText([.text(before), .secret(value)]))
+        }
         switch preset {
-        case .openai, .bearer, .cohere, .mistral: place = .header(name: "authorization", value: "Bearer \(text)")
-        case .anthropic: place = .header(name: "x-api-key", value: text)
-        case .gemini: place = .header(name: "x-goog-api-key", value: text)
-        case .azure: place = .header(name: "api-key", value: text)
+        case .openai, .bearer, .cohere, .mistral: place = header("authorization", "Bearer ")
+        case .anthropic: place = header("x-api-key")
+        case .gemini: place = header("x-goog-api-key")
+        case .azure: place = header("api-key")
         case .basic:
-            place = .header(name: "authorization", value: "Basic \(String(decoding: Base64.encode(bytes), as: UTF8.self))")
-        case .header: place = .header(name: field.lowercased(), value: text)
-        case .query: place = .query("\(field)=\(String(decoding: PercentEncoding.encode(bytes), as: UTF8.self))")
+            let pair = SecretBytes(Base64.encode(bytes))
+            place = .header(name: "authorization", value: SecretText([.text("Basic "), .secret(pair)]))
+        case .header: place = header(field.lowercased())
+        case .query:
+            let encoded = SecretBytes(PercentEncoding.encode(bytes))
+            place = .query(name: field, pair: SecretText([.text("\(field)="), .secret(encoded)]))
         }
         addsAnthropicVersion = preset == .anthropic
         needles = SecretNeedles(bytes, isPair: preset == .basic)
@@ -39,20 +44,20 @@ package struct Injection: Sendable {
         return nil
     }
 
-    /// Adds the secret. `headers` hold none by that name any more.
-    package func apply(to headers: inout OutgoingHeaders) {
-        if case .header(let name, let value) = place { headers.add(name: name, value: value) }
-        if addsAnthropicVersion, !headers.contains(name: "anthropic-version") {
-            headers.add(name: "anthropic-version", value: "2023-06-01")
+    /// Puts the secret into a request, whose headers hold none by that name any more.
+    /// - Throws: INVALID_ARGUMENT when the caller uses the secret's query parameter itself.
+    package func apply(to request: inout OutboundRequest) throws(CallError) {
+        switch place {
+        case .header(let name, let value): request.headers.append(OutboundRequest.Header(name, value))
+        case .query(let name, let pair): try Self.add(pair, named: name, to: &request.target)
+        }
+        if addsAnthropicVersion, !request.headers.contains(where: { $0.name.lowercased() == "anthropic-version" }) {
+            request.headers.append(OutboundRequest.Header("anthropic-version", SecretText("2023-06-01")))
         }
     }
 
-    /// The query with the secret, if it goes there.
-    /// - Throws: INVALID_ARGUMENT when the caller uses the parameter itself.
-    package func apply(to query: String?) throws(CallError) -> String? {
-        guard case .query(let pair) = place else { return query }
-        guard let query, !query.isEmpty else { return pair }
-        let own = pair.prefix { $0 != "=" }
+    private static func add(_ pair: SecretText, named own: String, to target: inout SecretText) throws(CallError) {
+        let query = target.plain?.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).dropFirst().first ?? ""
         let taken = query.split(separator: "&").contains { part in
             let name = part.prefix { $0 != "=" }
             return name == own || name.contains("%")
@@ -63,6 +68,7 @@ package struct Injection: Sendable {
                 message: "the query sets \(own), where the secret goes, or an encoded parameter name; leave it out",
                 notProcessed: true)
         }
-        return "\(query)&\(pair)"
+        target.append(.text(query.isEmpty ? "?" : "&"))
+        for piece in pair.pieces { target.append(piece) }
     }
 }

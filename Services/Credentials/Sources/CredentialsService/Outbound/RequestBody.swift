@@ -5,7 +5,7 @@ import NIOCore
 
 /// A request body that arrives in several messages, on its way to the upstream. `run` and the HTTP client meet in two
 /// promises: the client hands over its writer, and learns when the body is complete.
-final class StreamedRequestBody: Sendable {
+package final class StreamedRequestBody: Sendable {
     private let writer: EventLoopPromise<HTTPClient.Body.StreamWriter>
     private let complete: EventLoopPromise<Void>
     private let limit: Int

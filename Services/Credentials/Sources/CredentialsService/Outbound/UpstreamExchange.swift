@@ -52,16 +52,30 @@ final class UpstreamExchange: HTTPClientResponseDelegate {
     init(_ client: OutboundClient) { self.client = client }
 
     /// Sends the request, and once more if that is safe and needed.
-    /// - Parameters:
-    ///   - bodyBytes: length of the body; nil when it is not all here, so that it cannot be sent twice.
-    ///   - connectTimeout: until the request's head is sent.
-    func start(_ request: HTTPClient.Request, bodyBytes: Int?, connectTimeout: Duration) {
+    /// A body that comes in pieces cannot be sent twice.
+    /// - Parameter connectTimeout: until the request's head is sent.
+    func start(_ request: OutboundRequest, to origin: Origin, connectTimeout: Duration) {
+        let http: HTTPClient.Request
+        do {
+            http = try request.http(to: origin)
+        } catch {
+            return conclude(.failed(Self.noURL))
+        }
+        let bodyBytes: Int? =
+            switch request.body {
+            case .none: 0
+            case .whole(let bytes): bytes.readableBytes
+            case .streamed: nil
+            }
         if let bodyBytes {
-            let again = RepeatableRequest(client, request, bodyBytes: bodyBytes, connectTimeout: connectTimeout)
+            let again = RepeatableRequest(client, http, bodyBytes: bodyBytes, connectTimeout: connectTimeout)
             state.withLock { $0.again = again }
         }
-        start(client.pooled, request, connectTimeout)
+        start(client.pooled, http, connectTimeout)
     }
+
+    private static let noURL = CallError(
+        .invalidArgument, reason: "invalid_request", message: "path and query make no valid URL", notProcessed: true)
 
     func start(_ http: HTTPClient, _ request: HTTPClient.Request, _ connectTimeout: Duration) {
         let loop = client.eventLoop
@@ -214,5 +228,21 @@ extension UpstreamExchange {
         }
         timer?.cancel()
         deliver(outcome) { _ in }
+    }
+}
+
+extension OutboundRequest {
+    /// As the HTTP client takes it.
+    fileprivate func http(to origin: Origin) throws -> HTTPClient.Request {
+        let scheme = origin.isTLS ? "https" : "http"
+        var request = try HTTPClient.Request(
+            url: "\(scheme)://\(origin.authority)\(target.joined)", method: HTTPMethod(rawValue: method))
+        for header in headers { request.headers.add(name: header.name, value: header.value.joined) }
+        switch body {
+        case .none: break
+        case .whole(let bytes): request.body = .byteBuffer(bytes)
+        case .streamed(let body): request.body = body.body
+        }
+        return request
     }
 }

@@ -1,5 +1,5 @@
 /// What was sealed with a secret: what may be done with it. The configuration can only narrow it.
-package struct SecretPolicy: Sendable, Equatable {
+package struct SecretPolicy: Sendable, Equatable, Codable {
     /// The only place it may be sent to.
     package var host: SealedHost
     /// The only way it may be injected.

@@ -55,7 +55,7 @@ extension CredentialsDaemon {
     /// GET of a path that needs the key where one is known, else of `/`.
     private func status(of destination: Destination, _ client: OutboundClient) async throws -> Int {
         let path =
-            switch destination.configuration.preset {
+            switch destination.configuration.injection.preset {
             case .openai, .anthropic, .cohere, .mistral: "/v1/models"
             case .gemini: "/v1beta/models"
             default: "/"
@@ -71,7 +71,7 @@ extension CredentialsDaemon {
             upstream.cancel()
         }
         upstream.start(
-            try admitted.request(nil), bodyBytes: 0, connectTimeout: destination.configuration.limits.connect)
+            try admitted.request(.none), to: destination.origin, connectTimeout: destination.configuration.limits.connect)
         switch await upstream.next() {
         case .head(let head): return Int(head.status.code)
         case .failed(let error):

@@ -146,7 +146,7 @@ extension CredentialsDaemon {
         _ command: SecretCommand, known: SecretPolicy?
     ) throws(CallError) -> (host: SealedHost, preset: Preset, isInferred: Bool) {
         let destinations = inForce.withLock { $0.configuration.destinations }.filter { $0.secret == command.name }
-        let preset = try Self.preset(command.preset) ?? known?.preset ?? destinations.first?.preset ?? .bearer
+        let preset = try Self.preset(command.preset) ?? known?.preset ?? destinations.first?.injection.preset ?? .bearer
         if let text = command.host {
             guard let host = SealedHost(text) else {
                 throw CallError(

@@ -1,0 +1,53 @@
+import BulkheadAPI
+import BulkheadCore
+import NIOCore
+
+/// A call that passed the policy, ready to go out.
+struct AdmittedCall: Sendable {
+    let destination: Destination
+    /// nil when the destination has no secret.
+    let injection: Injection?
+    private let prepared: OutboundRequest
+
+    /// - Throws: why the call may not be made, or not now.
+    init(_ request: CredentialsAPI.CallRequest, _ destination: Destination, peer: String) throws(CallError) {
+        let target = try destination.target(of: request, peer: peer)
+        injection = try Self.injection(destination)
+        try Self.checkBounds(request, destination)
+        self.destination = destination
+        let headers = try HeaderHygiene.outgoing(request.headers, own: injection?.header)
+        prepared = OutboundRequest(method: target.method, target: SecretText(target.text), headers: headers)
+    }
+
+    /// The request with its body and the secret.
+    /// - Throws: INVALID_ARGUMENT when the secret has no place in it.
+    func request(_ body: OutboundBody) throws(CallError) -> OutboundRequest {
+        var request = prepared
+        request.body = body
+        try injection?.apply(to: &request)
+        return request
+    }
+
+    private static func injection(_ destination: Destination) throws(CallError) -> Injection? {
+        switch destination.secret {
+        case .none: return nil
+        case .ready(let injection): return injection
+        case .unusable(let error):
+            destination.metrics.refused.add()
+            throw error
+        }
+    }
+
+    private static func checkBounds(_ request: CredentialsAPI.CallRequest, _ destination: Destination) throws(CallError) {
+        let limits = destination.configuration.limits
+        if let bytes = request.body?.readableBytes, bytes > limits.maxRequest {
+            throw StreamedRequestBody.tooLarge(limits.maxRequest)
+        }
+        guard destination.metrics.inFlight.value < limits.concurrency else {
+            throw CallError(
+                .resourceExhausted, reason: "rate_limited",
+                message: "destination \(destination.configuration.name) has \(limits.concurrency) exchanges under way, its limit",
+                retryAfter: .seconds(1), notProcessed: true)
+        }
+    }
+}

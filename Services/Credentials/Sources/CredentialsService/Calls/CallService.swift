@@ -1,0 +1,108 @@
+import BulkheadAPI
+import BulkheadCore
+import BulkheadIPC
+import Synchronization
+
+/// What a call needs to know at the moment it begins.
+package struct CallSurroundings: Sendable {
+    /// Destinations with their secrets.
+    package var table: DestinationTable
+    /// The way out.
+    package var client: OutboundClient
+
+    /// Table and client of a moment.
+    package init(table: DestinationTable, client: OutboundClient) {
+        self.table = table
+        self.client = client
+    }
+}
+
+/// Serves `Credentials.Call`: decide, record, inject, exchange, clean.
+package final class CallService: CredentialsHandler {
+    private let surroundings: Mutex<CallSurroundings>
+    private let audit: AuditTrail
+
+    /// A service that records its decisions in `audit`.
+    package init(_ surroundings: CallSurroundings, audit: AuditTrail) {
+        self.surroundings = Mutex(surroundings)
+        self.audit = audit
+    }
+
+    /// What calls begin with from now on.
+    var current: CallSurroundings { surroundings.withLock { $0 } }
+
+    /// Calls that begin from now on see the new table and client; those under way keep theirs.
+    func replace(_ change: (inout CallSurroundings) -> Void) { surroundings.withLock { change(&$0) } }
+
+    package func call(
+        _ requests: TypedReader<CredentialsAPI.CallRequest>, _ call: ServerCall, _ replies: TypedWriter<CredentialsAPI.CallReply>
+    ) async throws {
+        do {
+            try await serve(requests, call, replies)
+        } catch let error as CallError where error.notProcessed {
+            // Said here only while nothing has gone out.
+            throw Refusal(error)
+        }
+    }
+
+    private func serve(
+        _ requests: TypedReader<CredentialsAPI.CallRequest>, _ call: ServerCall, _ replies: TypedWriter<CredentialsAPI.CallReply>
+    ) async throws {
+        let arrived = MonotonicTime.now()
+        guard let first = try await requests.next() else { throw Self.nothing }
+        try await serve(try exchange(first, call, arrived), requests, replies)
+    }
+
+    private static let nothing = CallError(
+        .invalidArgument, reason: "invalid_request", message: "the call ended before its first message", notProcessed: true)
+
+    @inline(never)
+    private func exchange(
+        _ first: CredentialsAPI.CallRequest, _ call: ServerCall, _ arrived: MonotonicTime
+    ) throws -> Exchange {
+        let current = current
+        let admitted = try admit(first, call, current.table)
+        return Exchange(first, admitted, client: current.client, loop: call.eventLoop, arrived: arrived)
+    }
+
+    @inline(never)
+    private func serve(
+        _ exchange: Exchange, _ requests: TypedReader<CredentialsAPI.CallRequest>,
+        _ replies: TypedWriter<CredentialsAPI.CallReply>
+    ) async throws {
+        let metrics = exchange.destination.metrics
+        metrics.inFlight.add(1)
+        defer { metrics.inFlight.add(-1) }
+        do {
+            try await exchange.run(requests, replies)
+            metrics.answered.add()
+        } catch {
+            metrics.failed.add()
+            throw error
+        }
+    }
+
+    /// Decides, and puts the decision on record before anything goes out.
+    private func admit(
+        _ request: CredentialsAPI.CallRequest, _ call: ServerCall, _ table: DestinationTable
+    ) throws(CallError) -> AdmittedCall {
+        let name = request.destination ?? ""
+        var event = AuditEvent(
+            "call", "allow", peer: call.peer, destination: DestinationConfiguration.isName(name) ? name : "?",
+            method: request.method.flatMap { HeaderSyntax.isMethod($0) ? $0 : nil } ?? "", request: call.metadata.requestID,
+            tenant: call.metadata.tenant)
+        do throws(CallError) {
+            let destination = try table.find(name)
+            event.secret = destination.configuration.secret ?? ""
+            let admitted = try AdmittedCall(request, destination, peer: call.peer)
+            try audit.record(event)
+            return admitted
+        } catch {
+            guard error.reason != "credentials_unavailable" else { throw error }
+            event.decision = "deny"
+            event.reason = error.reason
+            try audit.record(event)
+            throw error
+        }
+    }
+}

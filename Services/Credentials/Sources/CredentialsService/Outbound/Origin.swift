@@ -1,0 +1,27 @@
+import BulkheadConfig
+
+/// A server that requests go to, and what holds for every connection to it. Connections are shared by what is equal.
+package struct Origin: Sendable, Hashable {
+    /// Whether the connection is encrypted.
+    package var isTLS: Bool
+    /// A name or an address: lower-case, IPv6 without brackets.
+    package var host: String
+    /// 1 … 65535.
+    package var port: Int
+    /// Whether its name may resolve to addresses of this machine or of a private network.
+    package var allowsPrivate: Bool
+
+    /// The origin of a destination's URL.
+    package init(_ url: AbsoluteURL, allowsPrivate: Bool) {
+        isTLS = url.scheme == "https"
+        host = url.host
+        port = url.effectivePort ?? 443
+        self.allowsPrivate = allowsPrivate
+    }
+
+    /// `Host` as it goes into a request: the port only when it is not the scheme's own.
+    package var authority: String {
+        let name = host.contains(":") ? "[\(host)]" : host
+        return port == (isTLS ? 443 : 80) ? name : "\(name):\(port)"
+    }
+}
