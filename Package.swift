@@ -39,8 +39,8 @@ func shared(_ name: String, _ folder: String, _ dependencies: Dependencies = [])
 }
 
 /// A module map over headers and a library of the system; exactly one Swift module imports it.
-func system(_ name: String, apt: String) -> [Target] {
-    [.systemLibrary(name: name, path: "Shared/C/\(name)", providers: [.apt([apt])])]
+func system(_ name: String, apt: String, pkgConfig: String? = nil) -> [Target] {
+    [.systemLibrary(name: name, path: "Shared/C/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])]
 }
 
 /// A few lines of C or C++ of our own; exactly one Swift module imports it.
@@ -117,6 +117,7 @@ let sharedTargets: [[Target]] = [
     system("CProtobufC", apt: "libprotobuf-c-dev"),
     system("COpenBLAS", apt: "libopenblas-dev"),
     system("CHiredis", apt: "libhiredis-dev"),
+    system("CLibsecret", apt: "libsecret-1-dev", pkgConfig: "libsecret-1"),
     shim("CBulkheadSystem"),
     shim("CBulkheadWire", ["CProtobufC"]),
     shim("CBulkheadJSON", libraries: ["simdjson", "stdc++"]),
@@ -128,7 +129,7 @@ let serviceTargets: [[Target]] = [
     service("Router", ["BulkheadHTTP", "BulkheadJSON", "BulkheadRedis", "BulkheadTokens", .crypto]),
     service("Retrieval", ["COpenBLAS"]),
     service("Session", [.grdb, .crypto]),
-    service("Credentials", ["BulkheadHTTP", .asyncHTTPClient, .nioHTTP1, .nioSSL, .crypto, .cryptoExtras]),
+    service("Credentials", ["BulkheadHTTP", "CLibsecret", .asyncHTTPClient, .nioHTTP1, .nioSSL, .crypto, .cryptoExtras]),
     service("Telemetry", [.grdb]),
     [
         .executableTarget(
@@ -188,6 +189,9 @@ let testTargets: [[Target]] = [
     test(
         "CredentialsTests", "Unit/CredentialsTests",
         ["CredentialsService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", .nio, .nioHTTP1, .crypto]),
+    test(
+        "SecretStoreConformanceTests", "Conformance/SecretStore",
+        ["CredentialsService", "BulkheadCore"]),
     test(
         "TelemetryTests", "Unit/TelemetryTests",
         ["TelemetryService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", .nio, .grdb]),

@@ -22,7 +22,7 @@ private var policy: SecretPolicy {
 }
 
 private func vault(_ folder: TemporaryFolder, makesKey: Bool = false) -> Vault {
-    Vault(path: folder.path + "/vault.bhv", keyPath: folder.path + "/key", makesKey: makesKey)
+    Vault(path: folder.path + "/vault.bhv", key: VaultKeySource(path: folder.path + "/key", origin: "a test", makesKey: makesKey))
 }
 
 private func secrets(_ vault: Vault) -> [String: StoredSecret]? {
@@ -30,7 +30,7 @@ private func secrets(_ vault: Vault) -> [String: StoredSecret]? {
     return nil
 }
 
-private func failure(_ vault: Vault) -> VaultFailure? {
+private func failure(_ vault: Vault) -> StoreFailure? {
     if case .failed(let failure) = vault.state { return failure }
     return nil
 }
@@ -159,7 +159,7 @@ func failedChange() throws {
     }
     #expect(secrets(again)?["ONE"] != nil)
     #expect(try folder.read("vault.bhv") == before)
-    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["key", "vault.bhv"])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["key", "vault.bhv", "vault.counter"])
 }
 
 @Test("a secret's bytes show in no description, dump or interpolation")

@@ -1,11 +1,5 @@
 import BulkheadConfig
 
-/// Where secrets are kept.
-package enum SecretStore: String, CaseIterable, Sendable {
-    case vault
-    case keychain
-}
-
 /// How the process reaches the internet.
 package struct EgressConfiguration: Sendable, Equatable {
     /// An HTTP proxy that destinations are reached through; nil: directly.
@@ -25,9 +19,11 @@ package struct CredentialsConfiguration: ServiceConfiguration {
     package static let sectionName = "credentials"
 
     /// Which store holds the secrets.
-    package var store: SecretStore
-    /// The file with the vault's key; nil: `vault.key` in the state folder.
+    package var store: StoreKind
+    /// The file with the vault's key; nil: see `VaultKeySource`.
     package var keyFile: String?
+    /// How the Secret Service is reached.
+    package var keychain: KeychainConfiguration
     /// A folder of files NAME → secret, read at start and on reload.
     package var importFolder: String?
     /// Proxy and certificate authorities.
@@ -38,6 +34,7 @@ package struct CredentialsConfiguration: ServiceConfiguration {
     package init(section: ConfigSection, suite: SuiteConfiguration) {
         store = section.choice("store", default: .vault)
         keyFile = section.section("vault").optionalString("key_file")
+        keychain = KeychainConfiguration(section.section("keychain"))
         importFolder = section.optionalString("import_dir")
         let egress = section.section("egress")
         self.egress = EgressConfiguration(

@@ -23,43 +23,41 @@ package final class CredentialsDaemon: BulkheadService {
     }
 
     let context: ServiceContext
-    let vault: Vault
+    let store: any SecretStore
     let audit: AuditTrail
     let service: CallService
     let inForce: Mutex<InForce>
 
     package required init(configuration: CredentialsConfiguration, context: ServiceContext) async throws {
         self.context = context
-        guard configuration.store == .vault else {
-            throw StartupFailure("credentials.store: the keychain comes later; use store: vault", exitCode: 78)
-        }
-        let state = context.stateDirectory
-        let isDevelopment = context.suite.environment == .dev
-        let vault = Vault(
-            path: state + "/vault.bhv", keyPath: configuration.keyFile ?? state + "/vault.key", makesKey: isDevelopment)
+        let store = Self.makeStore(configuration, context)
         let path = context.configurationPath
         let opened = try await context.blocking {
             (
-                problem: vault.open(), audit: try AuditTrail(folder: state), providers: ProviderReferences.read(path),
+                problem: store.open(), audit: try AuditTrail(folder: context.stateDirectory), providers: ProviderReferences.read(path),
                 client: try OutboundClient.make(configuration.egress)
             )
         }
-        if let problem = opened.problem { context.logger.error("the vault is not open", metadata: ["reason": "\(problem)"]) }
-        self.vault = vault
+        if let problem = opened.problem { context.logger.error("the store of secrets is not open", metadata: ["reason": "\(problem)"]) }
+        self.store = store
         audit = opened.audit
         let table = DestinationTable(
-            configuration.destinations, providers: opened.providers, vault: vault.state, metrics: context.metrics)
-        service = CallService(CallSurroundings(table: table, client: opened.client), audit: opened.audit)
+            configuration.destinations, providers: opened.providers, vault: store.state, metrics: context.metrics,
+            isStale: store.stale != nil)
+        service = CallService(CallSurroundings(table: table, client: opened.client), audit: opened.audit) { event in
+            Self.alarm(event, context)
+        }
         inForce = Mutex(InForce(configuration: configuration, providers: opened.providers))
     }
 
     package var methods: [ServerMethod] { CredentialsMethods.serve(service) }
 
-    package var verbs: [AdminVerb] { secretVerbs + inspectionVerbs }
+    package var verbs: [AdminVerb] { secretVerbs + storeVerbs + inspectionVerbs }
 
     package func start() async throws {
         try await importSecrets()
         refresh()
+        context.background("store of secrets") { [self] in await watchStore() }
         context.background("audit trail") { [self] in await writeAudit() }
     }
 
@@ -97,8 +95,10 @@ package final class CredentialsDaemon: BulkheadService {
 
     package func reload(_ configuration: CredentialsConfiguration) async throws {
         let old = inForce.withLock { $0.configuration }
-        guard configuration.store == old.store, configuration.keyFile == old.keyFile else {
-            throw StartupFailure("credentials.store and credentials.vault change with a restart only")
+        guard configuration.store == old.store, configuration.keyFile == old.keyFile,
+            configuration.keychain == old.keychain
+        else {
+            throw StartupFailure("credentials.store, credentials.vault and credentials.keychain change with a restart only")
         }
         let path = context.configurationPath
         let isEgressNew = configuration.egress != old.egress
@@ -122,7 +122,8 @@ package final class CredentialsDaemon: BulkheadService {
     func refresh() {
         let inForce = inForce.withLock { $0 }
         let table = DestinationTable(
-            inForce.configuration.destinations, providers: inForce.providers, vault: vault.state, metrics: context.metrics)
+            inForce.configuration.destinations, providers: inForce.providers, vault: store.state, metrics: context.metrics,
+            isStale: store.stale != nil)
         service.replace { $0.table = table }
         reportHealth()
     }
@@ -131,8 +132,11 @@ package final class CredentialsDaemon: BulkheadService {
 
     private var health: PeerHealth {
         let table = service.current.table
-        if case .failed(let failure) = vault.state, table.all.contains(where: { $0.configuration.secret != nil }) {
+        if case .failed(let failure) = store.state, table.all.contains(where: { $0.configuration.secret != nil }) {
             return PeerHealth(state: .notServing, reason: failure.message)
+        }
+        if let stale = store.stale {
+            return PeerHealth(state: .degraded, reason: "secrets read before are used for a while: \(stale.message)")
         }
         if let failure = audit.failure {
             return PeerHealth(state: .degraded, reason: "the audit trail cannot be written: \(failure)")

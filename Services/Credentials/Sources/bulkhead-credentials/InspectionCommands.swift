@@ -27,7 +27,7 @@ struct TestDestination: AsyncParsableCommand {
 
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "doctor", abstract: "Check vault, audit trail and destinations, and say what to do.",
+        commandName: "doctor", abstract: "Check store, audit trail and destinations, and say what to do.",
         discussion: "Example:\n  bulkhead-credentials doctor")
     @OptionGroup var shared: SharedOptions
 
@@ -43,15 +43,19 @@ struct Doctor: AsyncParsableCommand {
 struct Unlock: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "unlock", abstract: "Open the vault with a key that is not on disk.",
-        discussion: "Example:\n  pass vault-key | bulkhead-credentials unlock --stdin")
+        discussion:
+            "With --accept-older and without --stdin, the key that the configuration names is used.\n"
+            + "Example:\n  pass vault-key | bulkhead-credentials unlock --stdin")
     @OptionGroup var shared: SharedOptions
     @Flag(help: "Read the key (32 bytes or a passphrase) from standard input.") var stdin = false
+    @Flag(help: "Take a vault file that is older than what was seen here, as after restoring a backup; audited.")
+    var acceptOlder = false
 
     func run() async throws {
-        let key = try ValueInput.bytes(fromInput: stdin, prompt: "Vault key")
+        let key = acceptOlder && !stdin ? nil : try ValueInput.bytes(fromInput: stdin, prompt: "Vault key")
         let done = try await AdminConnection(.credentials, shared).invoke(
-            "vault.unlock", UnlockCommand(key: key), as: Nothing.self)
-        try show(done, shared) { _ in "the vault is open" }
+            "vault.unlock", UnlockCommand(key: key, acceptsOlder: acceptOlder), as: Nothing.self)
+        try show(done, shared) { _ in "the store is open" }
     }
 }
 

@@ -35,18 +35,49 @@ struct SetSecret: AsyncParsableCommand {
     )
     @OptionGroup var shared: SharedOptions
     @OptionGroup var secret: SecretArguments
+    @Flag(help: "The value is a decoy: whoever uses it is refused, and reported.") var honeytoken = false
 
-    func run() async throws { try await change("secrets.set", try secret.command(), shared) }
+    func run() async throws {
+        var command = try secret.command()
+        command.isHoneytoken = honeytoken
+        try await change("secrets.set", command, shared)
+    }
 }
 
 struct RotateSecret: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rotate", abstract: "Replace the value of a stored secret; new calls use it at once.",
-        discussion: "Example:\n  bulkhead-credentials rotate OPENAI_API_KEY --stdin < new-key")
+        discussion:
+            "The new value is tried at its destinations first. The one before is kept for the overlap: to take echoes of it out of "
+            + "answers, and for --undo.\nExample:\n  bulkhead-credentials rotate OPENAI_API_KEY --stdin < new-key")
     @OptionGroup var shared: SharedOptions
     @OptionGroup var secret: SecretArguments
+    @Option(help: "How long the value so far is kept: 0s to 30d, such as 10m.") var overlap = "10m"
+    @Flag(help: "Take the value though no destination can be asked about it now.") var unverified = false
+    @Flag(help: "Bring the value before the last rotation back, within its overlap.") var undo = false
 
-    func run() async throws { try await change("secrets.rotate", try secret.command(), shared) }
+    func validate() throws {
+        guard Self.milliseconds(overlap) != nil else {
+            throw ValidationError("--overlap takes 0s to 30d, such as 10m; it is \"\(overlap)\"")
+        }
+        guard !undo || !secret.stdin && !unverified else { throw ValidationError("--undo takes no value") }
+    }
+
+    func run() async throws {
+        // The new value is asked about at each destination in turn.
+        if undo { return try await change("secrets.undo", NamedCommand(name: secret.name), shared) }
+        var command = try secret.command()
+        command.overlap = Self.milliseconds(overlap)
+        command.isUnverified = unverified
+        try await change("secrets.rotate", command, shared, within: .seconds(60))
+    }
+
+    private static func milliseconds(_ text: String) -> Int64? {
+        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
+        guard let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()), (0 ... 30 * 86400).contains(count)
+        else { return nil }
+        return count * unit <= 30 * 86400 ? count * unit * 1000 : nil
+    }
 }
 
 struct ResealSecret: AsyncParsableCommand {
@@ -64,20 +95,21 @@ struct ResealSecret: AsyncParsableCommand {
 struct RevokeSecret: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "revoke", abstract: "Destroy the value of a secret; its name stays, and calls are refused.",
-        discussion: "Example:\n  bulkhead-credentials revoke STRIPE_KEY --yes")
+        discussion: "Example:\n  bulkhead-credentials revoke STRIPE_KEY --now --yes")
     @OptionGroup var shared: SharedOptions
     @Argument(help: "The secret's name.") var name: String
+    @Flag(help: "Also end the calls and streams under way that use it.") var now = false
     @Flag(help: "Do not ask, on a terminal.") var yes = false
 
     func run() async throws {
         try Confirmation.ask("Revoke \(name)? Its value is destroyed.", yes: yes)
-        try await change("secrets.revoke", NamedCommand(name: name), shared)
+        try await change("secrets.revoke", NamedCommand(name: name, now: now), shared)
     }
 }
 
 struct DeleteSecret: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "delete", abstract: "Remove a secret from the vault.",
+        commandName: "delete", abstract: "Remove a secret from the store.",
         discussion: "Example:\n  bulkhead-credentials delete STRIPE_KEY --yes")
     @OptionGroup var shared: SharedOptions
     @Argument(help: "The secret's name.") var name: String
@@ -99,10 +131,10 @@ struct ListSecrets: AsyncParsableCommand {
         let rows = try await AdminConnection(.credentials, shared).invoke("secrets.list", Nothing(), as: [SecretRow].self)
         try show(rows, shared) { rows in
             table(
-                [["NAME", "STATE", "HOST", "PRESET", "CREATED", "ROTATED", "DESTINATIONS"]]
+                [["NAME", "STATE", "VERSION", "STORE", "HOST", "PRESET", "CREATED", "ROTATED", "DESTINATIONS"]]
                     + rows.map { row in
                         [
-                            row.name, row.state, row.host, row.preset, WallTime.text(row.created),
+                            row.name, row.state, "\(row.version)", row.isStale ? "\(row.store) (stale)" : row.store, row.host, row.preset, WallTime.text(row.created),
                             row.rotated.map(WallTime.text) ?? "-",
                             row.destinations.isEmpty ? "-" : row.destinations.joined(separator: ", "),
                         ]
@@ -111,10 +143,14 @@ struct ListSecrets: AsyncParsableCommand {
     }
 }
 
-private func change(_ verb: String, _ arguments: some Encodable & Sendable, _ shared: SharedOptions) async throws {
-    let made = try await AdminConnection(.credentials, shared).invoke(verb, arguments, as: SecretChange.self)
+private func change(
+    _ verb: String, _ arguments: some Encodable & Sendable, _ shared: SharedOptions, within limit: Duration = .seconds(10)
+) async throws {
+    let made = try await AdminConnection(.credentials, shared).invoke(verb, arguments, as: SecretChange.self, within: limit)
     try show(made, shared) { made in
         var text = "\(made.name): \(made.outcome)"
+        if let version = made.version { text += ", version \(version)" }
+        if let cut = made.cut { text += ", \(cut) calls under way were ended" }
         if let host = made.host, let preset = made.preset {
             text += ", goes to \(host)\(made.isInferred ? " (as the destination says)" : "") only, injected as \(preset)"
         }

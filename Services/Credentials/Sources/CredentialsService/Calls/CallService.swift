@@ -21,11 +21,18 @@ package struct CallSurroundings: Sendable {
 package final class CallService: CredentialsHandler {
     private let surroundings: Mutex<CallSurroundings>
     private let audit: AuditTrail
+    private let onDecoy: @Sendable (AuditEvent) -> Void
+    /// Calls that can be ended from outside.
+    let live = LiveExchanges()
 
     /// A service that records its decisions in `audit`.
-    package init(_ surroundings: CallSurroundings, audit: AuditTrail) {
+    /// - Parameter onDecoy: told of every call that would use a honeytoken, after it was recorded.
+    package init(
+        _ surroundings: CallSurroundings, audit: AuditTrail, onDecoy: @escaping @Sendable (AuditEvent) -> Void = { _ in }
+    ) {
         self.surroundings = Mutex(surroundings)
         self.audit = audit
+        self.onDecoy = onDecoy
     }
 
     /// What calls begin with from now on.
@@ -71,8 +78,12 @@ package final class CallService: CredentialsHandler {
         _ replies: TypedWriter<CredentialsAPI.CallReply>
     ) async throws {
         let metrics = exchange.destination.metrics
+        let ticket = try enter(exchange)
         metrics.inFlight.add(1)
-        defer { metrics.inFlight.add(-1) }
+        defer {
+            metrics.inFlight.add(-1)
+            leave(exchange, ticket)
+        }
         do {
             try await exchange.run(requests, replies)
             metrics.answered.add()
@@ -94,6 +105,11 @@ package final class CallService: CredentialsHandler {
         do throws(CallError) {
             let destination = try table.find(name)
             event.secret = destination.configuration.secret ?? ""
+            if table.isStale, !event.secret.isEmpty { event.reason = "stale" }
+            if destination.isDecoy {
+                event.event = "honeytoken"
+                throw DestinationTable.unknown(name)
+            }
             let admitted = try AdmittedCall(request, destination, peer: call.peer)
             try audit.record(event)
             return admitted
@@ -102,6 +118,7 @@ package final class CallService: CredentialsHandler {
             event.decision = "deny"
             event.reason = error.reason
             try audit.record(event)
+            if event.event == "honeytoken" { onDecoy(event) }
             throw error
         }
     }

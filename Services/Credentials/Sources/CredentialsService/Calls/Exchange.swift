@@ -33,6 +33,9 @@ final class Exchange {
         begun = [first.body].compactMap { $0 }
     }
 
+    /// Ends the exchange, from anywhere.
+    var cut: @Sendable () -> Void { { [upstream] in upstream.cancel() } }
+
     func run(
         _ requests: TypedReader<CredentialsAPI.CallRequest>, _ replies: TypedWriter<CredentialsAPI.CallReply>
     ) async throws {

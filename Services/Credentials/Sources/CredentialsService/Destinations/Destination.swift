@@ -55,6 +55,12 @@ package final class Destination: Sendable {
         prefix = url.path.hasSuffix("/") ? String(url.path.dropLast()) : url.path
     }
 
+    /// Whether its secret is there to be noticed, and not to be used.
+    package var isDecoy: Bool {
+        if case .unusable(let error) = secret { return error.reason == "honeytoken" }
+        return false
+    }
+
     /// Host and port, for messages.
     package var place: String { configuration.place.description }
 

@@ -5,14 +5,17 @@ import BulkheadObservability
 package final class DestinationTable: Sendable {
     /// In the order of the configuration.
     package let all: [Destination]
+    /// Whether its secrets were read before an outage of the store.
+    let isStale: Bool
     private let byName: [String: Destination]
 
     /// - Parameters:
     ///   - providers: names of the destinations that a provider refers to.
     package init(
         _ configurations: [DestinationConfiguration], providers: Set<String>, vault: Vault.State,
-        metrics: MetricsRegistry = MetricsRegistry(service: "credentials")
+        metrics: MetricsRegistry = MetricsRegistry(service: "credentials"), isStale: Bool = false
     ) {
+        self.isStale = isStale
         all = configurations.map { configuration in
             Destination(
                 configuration, isProvider: providers.contains(configuration.name), secret: Self.use(of: configuration, vault),
@@ -24,8 +27,13 @@ package final class DestinationTable: Sendable {
     /// - Throws: NOT_FOUND `destination_unknown`.
     package func find(_ name: String) throws(CallError) -> Destination {
         if let destination = byName[name] { return destination }
+        throw Self.unknown(name)
+    }
+
+    /// The answer for a destination that does not exist.
+    static func unknown(_ name: String) -> CallError {
         let shown = DestinationConfiguration.isName(name) ? name : "of that name"
-        throw CallError(
+        return CallError(
             .notFound, reason: "destination_unknown",
             message: "there is no destination \(shown); `credentials.destinations` lists them",
             notProcessed: true)
@@ -55,6 +63,9 @@ package final class DestinationTable: Sendable {
         if stored.policy.revoked > 0 {
             return .unusable(
                 refusal("secret_revoked", "secret \(name) is revoked (bulkhead-credentials set \(name) stores a new one)"))
+        }
+        if stored.life.isHoneytoken {
+            return .unusable(refusal("honeytoken", "secret \(name) is a honeytoken: nobody is to use it"))
         }
         if let conflict = conflict(configuration, stored.policy, name) {
             return .unusable(CallError(.permissionDenied, reason: "destination_denied", message: conflict, notProcessed: true))

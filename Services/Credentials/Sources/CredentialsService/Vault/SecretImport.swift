@@ -12,7 +12,7 @@ enum SecretImport {
         defer { closedir(stream) }
         var found: [(String, [UInt8])] = []
         var problems: [String] = []
-        while let entry = readdir(stream), found.count < VaultFile.maxItems {
+        while let entry = readdir(stream), found.count < Vault.maxSecrets {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }

@@ -21,17 +21,22 @@ package struct SecretPolicy: Sendable, Equatable, Codable {
     }
 }
 
-/// A secret in the open vault. A revoked one has no bytes left.
+/// A secret of an open store. A revoked one has no bytes left.
 package struct StoredSecret: Sendable {
     /// What may be done with it.
     package var policy: SecretPolicy
     /// The value; empty once revoked.
     package var value: SecretBytes
+    /// Versions, and where it came from.
+    package var life: SecretLife
+    /// Values that were in force before and are not destroyed yet, oldest first.
+    package var former: [FormerValue] = []
 
     /// A secret with its policy.
-    package init(policy: SecretPolicy, value: SecretBytes) {
+    package init(policy: SecretPolicy, value: SecretBytes, life: SecretLife = SecretLife()) {
         self.policy = policy
         self.value = value
+        self.life = life
     }
 
     /// The name of a secret: `[A-Z][A-Z0-9_]*`, at most 64 characters.

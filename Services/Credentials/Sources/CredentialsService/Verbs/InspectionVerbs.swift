@@ -35,7 +35,8 @@ extension CredentialsDaemon {
         return rows
     }
 
-    private func tried(_ destination: Destination, _ client: OutboundClient) async -> TestRow {
+    /// One request with the secret of a destination, which may not be in force yet.
+    func tried(_ destination: Destination, _ client: OutboundClient) async -> TestRow {
         let begun = MonotonicTime.now()
         var row = TestRow(destination: destination.configuration.name, isGood: false, milliseconds: 0, message: "")
         do {
@@ -85,9 +86,14 @@ extension CredentialsDaemon {
 
     private func doctor() async throws -> [DoctorRow] {
         var rows: [DoctorRow] = []
-        switch vault.state {
-        case .open(let secrets): rows.append(DoctorRow(level: "ok", subject: "vault", message: "open, \(secrets.count) secrets"))
-        case .failed(let failure): rows.append(DoctorRow(level: "error", subject: "vault", message: failure.message))
+        for finding in store.findings {
+            rows.append(DoctorRow(level: finding.level, subject: "store \(store.kind.rawValue)", message: finding.message))
+        }
+        if let stale = store.stale {
+            rows.append(
+                DoctorRow(
+                    level: "error", subject: "store \(store.kind.rawValue)",
+                    message: "secrets read before are used for a while: \(stale.message)"))
         }
         let trail = try await context.blocking { [audit] in audit.verify() }
         rows.append(
@@ -102,6 +108,9 @@ extension CredentialsDaemon {
 
     private static func finding(_ destination: Destination) -> DoctorRow {
         let subject = "destination \(destination.configuration.name)"
+        if destination.isDecoy {
+            return DoctorRow(level: "ok", subject: subject, message: "a decoy: its secret is a honeytoken, whose use is reported")
+        }
         if case .unusable(let error) = destination.secret {
             return DoctorRow(level: "error", subject: subject, message: error.message)
         }

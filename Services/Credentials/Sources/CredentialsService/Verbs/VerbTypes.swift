@@ -8,6 +8,15 @@ package struct SecretCommand: Codable, Sendable {
     package var preset: String?
     /// The value, one line break at its end not counted; nil for `reseal`.
     package var value: String?
+    /// `set`: whether the secret is a decoy.
+    package var isHoneytoken: Bool?
+    /// `rotate`: whether the value is taken although no destination could be asked about it.
+    package var isUnverified: Bool?
+    /// `rotate`: milliseconds for which the value so far is kept; nil: `defaultOverlap`.
+    package var overlap: Int64?
+
+    /// Ten minutes.
+    package static let defaultOverlap: Int64 = 600_000
 
     /// Arguments.
     package init(name: String, host: String? = nil, preset: String? = nil, value: String? = nil) {
@@ -22,16 +31,29 @@ package struct SecretCommand: Codable, Sendable {
 package struct NamedCommand: Codable, Sendable {
     /// A secret, or for `test` also a destination.
     package var name: String
+    /// `revoke`: whether calls under way are ended.
+    package var now: Bool?
 
     /// Arguments.
-    package init(name: String) { self.name = name }
+    package init(name: String, now: Bool? = nil) {
+        self.name = name
+        self.now = now
+    }
 }
 
 /// A secret as `list` shows it: never its value.
 package struct SecretRow: Codable, Sendable {
     package var name: String
-    /// active | revoked
+    /// active | revoked | honeytoken
     package var state: String
+    /// Of the value in force.
+    package var version: Int
+    /// Milliseconds since 1970 until which the version before can be brought back; nil: it cannot.
+    package var overlapEnds: Int64?
+    /// vault | keychain
+    package var store: String
+    /// Whether it was read before an outage of the store.
+    package var isStale: Bool
     /// Where it may go.
     package var host: String
     package var preset: String
@@ -47,8 +69,12 @@ package struct SecretRow: Codable, Sendable {
 /// What a verb did to a secret.
 package struct SecretChange: Codable, Sendable {
     package var name: String
-    /// stored | replaced | rotated | revoked | deleted | resealed
+    /// stored | replaced | rotated | undone | revoked | deleted | resealed
     package var outcome: String
+    /// Of the value in force; nil once gone.
+    package var version: Int?
+    /// Calls under way that were ended; nil: none were to be.
+    package var cut: Int?
     /// Where it may go from now on; nil once gone.
     package var host: String?
     package var preset: String?
@@ -80,11 +106,16 @@ package struct DoctorRow: Codable, Sendable {
 
 /// Arguments of `unlock`.
 package struct UnlockCommand: Codable, Sendable {
-    /// The key, base64: 32 bytes or a passphrase.
-    package var key: String
+    /// The key, base64: 32 bytes or a passphrase; nil: the one the configuration names.
+    package var key: String?
+    /// Whether a vault older than what was seen is taken.
+    package var acceptsOlder: Bool?
 
     /// Arguments.
-    package init(key: [UInt8]) { self.key = String(decoding: Base64.encode(key), as: UTF8.self) }
+    package init(key: [UInt8]?, acceptsOlder: Bool = false) {
+        self.key = key.map { String(decoding: Base64.encode($0), as: UTF8.self) }
+        self.acceptsOlder = acceptsOlder
+    }
 }
 
 /// Arguments of `audit tail`.
