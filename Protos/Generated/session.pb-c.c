@@ -639,7 +639,7 @@ static const Bulkhead__Session__Verdict bulkhead__session__admit_reply__verdict_
 static const protobuf_c_boolean bulkhead__session__admit_reply__admin__default_value = 0;
 static const protobuf_c_boolean bulkhead__session__admit_reply__reserved__default_value = 0;
 static const int32_t bulkhead__session__admit_reply__settled__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[14] =
+static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[15] =
 {
   {
     "verdict",
@@ -809,11 +809,24 @@ static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "destinations",
+    15,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__AdmitReply, n_destinations),
+    offsetof(Bulkhead__Session__AdmitReply, destinations),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = {
   5,   /* field[5] = admin */
   1,   /* field[1] = admission_id */
   11,   /* field[11] = concurrency */
+  14,   /* field[14] = destinations */
   2,   /* field[2] = key_id */
   6,   /* field[6] = models */
   9,   /* field[9] = reason */
@@ -829,7 +842,7 @@ static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = 
 static const ProtobufCIntRange bulkhead__session__admit_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
 {
@@ -839,7 +852,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
   "Bulkhead__Session__AdmitReply",
   "bulkhead.session",
   sizeof(Bulkhead__Session__AdmitReply),
-  14,
+  15,
   bulkhead__session__admit_reply__field_descriptors,
   bulkhead__session__admit_reply__field_indices_by_name,
   1,  bulkhead__session__admit_reply__number_ranges,

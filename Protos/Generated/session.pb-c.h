@@ -223,10 +223,15 @@ struct  Bulkhead__Session__AdmitReply
    */
   protobuf_c_boolean has_settled;
   int32_t settled;
+  /*
+   * Destinations the key may call through the credential proxy; empty: none.
+   */
+  size_t n_destinations;
+  ProtobufCBinaryData *destinations;
 };
 #define BULKHEAD__SESSION__ADMIT_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__admit_reply__descriptor) \
-    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0 }
+    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0,NULL }
 
 
 struct  Bulkhead__Session__SettleRequest

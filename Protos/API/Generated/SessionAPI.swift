@@ -386,8 +386,9 @@ package enum SessionAPI {
             @usableFromInline var concurrency: SessionAPI.RateLimit?
             @usableFromInline var reserved: Bool
             @usableFromInline var settled: Int
+            @usableFromInline var destinations: [String]
 
-            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool, settled: Int) {
+            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool, settled: Int, destinations: [String]) {
                 self.verdict = verdict
                 self.admissionID = admissionID
                 self.keyID = keyID
@@ -402,6 +403,7 @@ package enum SessionAPI {
                 self.concurrency = concurrency
                 self.reserved = reserved
                 self.settled = settled
+                self.destinations = destinations
             }
 
             @usableFromInline
@@ -420,6 +422,7 @@ package enum SessionAPI {
                 concurrency = other.concurrency
                 reserved = other.reserved
                 settled = other.settled
+                destinations = other.destinations
             }
         }
 
@@ -446,6 +449,7 @@ package enum SessionAPI {
             guard left.concurrency == right.concurrency else { return false }
             guard left.reserved == right.reserved else { return false }
             guard left.settled == right.settled else { return false }
+            guard left.destinations == right.destinations else { return false }
             return true
         }
 
@@ -533,10 +537,16 @@ package enum SessionAPI {
             get { fields.settled }
             _modify { own(); yield &fields.settled }
         }
+        /// Destinations the key may call through the credential proxy; empty: none.
+        @inlinable
+        package var destinations: [String] {
+            get { fields.destinations }
+            _modify { own(); yield &fields.destinations }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false, settled: Int = 0) {
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled)
+        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false, settled: Int = 0, destinations: [String] = []) {
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -594,6 +604,7 @@ package enum SessionAPI {
                 wire.pointee.has_settled = 1
                 wire.pointee.settled = Int32(clamping: settled)
             }
+            (wire.pointee.destinations, wire.pointee.n_destinations) = try arena.strings(destinations)
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitReply>) throws {
@@ -611,7 +622,8 @@ package enum SessionAPI {
             let concurrency: SessionAPI.RateLimit? = try wire.pointee.concurrency.map { try .init(loading: $0) }
             let reserved: Bool = wire.pointee.has_reserved != 0 ? wire.pointee.reserved != 0 : false
             let settled: Int = wire.pointee.has_settled != 0 ? Int(wire.pointee.settled) : 0
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled)
+            let destinations: [String] = try WireReader.strings(wire.pointee.destinations, wire.pointee.n_destinations)
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations)
         }
     }
 
@@ -724,14 +736,14 @@ package enum SessionMethods {
     /// `Session.Admit`.
     package static let admit = MethodDescriptor(
         name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x64d1aa876ff85fcf,
-        responseHash: 0x8d03950b320fa92e)
+        responseHash: 0xfbd8fd1622d35abd)
     /// `Session.Settle`.
     package static let settle = MethodDescriptor(
         name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0xbb867a22465b96eb,
         responseHash: 0x44136fa355b3678a)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Session", fingerprint: "de62100db5640dbbf58bcf027497beff", methods: [admit, settle],
+        name: "Session", fingerprint: "a165bc3b5c8a0d60731e191dd788ba3a", methods: [admit, settle],
         forms: [
             MessageForm("AdmitRequest", [
                 MessageForm.Field(1, "key_digest", 12),
@@ -779,6 +791,7 @@ package enum SessionMethods {
                 MessageForm.Field(12, "concurrency", 11, message: 4),
                 MessageForm.Field(13, "reserved", 8),
                 MessageForm.Field(14, "settled", 5),
+                MessageForm.Field(15, "destinations", 9, isRepeated: true),
             ]),
             MessageForm("RateLimit", [
                 MessageForm.Field(1, "limit", 3),

@@ -18,6 +18,7 @@ package final class EdgeDaemon: BulkheadService {
     private let operations: Operations
     private let pipeline: EdgePipeline
     private let metrics: EdgeMetrics
+    private let destinations: DestinationDirectory
     private let listeners: [HTTPListener]
 
     /// - Throws: `StartupFailure` for what the configuration may say but this version cannot do.
@@ -40,8 +41,11 @@ package final class EdgeDaemon: BulkheadService {
         ) {
             metrics.servedOnMemory.add()
         }
+        let path = context.configurationPath
+        destinations = DestinationDirectory(try await context.blocking { DestinationDirectory.read(path) })
         let services = EdgeServices(
-            peers: peers, admission: admission, settlement: settlement, settings: settings, metrics: metrics)
+            peers: peers, admission: admission, settlement: settlement, settings: settings, metrics: metrics,
+            destinations: destinations)
         let operations = Operations(context: context, services: services)
         let pipeline = EdgePipeline(services: services, operations: operations, metrics: metrics, context: context)
         (self.metrics, self.admission, self.settlement) = (metrics, admission, settlement)
@@ -59,7 +63,12 @@ package final class EdgeDaemon: BulkheadService {
         for listener in listeners { try await listener.start() }
     }
 
-    package func reload(_ configuration: EdgeConfiguration) async throws { try settings.replace(configuration) }
+    package func reload(_ configuration: EdgeConfiguration) async throws {
+        let path = context.configurationPath
+        let read = try await context.blocking { DestinationDirectory.read(path) }
+        try settings.replace(configuration)
+        destinations.replace(read)
+    }
 
     package func drain(grace: Duration) async {
         let until = MonotonicTime.now() + grace

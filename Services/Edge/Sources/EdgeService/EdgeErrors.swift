@@ -105,6 +105,9 @@ extension EdgeError {
         "secret_missing": (.unavailable, "secret_missing", false),
         "secret_revoked": (.unavailable, "secret_revoked", false),
         "vault_locked": (.unavailable, "vault_locked", false),
+        "vault_corrupt": (.unavailable, "vault_corrupt", false),
+        "keychain_locked": (.unavailable, "keychain_locked", false),
+        "keychain_unavailable": (.unavailable, "keychain_unavailable", true),
         "model_missing": (.unavailable, "model_missing", false),
         "upstream_timeout": (.timeout, "upstream_timeout", true),
     ]

@@ -17,6 +17,8 @@ final class EdgeMetrics: Sendable {
     private let keys: Gauge
     /// Requests served on remembered keys because session was away.
     let servedOnMemory: Counter
+    /// Bytes of bodies passed on to destinations, and back.
+    private let proxied: (to: Counter, from: Counter)
     /// Answers that ended with a word of their provider nobody here knows.
     let unknownFinishes: Counter
 
@@ -28,6 +30,12 @@ final class EdgeMetrics: Sendable {
         keys = registry.gauge("edge_keys_remembered", help: "API keys remembered for the time session is away.")
         servedOnMemory = registry.counter(
             "edge_degraded", help: "Requests served without a peer.", labels: [("missing", "session")])
+        let proxied = { direction in
+            registry.counter(
+                "edge_proxied_bytes", help: "Bytes of bodies passed on by the credential proxy.",
+                labels: [("direction", direction)])
+        }
+        self.proxied = (proxied("to"), proxied("from"))
         unknownFinishes = registry.counter(
             "edge_unknown_finish", help: "Answers whose provider ended them with a word that is not known here.")
     }
@@ -52,6 +60,12 @@ final class EdgeMetrics: Sendable {
             return made
         }
         timing.record(microseconds: Int64(microseconds))
+    }
+
+    /// Counts what was passed on to a destination, and back.
+    func record(to: Int, from: Int) {
+        if to > 0 { proxied.to.add(to) }
+        if from > 0 { proxied.from.add(from) }
     }
 
     /// Brings the gauges up to date.

@@ -10,7 +10,7 @@ struct EdgePeers: Sendable {
     /// How long `/metrics` waits for one peer.
     static let metricsLimit = Duration.milliseconds(500)
 
-    /// The router's calls are bounded by each request's own deadline, which edge.request_timeout limits.
+    /// The calls of router and credentials are bounded by each request's own deadline, which edge.request_timeout limits.
     static let declarations = [
         PeerDeclaration(
             .router, schemas: [RouterMethods.schema], deadline: .seconds(86_400), fallback: "model routes answer 503"),
@@ -20,18 +20,21 @@ struct EdgePeers: Sendable {
         PeerDeclaration(
             .retrieval, schemas: [RetrievalMethods.schema], deadline: .seconds(10), fallback: "chat is answered without context"),
         PeerDeclaration(
-            .credentials, schemas: [CredentialsMethods.schema], deadline: .seconds(10), fallback: "/ready answers 503"),
+            .credentials, schemas: [CredentialsMethods.schema], deadline: .seconds(86_400),
+            fallback: "/v1/proxy, /v1/call and /ready answer 503"),
         PeerDeclaration(.telemetry, schemas: [TelemetryMethods.schema], deadline: .seconds(5), fallback: "events wait in memory"),
     ]
 
     let router: RouterClient
     let session: SessionClient
+    let credentials: CredentialsClient
     private let context: ServiceContext
 
     init(context: ServiceContext) {
         self.context = context
         router = RouterClient(link: context.link(to: .router))
         session = SessionClient(link: context.link(to: .session))
+        credentials = CredentialsClient(link: context.link(to: .credentials))
     }
 
     /// The links as they are now, in the order of their declaration.
@@ -40,6 +43,11 @@ struct EdgePeers: Sendable {
     /// Options of a call to the router: the request's deadline, or the link's if that is nearer.
     func routerOptions(_ metadata: CallMetadata, deadline: MonotonicTime, isIdempotent: Bool = false) -> CallOptions {
         CallOptions(deadline: context.deadline(for: .router, within: deadline), metadata: metadata, isIdempotent: isIdempotent)
+    }
+
+    /// Options of a call to credentials: the request's deadline, or the link's if that is nearer.
+    func credentialsOptions(_ metadata: CallMetadata, deadline: MonotonicTime) -> CallOptions {
+        CallOptions(deadline: context.deadline(for: .credentials, within: deadline), metadata: metadata)
     }
 
     /// Options of a call to session.

@@ -53,7 +53,9 @@ final class EdgePipeline: Sendable {
         }
         exchange.route = match.endpoint.rawValue
         exchange.event.route = match.endpoint.rawValue
-        if exchange.request.method == .OPTIONS { return try await tellMethods(exchange, match.endpoint) }
+        if exchange.request.method == .OPTIONS, match.endpoint.methods != .any {
+            return try await tellMethods(exchange, match.endpoint)
+        }
         try checkMethod(exchange, match.endpoint)
         // 3. Probes and metrics answer whatever the load is.
         if try await operations.answer(match.endpoint, exchange) { return }
@@ -62,6 +64,7 @@ final class EdgePipeline: Sendable {
         defer { gate.leave() }
         // 5. Body within its limit, JSON, key and limits, router, answer, settlement: by endpoint. A key that is no good is told
         // before what is wrong with the body.
+        if match.endpoint == .proxy { return try await ProxyEndpoint(services: services).serve(exchange, match.argument) }
         guard let dialect = Self.dialect(of: match.endpoint) else { return try await dispatch(match, exchange) }
         try await ChatEndpoint(route: match.endpoint.rawValue, dialect: dialect, services: services).serve(exchange)
     }
@@ -85,7 +88,9 @@ final class EdgePipeline: Sendable {
         case .moderations: try await single(match.endpoint).serve(exchange, OpenAIModerations.init)
         case .models: try await ModelsEndpoint(services: services).serve(exchange, name: nil)
         case .model: try await ModelsEndpoint(services: services).serve(exchange, name: match.argument)
-        case .chat, .responses, .messages, .health, .ready, .metrics:
+        case .call: try await CallEndpoint(services: services).serve(exchange, match.argument)
+        case .destinations: try await DestinationList(services: services).serve(exchange)
+        case .chat, .responses, .messages, .proxy, .health, .ready, .metrics:
             preconditionFailure("bug: \(match.endpoint.rawValue) was answered elsewhere")
         }
     }
@@ -95,6 +100,13 @@ final class EdgePipeline: Sendable {
     /// Tells the client what failed, if it is still there and was told nothing yet.
     private func refuse(_ exchange: Exchange, _ error: any Error) async throws {
         let failure = exchange.translate(error, from: .session)
+        if let broken = failure as? AnswerBroken {
+            // The client learns of it from the connection's end.
+            exchange.event.status = broken.error.status
+            exchange.event.errorCode = broken.error.code
+            finish(exchange)
+            throw broken
+        }
         guard exchange.reply.status == nil, !(failure is ClientLeft) else {
             exchange.event.status = 499
             exchange.event.errorCode = "client_left"
@@ -124,6 +136,7 @@ final class EdgePipeline: Sendable {
         exchange.event.durationUS = microseconds
         metrics.record(
             route: exchange.route, dialect: exchange.shape.rawValue, status: exchange.event.status, microseconds: microseconds)
+        metrics.record(to: exchange.takenBytes, from: exchange.passedBytes)
         guard exchange.route.hasPrefix("/v1/") else { return }
         guard let leaver = exchange.leaver else { return context.telemetry.emit(exchange.event) }
         services.settlement.settleLeft(leaver, exchange.metadata, exchange.event)
@@ -131,7 +144,13 @@ final class EdgePipeline: Sendable {
 
     private func checkMethod(_ exchange: Exchange, _ endpoint: Endpoint) throws {
         let method = exchange.request.method
-        if endpoint.isPost ? method == .POST : method == .GET || method == .HEAD { return }
+        switch endpoint.methods {
+        case .get where method == .GET || method == .HEAD: return
+        case .post where method == .POST: return
+        // These two speak to a proxy itself.
+        case .any where method != .CONNECT && method != .TRACE: return
+        default: break
+        }
         throw EdgeError(
             .methodNotAllowed, message: "\(endpoint.rawValue) does not answer \(method.rawValue); it answers \(endpoint.allow).",
             allow: endpoint.allow)

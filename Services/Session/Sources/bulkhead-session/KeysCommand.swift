@@ -20,7 +20,7 @@ struct KeysCreate: AsyncParsableCommand {
     @Option(help: "The user the key belongs to; without it the tenant's own.") var user: String?
     @Flag(help: "May read metrics and administer over HTTP.") var admin = false
     @Flag(help: "May name the user of a request with x-bulkhead-user.") var assertUser = false
-    @Option(help: "Destinations the key may call, with commas between; without it none.") var destinations: String?
+    @Option(help: "Destinations the key may call, each by name, with commas between; without it none.") var destinations: String?
     @Option(help: "Models the key may use, with commas between, * at the end for any; without it all.") var models: String?
     @Option(help: "Requests per minute; without it the limit of the user.") var rpm: Int?
     @Option(help: "Tokens per minute.") var tpm: Int?

@@ -19,6 +19,8 @@ struct Caller: Sendable {
     var degraded: [String] = []
     /// Whether the answer is to be kept under an Idempotency-Key.
     var isIdempotent = false
+    /// Destinations the key may call.
+    var destinations: [String] = []
     /// Session holds tokens or a place for the request: its end is reported in any case.
     var isReserved = false
 }
@@ -34,6 +36,10 @@ struct AdmissionRequest: Sendable {
     var body = ByteBuffer()
     /// False: only look at the key.
     var counts = true
+    /// What besides method, route and body makes the request another one for its Idempotency-Key.
+    var subject = ""
+    /// False: an Idempotency-Key is another's to honour.
+    var deduplicates = true
 }
 
 /// Decides whether a request may run: by session while it is there, else by what edge remembers of the key.
@@ -107,7 +113,10 @@ final class Admission: Sendable {
         }
         if let idempotencyKey {
             question.idempotencyKey = idempotencyKey
-            question.requestDigest = KeyDigest(method: request.method, route: request.route, body: request.body).bytes
+            question.requestDigest =
+                KeyDigest(
+                    method: request.method, route: request.route + request.subject, body: request.body
+                ).bytes
         }
         let isKnown = memory.withLock { $0.knows(digest, now: .now()) }
         let metadata = CallMetadata(requestID: scope.id, trace: scope.trace)
@@ -196,7 +205,7 @@ final class Admission: Sendable {
     private static func caller(_ reply: SessionAPI.AdmitReply, isIdempotent: Bool) -> Caller {
         Caller(
             keyID: reply.keyID, tenant: reply.tenant, user: reply.user, isAdmin: reply.admin, admissionID: reply.admissionID,
-            limits: CallerLimits(reply), isIdempotent: isIdempotent, isReserved: reply.reserved)
+            limits: CallerLimits(reply), isIdempotent: isIdempotent, destinations: reply.destinations, isReserved: reply.reserved)
     }
 
     private static func sessionAway(_ consequence: String, _ error: CallError) -> EdgeError {
@@ -212,6 +221,7 @@ final class Admission: Sendable {
             guard requiredOn.contains(request.route) else { return nil }
             throw EdgeError(.badRequest, code: "idempotency_key_required", message: "This route needs an Idempotency-Key header.")
         }
+        guard request.deduplicates else { return nil }
         guard (1 ... Self.longestIdempotencyKey).contains(key.utf8.count) else {
             throw EdgeError(
                 .badRequest, code: "idempotency_key_invalid",

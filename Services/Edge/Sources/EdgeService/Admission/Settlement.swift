@@ -177,12 +177,20 @@ extension Settlement {
     ///   - status: HTTP status; 0 when the client left before one was sent.
     ///   - answer: what to replay; nil frees the key.
     func settle(_ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage?, answer: WholeReply?) async {
+        let kept = caller.isIdempotent ? answer.map(Self.stored) : nil
+        await settle(caller, metadata, status: status, usage: usage, stored: kept)
+    }
+
+    /// The same with an answer as session keeps it.
+    func settle(
+        _ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage? = nil, stored: SessionAPI.StoredAnswer?
+    ) async {
         guard !caller.admissionID.isEmpty, caller.isIdempotent || caller.isReserved || usage != nil else { return }
         var request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: status, inputTokens: usage?.inputTokens ?? 0,
             outputTokens: usage?.outputTokens ?? 0, costNanousd: usage?.costNanousd,
             unused: usage == nil && !caller.isIdempotent)
-        if caller.isIdempotent, let answer { request.answer = Self.stored(answer) }
+        if caller.isIdempotent { request.answer = stored }
         let job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent)
         // Who has the last place may come again as soon as it has its answer: the place must be free then.
         if request.answer != nil || caller.limits.isLastPlace, await report(job) { return }

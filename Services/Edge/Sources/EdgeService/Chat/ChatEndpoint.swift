@@ -12,6 +12,7 @@ struct EdgeServices: Sendable {
     let settlement: Settlement
     let settings: EdgeSettings
     let metrics: EdgeMetrics
+    let destinations: DestinationDirectory
 }
 
 /// Answers chat in one dialect: body → canonical request → admission → router → answer → settlement.

@@ -10,12 +10,18 @@ struct AnswerHead {
         case chunked
         /// The connection ends with the body.
         case untilClose
+        /// There is no body, and no word on its length.
+        case none
     }
 
     /// More than the parts of a head that are the same for all: names, framing, date and what follows it.
     private static let commonBytes = 640
 
     let status: Int
+    /// The status text; nil: the usual one.
+    var reason: String?
+    /// Passed on from elsewhere: its own date and its word on caching stay.
+    var isRelayed = false
     let scope: RequestScope
     var contentType: String?
     var fields = HTTPFields()
@@ -25,7 +31,8 @@ struct AnswerHead {
     /// Appends the head to `buffer`, in one piece: a head has fifty parts, and each write of its own would cost more than its bytes.
     func write(to buffer: inout ByteBuffer) {
         let (date, contentType) = (WallClock.httpDate(), contentType.map(Self.legal) ?? "")
-        let reason = status == 200 ? "OK" : HTTPResponseStatus(statusCode: status).reasonPhrase
+        let usual = status == 200 ? "OK" : HTTPResponseStatus(statusCode: status).reasonPhrase
+        let reason = reason.flatMap { HTTPField.isValidValue($0) ? $0 : nil } ?? usual
         var most = Self.commonBytes + 2 * scope.id.utf8.count + scope.traceID.utf8.count + date.utf8.count
         most += contentType.utf8.count + reason.utf8.count
         for field in fields { most += field.name.rawName.utf8.count + field.value.utf8.count + 4 }
@@ -47,18 +54,15 @@ struct AnswerHead {
         text.add(scope.id)
         text.add(literal: "\r\nx-bulkhead-trace-id: ")
         text.add(scope.traceID)
-        text.add(literal: "\r\ndate: ")
-        text.add(date)
-        text.add(
-            literal:
-                "\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\nx-frame-options: DENY\r\nreferrer-policy: no-referrer"
-        )
+        if !isRelayed || !fields.contains(.date) { text.add("date", date) }
+        if !isRelayed || !fields.contains(.cacheControl) { text.add(literal: "\r\ncache-control: no-store") }
+        text.add(literal: "\r\nx-content-type-options: nosniff\r\nx-frame-options: DENY\r\nreferrer-policy: no-referrer")
         for field in fields { text.add(field.name.rawName, field.value) }
         if !contentType.isEmpty { text.add("content-type", contentType) }
         switch framing {
         case .length(let count): text.add("content-length", String(count))
         case .chunked: text.add(literal: "\r\ntransfer-encoding: chunked")
-        case .untilClose: break
+        case .untilClose, .none: break
         }
         if closes { text.add(literal: "\r\nconnection: close") }
         text.add(literal: "\r\n\r\n")

@@ -19,14 +19,38 @@ final class BodyReader {
     /// The whole body, at most `limit` bytes.
     /// - Throws: `EdgeError` 413, by the announced length before a byte is read, else as soon as the limit is passed.
     func read(limit: Int, _ reply: ReplyWriter) async throws -> ByteBuffer {
-        if let announced = headers[.contentLength].flatMap({ Int($0) }), announced > limit { throw Self.tooLarge(limit) }
-        if headers[.expect]?.lowercased() == "100-continue" { try await reply.proceed() }
+        if let announced, announced > limit { throw Self.tooLarge(limit, "edge.max_json") }
+        try await invite(reply)
         var whole = ByteBuffer()
         while var part = try await connection.nextPiece() {
-            guard whole.readableBytes + part.readableBytes <= limit else { throw Self.tooLarge(limit) }
+            guard whole.readableBytes + part.readableBytes <= limit else { throw Self.tooLarge(limit, "edge.max_json") }
             if whole.readableBytes == 0 { whole = part } else { whole.writeBuffer(&part) }
         }
         return whole
+    }
+
+    /// The length the client announces; nil when it sends chunks, or no body.
+    var announced: Int? { headers[.contentLength].flatMap { Int($0) } }
+
+    /// The body comes in chunks, of a number nobody knows.
+    var isChunked: Bool { headers[.transferEncoding] != nil }
+
+    /// Tells a client that waits for it to go on and send its body.
+    func invite(_ reply: ReplyWriter) async throws {
+        if headers[.expect]?.lowercased() == "100-continue" { try await reply.proceed() }
+    }
+
+    /// Hands the body on piece by piece as it comes, at most `limit` bytes; the next is read when `take` has the one before.
+    /// - Throws: `EdgeError` 413, by the announced length before a byte is read; what `take` throws.
+    func pass(limit: Int, _ reply: ReplyWriter, to take: (ByteBuffer) async throws -> Void) async throws {
+        if let announced, announced > limit { throw Self.tooLarge(limit, "edge.max_upload") }
+        try await invite(reply)
+        var passed = 0
+        while let part = try await connection.nextPiece() {
+            passed += part.readableBytes
+            guard passed <= limit else { throw Self.tooLarge(limit, "edge.max_upload") }
+            try await take(part)
+        }
     }
 
     /// Swallows what is left of the body after an answer.
@@ -40,10 +64,10 @@ final class BodyReader {
         }
     }
 
-    private static func tooLarge(_ limit: Int) -> EdgeError {
+    private static func tooLarge(_ limit: Int, _ key: String) -> EdgeError {
         EdgeError(
             .tooLarge, code: "payload_too_large",
-            message: "The request body is larger than \(limit) bytes, the limit of this server (edge.max_json). Send less.")
+            message: "The request body is larger than \(limit) bytes, the limit of this server (\(key)). Send less.")
     }
 }
 

@@ -23,7 +23,8 @@ struct ClientRequest {
 
 /// The fields of a request, looked up by name where they are used: most of them never are.
 struct RequestHeaders {
-    private let fields: HTTPHeaders
+    /// As sent, in order.
+    let fields: HTTPHeaders
     /// The lengths of the names, a bit each: most of the names that are looked for are of none of them.
     private let lengths: UInt64
 

@@ -47,6 +47,8 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
     /// A head was taken, and its `.end` was not yet.
     private var isInBody = false
     private var isDraining = false
+    /// Whoever waited for a piece of a body is told that nobody wants it any more.
+    private var isInterrupted = false
     /// Set while the task waits for the client to send something.
     private var reader: UnsafeContinuation<Void, Never>?
     /// Set while the task waits for the client to take something.
@@ -76,21 +78,30 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// Waits for the next piece of the present request's body; nil at its end.
-    /// - Throws: `ClientLeft`; `EdgeError` 400 when its framing is broken.
+    /// - Throws: `ClientLeft`; `EdgeError` 400 when its framing is broken; `CancellationError` after `interruptReading`.
     func nextPiece() async throws -> ByteBuffer? {
         guard isInBody else { return nil }
+        defer { isInterrupted = false }
         switch await nextPart() {
         case .body(let piece): return piece
         case .end:
             isInBody = false
             return nil
         case .head: throw BodyNotRead()
+        case nil where isInterrupted: throw CancellationError()
         case nil:
             isLast = true
             isInBody = false
             guard case .unreadable? = inbound.end else { throw ClientLeft() }
             throw EdgeError(.badRequest, message: "The request's body is not framed as HTTP/1.1 demands: send it anew.")
         }
+    }
+
+    /// Ends the wait of the task that is in `nextPiece`, if one is: what comes later of the body is somebody else's to read.
+    func interruptReading() {
+        guard reader != nil else { return }
+        isInterrupted = true
+        wakeReader()
     }
 
     /// Runs `body`, one request, in the task of the connection, which is cancelled when the client leaves meanwhile.

@@ -9,6 +9,20 @@ struct WholeReply: Sendable {
     var body: ByteBuffer
 }
 
+/// The head of an answer that is passed on from elsewhere.
+struct RelayedHead {
+    var status: Int
+    /// The status text; nil: the usual one.
+    var reason: String?
+    /// Without those of one connection, and without `content-length`.
+    var fields: HTTPFields
+    /// Bytes of the body, or those it would have (HEAD, 304); nil when nobody knows.
+    var length: Int?
+
+    /// RFC 9110 §6.4.1; to HEAD there is none either.
+    var hasBody: Bool { status >= 200 && status != 204 && status != 304 }
+}
+
 /// Writes the one answer of an exchange, whole or as a stream. Confined to the task of its connection.
 final class ReplyWriter {
     /// Bodies up to this size are copied behind their head, larger ones leave beside it.
@@ -19,6 +33,8 @@ final class ReplyWriter {
     private let isHead: Bool
     private let takesChunks: Bool
     private var isOpen = false
+    /// The stream that is open is sent in chunks.
+    private var isChunked = false
     /// The status that went out; nil before.
     private(set) var status: Int?
 
@@ -52,33 +68,63 @@ final class ReplyWriter {
     /// Sends the head of a stream, and its first piece with it.
     func begin(_ status: Int, contentType: String, fields: HTTPFields, first: ByteBuffer = ByteBuffer()) async throws {
         guard self.status == nil else { preconditionFailure("bug: a second answer to one request") }
-        self.status = status
-        isOpen = true
-        var bytes = ByteBuffer()
-        head(status, contentType, fields, takesChunks ? .chunked : .untilClose).write(to: &bytes)
-        if first.readableBytes > 0 {
-            var first = first
-            if takesChunks { Self.frame(&first) }
-            bytes.writeImmutableBuffer(first)
+        try await begin(head(status, contentType, fields, takesChunks ? .chunked : .untilClose), first)
+    }
+
+    /// Sends the head of an answer that is passed on, and the first piece of its body with it. To HEAD, and where the status has
+    /// no body, only the head.
+    func begin(_ answer: RelayedHead, first: ByteBuffer = ByteBuffer()) async throws {
+        var head = head(answer.status, nil, answer.fields, framing(of: answer))
+        head.reason = answer.reason
+        head.isRelayed = true
+        if isHead || !answer.hasBody {
+            guard status == nil else { preconditionFailure("bug: a second answer to one request") }
+            status = answer.status
+            var bytes = ByteBuffer()
+            head.write(to: &bytes)
+            return try await connection.write(bytes)
         }
+        try await begin(head, first)
+    }
+
+    private func framing(of answer: RelayedHead) -> AnswerHead.Framing {
+        if let length = answer.length { return .length(length) }
+        if isHead || !answer.hasBody { return .none }
+        return takesChunks ? .chunked : .untilClose
+    }
+
+    private func begin(_ head: AnswerHead, _ first: ByteBuffer) async throws {
+        guard status == nil else { preconditionFailure("bug: a second answer to one request") }
+        status = head.status
+        isOpen = true
+        if case .chunked = head.framing { isChunked = true }
+        var bytes = ByteBuffer()
+        head.write(to: &bytes)
+        guard first.readableBytes > 0 else { return try await connection.write(bytes) }
+        var first = first
+        if isChunked { Self.frame(&first) }
+        if first.readableBytes > Self.copiedBytes { return try await connection.write(bytes, first) }
+        bytes.writeImmutableBuffer(first)
         try await connection.write(bytes)
     }
 
     /// Sends a piece of the stream at once.
     func write(_ piece: consuming ByteBuffer) async throws {
         guard isOpen, piece.readableBytes > 0 else { return }
-        if takesChunks { Self.frame(&piece) }
+        if isChunked { Self.frame(&piece) }
         try await connection.write(piece)
     }
 
-    /// Ends the stream, with a last piece.
-    func finish(_ last: consuming ByteBuffer = ByteBuffer()) async throws {
+    /// Ends the stream, with a last piece and, where it is sent in chunks, with fields behind it.
+    func finish(_ last: consuming ByteBuffer = ByteBuffer(), trailers: HTTPFields = HTTPFields()) async throws {
         guard isOpen else { return }
         isOpen = false
-        if takesChunks {
+        if isChunked {
             // A chunk of length zero would be the end.
             if last.readableBytes > 0 { Self.frame(&last) }
-            last.writeStaticString("0\r\n\r\n")
+            last.writeStaticString("0\r\n")
+            for field in trailers { last.writeString("\(field.name.rawName): \(field.value)\r\n") }
+            last.writeStaticString("\r\n")
         }
         if last.readableBytes > 0 { try await connection.write(last) }
     }
@@ -121,11 +167,11 @@ final class ReplyWriter {
     /// From now on sends `sign` whenever the stream was silent for `interval`.
     func beginKeepAlive(_ sign: ByteBuffer, every interval: TimeAmount) {
         var sign = sign
-        if takesChunks { Self.frame(&sign) }
+        if isChunked { Self.frame(&sign) }
         connection.beginKeepAlive(sign, every: interval)
     }
 
-    private func head(_ status: Int, _ contentType: String, _ fields: HTTPFields, _ framing: AnswerHead.Framing) -> AnswerHead {
+    private func head(_ status: Int, _ contentType: String?, _ fields: HTTPFields, _ framing: AnswerHead.Framing) -> AnswerHead {
         var closes = connection.isLast
         if case .untilClose = framing {
             connection.makeLast()

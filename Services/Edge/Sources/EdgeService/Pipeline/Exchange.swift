@@ -17,6 +17,9 @@ final class Exchange {
     var leaver: Caller?
     /// What telemetry is told.
     var event: TelemetryAPI.RequestEvent
+    /// Bytes of bodies that were passed on: to a destination, and back.
+    var takenBytes = 0
+    var passedBytes = 0
     /// How the request is counted; the path of an unknown route would be a label of the caller's choice.
     var route = "other"
     /// The metadata of calls made for this request; tenant and user once they are known.
@@ -79,6 +82,12 @@ final class Exchange {
 /// The client went away: nobody is left to answer.
 struct ClientLeft: Error {}
 
+/// An answer that is passed on broke off after its head: the connection is closed before the answer's end, so that its client
+/// cannot take it for whole.
+struct AnswerBroken: Error {
+    let error: EdgeError
+}
+
 extension Exchange {
     /// Milliseconds since the request's head was read.
     var milliseconds: Double { (MonotonicTime.now() - scope.startedAt).milliseconds }
@@ -87,7 +96,7 @@ extension Exchange {
     func translate(_ error: any Error, from peer: ServiceName) -> any Error {
         if connection.clientLeft { return ClientLeft() }
         switch error {
-        case is EdgeError, is RefusedAtLimit, is ClientLeft: return error
+        case is EdgeError, is RefusedAtLimit, is ClientLeft, is AnswerBroken: return error
         case let error as CallError: return EdgeError(error, from: peer)
         case is CancellationError:
             return EdgeError(.unavailable, code: "shutting_down", message: "The server is shutting down. Try again shortly.")

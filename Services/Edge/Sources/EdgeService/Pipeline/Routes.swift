@@ -9,18 +9,34 @@ package enum Endpoint: String, Sendable, CaseIterable {
     case moderations = "/v1/moderations"
     case models = "/v1/models"
     case model = "/v1/models/{id}"
+    /// The credential proxy.
+    case proxy = "/v1/proxy/{destination}/{path}"
+    case call = "/v1/call/{destination}"
+    case destinations = "/v1/call"
     /// Operators' routes.
     case health = "/health"
     case ready = "/ready"
     case metrics = "/metrics"
 
     /// The methods it answers, as `Allow` has them.
-    var allow: String { isPost ? "POST" : "GET, HEAD" }
+    var allow: String {
+        switch methods {
+        case .get: "GET, HEAD"
+        case .post: "POST"
+        case .any: "GET, HEAD, POST, PUT, PATCH, DELETE"
+        }
+    }
 
-    var isPost: Bool {
+    /// Which methods a route answers. OPTIONS tells them, except where any goes: there it is the destination's to answer.
+    enum Methods {
+        case get, post, any
+    }
+
+    var methods: Methods {
         switch self {
-        case .chat, .responses, .messages, .countTokens, .embeddings, .moderations: true
-        case .models, .model, .health, .ready, .metrics: false
+        case .chat, .responses, .messages, .countTokens, .embeddings, .moderations, .call: .post
+        case .models, .model, .destinations, .health, .ready, .metrics: .get
+        case .proxy: .any
         }
     }
 
@@ -35,6 +51,9 @@ package enum Endpoint: String, Sendable, CaseIterable {
         case .moderations: "OpenAI moderations"
         case .models: "the models, in Anthropic's shape when anthropic-version is sent"
         case .model: "one model"
+        case .proxy: "a request to a destination, as it is, streamed both ways"
+        case .call: "a request to a destination, described by {method, path, query, headers, body}"
+        case .destinations: "the destinations the key may call"
         case .health: "liveness, from memory (also /livez, /healthz)"
         case .ready: "readiness of every part (also /readyz)"
         case .metrics: "Prometheus metrics of the whole suite"
@@ -46,7 +65,7 @@ package enum Endpoint: String, Sendable, CaseIterable {
 package struct RouteMatch: Sendable, Equatable {
     /// The route.
     package var endpoint: Endpoint
-    /// What stands in the route's `{…}`, decoded.
+    /// What stands in the route's first `{…}`: of models decoded, of destinations as it is.
     package var argument = ""
 
     /// A match.
@@ -60,21 +79,34 @@ package struct RouteMatch: Sendable, Equatable {
 package enum Routes {
     private static let root = "/v1"
     private static let modelPrefix = "/v1/models/"
+    private static let callPrefix = "/v1/call/"
+    /// What follows the destination behind this is the destination's own and stays as it is.
+    package static let proxyPrefix = "/v1/proxy/"
     private static let aliases: [String: Endpoint] = [
         "/livez": .health, "/healthz": .health, "/readyz": .ready,
     ]
     private static let exact: [String: Endpoint] = {
-        let all = Endpoint.allCases.filter { $0 != .model }.map { ($0.rawValue, $0) }
+        let all = Endpoint.allCases.filter { !$0.rawValue.contains("{") }.map { ($0.rawValue, $0) }
         return Dictionary(uniqueKeysWithValues: all).merging(aliases) { own, _ in own }
     }()
     /// Where the paths of model routes begin.
     private static let surfaces = Set(
-        Endpoint.allCases.filter { $0.rawValue.hasPrefix(root) }.map { surface($0.rawValue.dropFirst(root.count)) })
+        Endpoint.allCases.filter { $0.rawValue.hasPrefix(root) && ![.proxy, .call, .destinations].contains($0) }.map {
+            surface($0.rawValue.dropFirst(root.count))
+        })
 
     /// - Parameter path: without the query. One trailing slash is accepted. Names of models may hold slashes, raw or escaped.
     package static func match(_ path: Substring) -> RouteMatch? {
+        if path.utf8.starts(with: proxyPrefix.utf8) {
+            let name = path.utf8.dropFirst(proxyPrefix.utf8.count).prefix { $0 != UInt8(ascii: "/") }
+            return RouteMatch(endpoint: .proxy, argument: String(Substring(name)))
+        }
         let path = full(path)
         if let endpoint = exact[String(path)] { return RouteMatch(endpoint: endpoint) }
+        if path.hasPrefix(callPrefix) {
+            let name = path.dropFirst(callPrefix.count)
+            return name.utf8.contains(UInt8(ascii: "/")) ? nil : RouteMatch(endpoint: .call, argument: String(name))
+        }
         guard path.hasPrefix(modelPrefix), let name = percentDecoded(path.dropFirst(modelPrefix.count)), !name.isEmpty else {
             return nil
         }
@@ -101,6 +133,9 @@ package enum Routes {
         let path = full(path)
         let bytes = path.utf8
         guard bytes.starts(with: root.utf8) else { return .problem }
+        if [proxyPrefix, callPrefix].contains(where: { bytes.starts(with: $0.utf8) }) || path == Endpoint.destinations.rawValue {
+            return .problem
+        }
         if path == Endpoint.messages.rawValue || bytes.starts(with: "/v1/messages/".utf8) { return .anthropic }
         if isAnthropicClient, bytes.starts(with: Endpoint.models.rawValue.utf8) { return .anthropic }
         return bytes.count == root.utf8.count || bytes.dropFirst(root.utf8.count).first == UInt8(ascii: "/") ? .openAI : .problem

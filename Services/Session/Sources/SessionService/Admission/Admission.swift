@@ -249,7 +249,8 @@ package final class Admission: Sendable {
     }
 
     private static func identified(_ key: KeyRecord, _ user: String) -> SessionAPI.AdmitReply {
-        SessionAPI.AdmitReply(keyID: key.id, tenant: key.tenant, user: user, admin: key.isAdmin, models: key.models)
+        SessionAPI.AdmitReply(
+            keyID: key.id, tenant: key.tenant, user: user, admin: key.isAdmin, models: key.models, destinations: key.destinations)
     }
 
     private static func rateLimit(_ decision: LimitDecision) -> SessionAPI.RateLimit {

@@ -10,7 +10,7 @@ enum KeyRules {
         var key = KeyRecord(id: id, digest: digest, tenant: asked.tenant, user: asked.user, createdAt: now)
         key.isAdmin = asked.admin
         key.mayAssertUser = asked.assertUser
-        key.destinations = try list(asked.destinations, option: "--destinations")
+        key.destinations = try destinations(asked.destinations)
         key.models = try list(asked.models, option: "--models")
         key.requestsPerMinute = try positive(asked.rpm, option: "--rpm", limit: 10_000_000)
         key.tokensPerMinute = try positive(asked.tpm, option: "--tpm", limit: 1_000_000_000_000)
@@ -53,6 +53,22 @@ enum KeyRules {
         let isPrintable = name.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
         guard !name.isEmpty, name.utf8.count <= limit, isPrintable else {
             throw invalid(option, name, "1 to \(limit) bytes without control characters")
+        }
+    }
+
+    /// Each by its own name: what is configured later is nobody's until a key names it. So there is no sign for all of them.
+    private static func destinations(_ names: [String]) throws -> [String] {
+        let option = "--destinations"
+        for name in try list(names, option: option) where name.utf8.count > 64 || !name.utf8.allSatisfy(isNameByte) {
+            throw invalid(option, name, "names as in credentials.destinations (letters, digits, '-', '_'), each by itself")
+        }
+        return names
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48 ... 57, 65 ... 90, 97 ... 122, UInt8(ascii: "-"), UInt8(ascii: "_"): true
+        default: false
         }
     }
 

@@ -1,0 +1,91 @@
+import BulkheadAPI
+import BulkheadCore
+import HTTPTypes
+import NIOCore
+
+/// The way of one answer from the credentials service to the client: head, body piece by piece, fields behind it. The next piece
+/// is asked for when the client has taken the one before. Confined to the task of its connection.
+final class AnswerRelay {
+    /// The answer was passed on to its end.
+    private(set) var isWhole = false
+    private let exchange: Exchange
+    private let degraded: [String]
+    private var copy: AnswerCopy?
+    /// Runs before the client has the end of the answer.
+    private let beforeEnd: (Int, SessionAPI.StoredAnswer?) async -> Void
+    private var left: Int?
+    private var hasEnded = false
+
+    /// - Parameters:
+    ///   - copy: where the answer is noted down on its way; nil: nowhere.
+    ///   - beforeEnd: gets the status and the copy; runs once, before the client has the whole answer.
+    init(
+        _ exchange: Exchange, _ caller: Caller, copy: AnswerCopy? = nil,
+        beforeEnd: @escaping (Int, SessionAPI.StoredAnswer?) async -> Void
+    ) {
+        self.exchange = exchange
+        self.copy = copy
+        self.beforeEnd = beforeEnd
+        degraded = caller.degraded
+    }
+
+    /// - Throws: what went wrong; `AnswerBroken` after the head.
+    func run(_ reader: TypedReader<CredentialsAPI.CallReply>) async throws {
+        guard let first = try await reader.next(), let head = ForwardedAnswer.head(first) else { throw Self.noAnswer }
+        do {
+            try await pass(head, first, reader)
+            isWhole = true
+        } catch let error as CallError where exchange.reply.status != nil && !exchange.connection.clientLeft {
+            throw AnswerBroken(error: EdgeError(error, from: .credentials))
+        }
+    }
+
+    private static let noAnswer = EdgeError(
+        .badGateway, code: "upstream_error", message: "The destination sent no answer that ends. Try again.")
+
+    private func pass(
+        _ head: RelayedHead, _ first: CredentialsAPI.CallReply, _ reader: TypedReader<CredentialsAPI.CallReply>
+    ) async throws {
+        exchange.event.streamed = head.fields[.contentType]?.hasPrefix("text/event-stream") ?? false
+        copy?.begin(head)
+        left = head.length
+        let hasBody = head.hasBody && exchange.request.method != .HEAD
+        let body = hasBody ? first.body ?? ByteBuffer() : ByteBuffer()
+        try await note(body)
+        if !hasBody { left = 0 }
+        if left == 0 { await end(head.status) }
+        var shown = head
+        AnswerFields.addDegraded(degraded, to: &shown.fields)
+        try await exchange.reply.begin(shown, first: body)
+        var trailers = first.trailers
+        while let reply = try await reader.next() {
+            if !reply.trailers.isEmpty { trailers = reply.trailers }
+            guard hasBody, let piece = reply.body, piece.readableBytes > 0 else { continue }
+            try await note(piece)
+            if left == 0 { await end(head.status) }
+            try await exchange.reply.write(piece)
+        }
+        guard (left ?? 0) == 0 else { throw Self.wrongLength }
+        await end(head.status)
+        try await exchange.reply.finish(trailers: ForwardedAnswer.fields(trailers))
+    }
+
+    /// Counts a piece, before it is written.
+    private func note(_ piece: ByteBuffer) async throws {
+        guard piece.readableBytes > 0 else { return }
+        exchange.passedBytes += piece.readableBytes
+        copy?.add(piece)
+        guard let before = left else { return }
+        guard piece.readableBytes <= before else { throw Self.wrongLength }
+        left = before - piece.readableBytes
+    }
+
+    private static let wrongLength = CallError(
+        .dataLoss, reason: "stream_broken", message: "The answer was not as long as its content-length said.")
+
+    private func end(_ status: Int) async {
+        guard !hasEnded else { return }
+        hasEnded = true
+        await beforeEnd(status, copy?.stored)
+    }
+}
