@@ -33,6 +33,12 @@ package struct AdminConnection: Sendable {
             eventLoop: ProcessRuntime.eventLoop)
     }
 
+    /// As above, for whoever can do without: nil, and no word on standard error, when nothing listens.
+    package static func ifRunning(_ service: ServiceName, runDir: String) -> AdminConnection? {
+        let path = ServiceFolders(service: service, runDir: runDir, stateDir: "").adminSocket
+        return probe(path) == nil ? try? AdminConnection(service, runDir: runDir) : nil
+    }
+
     /// Reads the `suite` section; other sections are not looked at.
     package static func suite(_ path: String) throws -> SuiteConfiguration {
         do {

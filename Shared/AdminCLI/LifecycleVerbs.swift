@@ -32,6 +32,7 @@ struct Check<Service: CommandLineService>: AsyncParsableCommand {
         var report = CheckReport(problems: [])
         do {
             _ = try loadConfiguration(Service.Configuration.self, path: shared.configurationPath)
+            report.problems = await Service.furtherProblems(shared)
         } catch let problems as ConfigProblems {
             report.problems = problems.problems
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BulkheadConfig
 import BulkheadCore
 import BulkheadIPC
 import BulkheadServiceKit
@@ -10,10 +11,15 @@ package protocol CommandLineService: BulkheadService {
     static var commands: [any ParsableCommand.Type] { get }
     /// One sentence for `--help`.
     static var abstract: String { get }
+    /// What `check` finds wrong besides the file itself, such as what the running process knows; empty when it cannot be asked.
+    /// Called for files without problems.
+    static func furtherProblems(_ options: SharedOptions) async -> [ConfigProblem]
 }
 
 extension CommandLineService {
     package static var commands: [any ParsableCommand.Type] { [] }
+
+    package static func furtherProblems(_ options: SharedOptions) async -> [ConfigProblem] { [] }
 }
 
 /// The `main` of every program of the suite.

@@ -44,6 +44,9 @@ func planted() {
         "base_url: \"http://127.0.0.1:9000\", private_network: true, allow_plain_http: true, secret: A_KEY, preset: bearer",
         "base_url: \"https://api.example.com/v2\", secret: A_KEY, preset: header, header: X-Token, methods: [GET], paths: [/a, /b/*], callers: [edge]",
         "base_url: \"https://api.example.com\", secret: A_KEY, preset: query, query: key, limits: { connect: 2s, max_response: 1MiB, concurrency: 5 }",
+        "base_url: \"https://api.example.com\", headers: { allow: [X-One, X-HTTP-Method-Override] }, rate: { rpm: 60, burst: 5 }",
+        "base_url: \"https://api.example.com\", limits: { total: 2m, idle: 30s }, probe: { method: POST, path: /v1/x }",
+        "base_url: \"https://api.example.com\", tls: { minimum: \"1.3\", pins: [\"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"] }",
     ])
 func fine(_ text: String) { #expect(problems(of: text) == []) }
 
@@ -61,7 +64,12 @@ func fine(_ text: String) { #expect(problems(of: text) == []) }
         "base_url: \"https://a\", paths: [\"/a/**/b\"]", "base_url: \"https://a\", callers: [edgy]",
         "base_url: \"https://a\", preset: header, secret: A",
         "base_url: \"https://a\", preset: header, header: Host, secret: A", "base_url: \"https://a\", secret: lower",
-        "secret: A_KEY",
+        "secret: A_KEY", "base_url: \"https://a\", headers: { allow: [Authorization] }",
+        "base_url: \"https://a\", headers: { allow: [\"X Y\"] }", "base_url: \"https://a\", rate: { burst: 5 }",
+        "base_url: \"https://a\", rate: { rpm: 0 }", "base_url: \"https://a\", probe: { path: \"/../x\" }",
+        "base_url: \"https://a\", probe: { path: /x, method: TRACE }", "base_url: \"https://a\", tls: { minimum: \"1.1\" }",
+        "base_url: \"https://a\", tls: { pins: [\"sha256/abc\"] }", "base_url: \"https://a\", limits: { idle: 0s }",
+        "base_url: \"http://127.0.0.1:1\", private_network: true, tls: { minimum: \"1.3\" }", "base_url: [a]",
     ])
 func refused(_ text: String) { #expect(problems(of: text).count == 1) }
 

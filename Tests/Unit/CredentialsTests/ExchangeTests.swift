@@ -277,3 +277,37 @@ func long(_ isChunked: Bool) async throws {
         #expect(answer.status == 200 && answer.headers["x-served"] == served && answer.body == text)
     }
 }
+
+@Test("an upstream that is silent too long, or takes too long in all, is given up", arguments: ["idle", "total"])
+func limits(_ limit: String) async throws {
+    let closed = DispatchSemaphore(value: 0)
+    let upstream = try ScriptedUpstream { connection in
+        guard connection.head() != nil else { return }
+        connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.chunk("begun")
+        connection.untilClosed()
+        closed.signal()
+    }
+    let rig = try await Rig(port: upstream.port, ", limits: { \(limit): 200ms }")
+    let began = MonotonicTime.now()
+    let error = try #require(await rig.failure())
+    #expect(error.code == .deadlineExceeded && error.reason == "upstream_timeout" && error.message.contains("limits.\(limit)"))
+    #expect(MonotonicTime.now() - began >= .milliseconds(200))
+    await waited(for: closed)
+}
+
+@Test("an upstream that keeps speaking is not silent, however long it takes")
+func speaking() async throws {
+    let upstream = try ScriptedUpstream { connection in
+        while connection.head() != nil {
+            connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for _ in 1 ... 8 {
+                Thread.sleep(forTimeInterval: 0.1)
+                connection.chunk("tick")
+            }
+            connection.chunk("")
+        }
+    }
+    let rig = try await Rig(port: upstream.port, ", limits: { idle: 700ms, total: 60s }")
+    #expect(try await rig.call().body == String(repeating: "tick", count: 8))
+}

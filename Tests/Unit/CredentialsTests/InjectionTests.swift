@@ -52,8 +52,8 @@ func query() throws {
     #expect(throws: CallError.self) { try queried("/?%6bey=mine") }
 }
 
-private func outgoing(_ headers: [(String, String)], own: String? = nil) throws -> [String] {
-    try HeaderHygiene.outgoing(headers.map { CredentialsAPI.Header(name: $0.0, value: $0.1) }, own: own).map {
+private func outgoing(_ headers: [(String, String)], own: String? = nil, allowed: Set<String>? = nil) throws -> [String] {
+    try HeaderHygiene.outgoing(headers.map { CredentialsAPI.Header(name: $0.0, value: $0.1) }, own: own, allowed: allowed).map {
         "\($0.name): \($0.value.joined)"
     }
 }
@@ -75,6 +75,20 @@ func kept() throws {
         ("X-Custom", "kept"), ("Idempotency-Key", "k"), ("Connection", "close, X-Gone"), ("X-Gone", "1"), ("X-Token", "mine"),
     ]
     #expect(try outgoing(headers, own: "x-token") == ["X-Custom: kept", "Idempotency-Key: k", "accept-encoding: identity"])
+}
+
+@Test("with a list only what it names and the basic headers pass; a header that misleads, only when it is named")
+func listed() throws {
+    let headers = [
+        ("X-Custom", "1"), ("X-Listed", "2"), ("Content-Type", "a/b"), ("User-Agent", "u"), ("Idempotency-Key", "k"),
+        ("X-HTTP-Method-Override", "DELETE"), ("Authorization", "mine"), ("X-Token", "mine"), ("Host", "evil.example"),
+    ]
+    let basics = ["Content-Type: a/b", "User-Agent: u", "Idempotency-Key: k"]
+    #expect(try outgoing(headers, own: "x-token", allowed: []) == basics + ["accept-encoding: identity"])
+    let named: Set = ["x-listed", "x-http-method-override", "x-token", "authorization", "host"]
+    #expect(
+        try outgoing(headers, own: "x-token", allowed: named) == ["X-Listed: 2"] + basics
+            + ["X-HTTP-Method-Override: DELETE", "accept-encoding: identity"])
 }
 
 @Test(

@@ -18,8 +18,8 @@ package final class CredentialsDaemon: BulkheadService {
 
     struct InForce: Sendable {
         var configuration: CredentialsConfiguration
-        /// Destinations that a provider of the router refers to.
-        var providers: Set<String>
+        /// What the other services' sections refer to.
+        var providers: ProviderReferences
     }
 
     let context: ServiceContext
@@ -34,11 +34,14 @@ package final class CredentialsDaemon: BulkheadService {
         let path = context.configurationPath
         let opened = try await context.blocking {
             (
-                problem: store.open(), audit: try AuditTrail(folder: context.stateDirectory), providers: ProviderReferences.read(path),
+                problem: store.open(), audit: try AuditTrail(folder: context.stateDirectory),
+                providers: ProviderReferences.read(path),
                 client: try OutboundClient.make(configuration.egress)
             )
         }
-        if let problem = opened.problem { context.logger.error("the store of secrets is not open", metadata: ["reason": "\(problem)"]) }
+        if let problem = opened.problem {
+            context.logger.error("the store of secrets is not open", metadata: ["reason": "\(problem)"])
+        }
         self.store = store
         audit = opened.audit
         let table = DestinationTable(
@@ -52,7 +55,7 @@ package final class CredentialsDaemon: BulkheadService {
 
     package var methods: [ServerMethod] { CredentialsMethods.serve(service) }
 
-    package var verbs: [AdminVerb] { secretVerbs + storeVerbs + inspectionVerbs }
+    package var verbs: [AdminVerb] { secretVerbs + storeVerbs + policyVerbs + inspectionVerbs }
 
     package func start() async throws {
         try await importSecrets()
@@ -123,7 +126,7 @@ package final class CredentialsDaemon: BulkheadService {
         let inForce = inForce.withLock { $0 }
         let table = DestinationTable(
             inForce.configuration.destinations, providers: inForce.providers, vault: store.state, metrics: context.metrics,
-            isStale: store.stale != nil)
+            before: service.current.table, isStale: store.stale != nil)
         service.replace { $0.table = table }
         reportHealth()
     }

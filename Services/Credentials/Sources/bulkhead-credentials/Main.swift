@@ -15,7 +15,7 @@ extension CredentialsDaemon: CommandLineService {
     package static var commands: [any ParsableCommand.Type] {
         [
             SetSecret.self, ListSecrets.self, RotateSecret.self, RevokeSecret.self, DeleteSecret.self, ResealSecret.self,
-            TestDestination.self,
+            TestDestination.self, ExplainDestination.self,
             Doctor.self, Unlock.self, Audit.self,
         ]
     }

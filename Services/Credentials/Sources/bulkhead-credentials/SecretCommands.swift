@@ -7,7 +7,9 @@ struct SecretArguments: ParsableArguments {
     @Argument(help: "The secret's name, such as OPENAI_API_KEY.") var name: String
     @Argument(help: .hidden) var surplus: [String] = []
     @Option(help: .hidden) var value: String?
-    @Option(help: "The host it may be sent to, host[:port]. Inferred when one destination refers to the name.") var host: String?
+    @Option(
+        help: "The host it may be sent to, host[:port], several with commas. Inferred when one destination refers to the name.")
+    var host: String?
     @Option(
         help: "openai, anthropic, gemini, azure, cohere, mistral, bearer, basic, header or query. Else as the destination says.")
     var preset: String?
@@ -80,18 +82,6 @@ struct RotateSecret: AsyncParsableCommand {
     }
 }
 
-struct ResealSecret: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "reseal", abstract: "Let a stored secret go to another host, or be injected another way.",
-        discussion: "Example:\n  bulkhead-credentials reseal OPENAI_API_KEY --host eu.api.openai.com")
-    @OptionGroup var shared: SharedOptions
-    @Argument(help: "The secret's name.") var name: String
-    @Option(help: "The host it may be sent to, host[:port]. Else as the destinations say.") var host: String?
-    @Option(help: "How it is injected. Else as the destinations say.") var preset: String?
-
-    func run() async throws { try await change("secrets.reseal", SecretCommand(name: name, host: host, preset: preset), shared) }
-}
-
 struct RevokeSecret: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "revoke", abstract: "Destroy the value of a secret; its name stays, and calls are refused.",
@@ -134,7 +124,8 @@ struct ListSecrets: AsyncParsableCommand {
                 [["NAME", "STATE", "VERSION", "STORE", "HOST", "PRESET", "CREATED", "ROTATED", "DESTINATIONS"]]
                     + rows.map { row in
                         [
-                            row.name, row.state, "\(row.version)", row.isStale ? "\(row.store) (stale)" : row.store, row.host, row.preset, WallTime.text(row.created),
+                            row.name, row.state, "\(row.version)", row.isStale ? "\(row.store) (stale)" : row.store, row.host,
+                            row.preset, WallTime.text(row.created),
                             row.rotated.map(WallTime.text) ?? "-",
                             row.destinations.isEmpty ? "-" : row.destinations.joined(separator: ", "),
                         ]
@@ -143,7 +134,7 @@ struct ListSecrets: AsyncParsableCommand {
     }
 }
 
-private func change(
+func change(
     _ verb: String, _ arguments: some Encodable & Sendable, _ shared: SharedOptions, within limit: Duration = .seconds(10)
 ) async throws {
     let made = try await AdminConnection(.credentials, shared).invoke(verb, arguments, as: SecretChange.self, within: limit)
@@ -154,6 +145,8 @@ private func change(
         if let host = made.host, let preset = made.preset {
             text += ", goes to \(host)\(made.isInferred ? " (as the destination says)" : "") only, injected as \(preset)"
         }
-        return ([text] + made.warnings.map { "warning: \($0)" }).joined(separator: "\n")
+        text += made.widens.map { $0.isEmpty ? "; nothing is widened" : "" } ?? ""
+        let widened = (made.widens ?? []).map { "widened: \($0.text)" }
+        return ([text] + widened + made.warnings.map { "warning: \($0)" }).joined(separator: "\n")
     }
 }

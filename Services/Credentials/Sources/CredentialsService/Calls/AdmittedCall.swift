@@ -15,7 +15,8 @@ struct AdmittedCall: Sendable {
         injection = try Self.injection(destination)
         try Self.checkBounds(request, destination)
         self.destination = destination
-        let headers = try HeaderHygiene.outgoing(request.headers, own: injection?.header)
+        let headers = try HeaderHygiene.outgoing(request.headers, own: injection?.header, allowed: destination.allowedHeaders)
+        try Self.count(destination)
         prepared = OutboundRequest(method: target.method, target: SecretText(target.text), headers: headers)
     }
 
@@ -36,6 +37,15 @@ struct AdmittedCall: Sendable {
             destination.metrics.refused.add()
             throw error
         }
+    }
+
+    /// A call that will be made counts against the destination's rate; one that is refused before does not.
+    private static func count(_ destination: Destination) throws(CallError) {
+        guard let rate = destination.rate, let wait = rate.take() else { return }
+        throw CallError(
+            .resourceExhausted, reason: "rate_limited",
+            message: "destination \(destination.configuration.name) takes \(rate.rule.rpm) calls a minute, its limit",
+            retryAfter: wait, notProcessed: true)
     }
 
     private static func checkBounds(_ request: CredentialsAPI.CallRequest, _ destination: Destination) throws(CallError) {

@@ -102,9 +102,11 @@ package final class CallService: CredentialsHandler {
             "call", "allow", peer: call.peer, destination: DestinationConfiguration.isName(name) ? name : "?",
             method: request.method.flatMap { HeaderSyntax.isMethod($0) ? $0 : nil } ?? "", request: call.metadata.requestID,
             tenant: call.metadata.tenant)
+        var isCallers = true
         do throws(CallError) {
             let destination = try table.find(name)
             event.secret = destination.configuration.secret ?? ""
+            isCallers = destination.callers.contains(call.peer)
             if table.isStale, !event.secret.isEmpty { event.reason = "stale" }
             if destination.isDecoy {
                 event.event = "honeytoken"
@@ -116,7 +118,8 @@ package final class CallService: CredentialsHandler {
         } catch {
             guard error.reason != "credentials_unavailable" else { throw error }
             event.decision = "deny"
-            event.reason = error.reason
+            // The caller is told that there is no such destination; the operator, that it asked for one that is not its own.
+            event.reason = isCallers ? error.reason : "caller_denied"
             try audit.record(event)
             if event.event == "honeytoken" { onDecoy(event) }
             throw error

@@ -15,6 +15,7 @@ final class Exchange {
     private let upstream: UpstreamExchange
     private let relay: CallRelay
     private let length: Int?
+    private let watch: ExchangeWatch?
     /// The bodies of the first messages, until they are sent.
     private var begun: [ByteBuffer]
 
@@ -28,7 +29,8 @@ final class Exchange {
         upstream = UpstreamExchange(client)
         let limit = destination.configuration.limits.connect
         connect = min(limit, first.connectTimeoutMS.map { .milliseconds(max(1, $0)) } ?? limit)
-        relay = CallRelay(destination, admitted.injection, upstream, arrived: arrived)
+        watch = ExchangeWatch(destination, upstream, loop: loop)
+        relay = CallRelay(destination, admitted.injection, upstream, watch: watch, arrived: arrived)
         length = HeaderHygiene.contentLength(first.headers)
         begun = [first.body].compactMap { $0 }
     }
@@ -39,14 +41,19 @@ final class Exchange {
     func run(
         _ requests: TypedReader<CredentialsAPI.CallRequest>, _ replies: TypedWriter<CredentialsAPI.CallReply>
     ) async throws {
+        defer { watch?.end() }
         let isWhole = try await readSecond(requests)
         let upstream = upstream
         try await withTaskCancellationHandler {
             // Whoever leaves early closes the connection; after the end this does nothing.
             defer { upstream.cancel() }
-            guard isWhole else { return try await stream(requests, replies) }
-            try send()
-            try await relay.run(replies)
+            do {
+                guard isWhole else { return try await stream(requests, replies) }
+                try send()
+                try await relay.run(replies)
+            } catch {
+                throw watch?.end() ?? error
+            }
         } onCancel: {
             upstream.cancel()
         }
@@ -67,6 +74,7 @@ final class Exchange {
         begun = []
         let request = try admitted.request(body.map { .whole($0) } ?? .none)
         upstream.start(request, to: destination.origin, connectTimeout: connect)
+        watch?.sent()
     }
 
     /// Sends a request while its body comes, and relays the answer.
@@ -79,7 +87,10 @@ final class Exchange {
         try await withThrowingTaskGroup(of: Void.self) { group in
             let begun = self.begun
             self.begun = []
-            group.addTask { await body.run(begun, requests) }
+            group.addTask { [watch] in
+                await body.run(begun, requests)
+                watch?.sent()
+            }
             defer {
                 upstream.cancel()
                 body.abandon()

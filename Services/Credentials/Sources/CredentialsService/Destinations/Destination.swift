@@ -33,6 +33,10 @@ package final class Destination: Sendable {
     /// Its secret.
     package let secret: SecretUse
     let metrics: DestinationMetrics
+    /// The calls it took lately; nil: they are not limited.
+    let rate: CallRate?
+    /// Request headers that pass besides the basic ones; nil: all ordinary ones.
+    let allowedHeaders: Set<String>?
     /// Where it is, and how it is reached.
     package let origin: Origin
     private let prefix: String
@@ -42,17 +46,22 @@ package final class Destination: Sendable {
     private static let maxAllowedPath = 256
 
     /// A destination in force.
+    /// - Parameters:
+    ///   - callers: the services that may call it; nil: as its entry says.
+    ///   - rate: the calls it took before, when it was in force already.
     package init(
-        _ configuration: DestinationConfiguration, isProvider: Bool, secret: SecretUse, metrics: DestinationMetrics
+        _ configuration: DestinationConfiguration, isProvider: Bool, callers: Set<String>? = nil, secret: SecretUse,
+        metrics: DestinationMetrics, rate: CallRate? = nil
     ) {
         self.configuration = configuration
         self.isProvider = isProvider
         self.secret = secret
         self.metrics = metrics
-        callers = configuration.callers ?? (isProvider ? [ServiceName.router.rawValue] : [])
-        let url = configuration.url
-        origin = Origin(url, allowsPrivate: configuration.privateNetwork)
-        prefix = url.path.hasSuffix("/") ? String(url.path.dropLast()) : url.path
+        self.callers = callers ?? configuration.callers ?? (isProvider ? [ServiceName.router.rawValue] : [])
+        self.rate = configuration.rate.map { rule in rate.flatMap { $0.rule == rule ? $0 : nil } ?? CallRate(rule) }
+        allowedHeaders = configuration.headers.names
+        origin = Origin(configuration.url, allowsPrivate: configuration.privateNetwork)
+        prefix = configuration.basePath
     }
 
     /// Whether its secret is there to be noticed, and not to be used.
@@ -65,11 +74,10 @@ package final class Destination: Sendable {
     package var place: String { configuration.place.description }
 
     /// Decides whether `peer` may make this request.
-    /// - Throws: PERMISSION_DENIED `destination_denied`, INVALID_ARGUMENT `invalid_request`.
+    /// - Throws: NOT_FOUND `destination_unknown` as if it did not exist when it is not the peer's to call; PERMISSION_DENIED
+    ///   `destination_denied`, INVALID_ARGUMENT `invalid_request`.
     package func target(of request: CredentialsAPI.CallRequest, peer: String) throws(CallError) -> UpstreamTarget {
-        guard callers.contains(peer) else {
-            throw denied("may not be called by \(peer); `callers` of the destination lists who may")
-        }
+        guard callers.contains(peer) else { throw DestinationTable.unknown(configuration.name) }
         let method = request.method ?? "GET"
         guard HeaderSyntax.isMethod(method) else { throw invalid("the method is no HTTP method in capitals") }
         let allowsMethod = configuration.methods?.contains(method) ?? !["TRACE", "CONNECT"].contains(method)

@@ -1,18 +1,6 @@
 import BulkheadConfig
 import BulkheadCore
 
-/// Bounds of one destination.
-package struct DestinationLimits: Sendable, Equatable {
-    /// Time to connect, TLS included, unless the call asks for less.
-    package var connect: Duration
-    /// Bytes of a request's body.
-    package var maxRequest: Int
-    /// Bytes of a response's body.
-    package var maxResponse: Int
-    /// Exchanges at once.
-    package var concurrency: Int
-}
-
 /// One entry of `credentials.destinations`.
 package struct DestinationConfiguration: Sendable {
     /// What callers name.
@@ -25,12 +13,22 @@ package struct DestinationConfiguration: Sendable {
     package var injection: InjectionSpec
     /// Whether addresses of this machine and of private networks are allowed.
     package var privateNetwork: Bool
+    /// Whether a secret may go over plain http.
+    package var allowsPlain: Bool
+    /// What is asked of the upstream's TLS.
+    package var tls: TLSRule
     /// Upper-case; nil: all but TRACE and CONNECT.
     package var methods: Set<String>?
     /// nil: all.
     package var paths: [PathPattern]?
     /// Services that may call; nil: whoever the suite's configuration implies.
     package var callers: Set<String>?
+    /// Request headers that pass.
+    package var headers: RequestHeaderRule
+    /// Calls a minute; nil: no limit.
+    package var rate: RateRule?
+    /// The request of `test` and `rotate`; nil: the usual one of the preset.
+    package var probe: Probe?
     /// Bounds.
     package var limits: DestinationLimits
 
@@ -43,12 +41,16 @@ package struct DestinationConfiguration: Sendable {
         methods = Self.methods(section)
         paths = Self.paths(section)
         callers = Self.callers(section)
-        limits = Self.limits(section.section("limits"))
-        let allowsPlain = section.bool("allow_plain_http", default: false)
-        guard let url = section.requiredURL("base_url", schemes: ["https", "http"]) else { return nil }
+        headers = RequestHeaderRule(section.section("headers"))
+        rate = RateRule(section.section("rate"))
+        probe = Probe(section.section("probe"))
+        limits = DestinationLimits(section.section("limits"))
+        tls = TLSRule(section.section("tls"))
+        allowsPlain = section.bool("allow_plain_http", default: false)
+        guard let url = Self.url(section) else { return nil }
         self.url = url
         checkURL(section)
-        checkNetwork(section, allowsPlain: allowsPlain, environment: environment)
+        checkNetwork(section, environment: environment)
     }
 
     /// Letters, digits, `-` and `_`, at most 64.
@@ -61,6 +63,12 @@ package struct DestinationConfiguration: Sendable {
                 }
             }
     }
+
+    /// The path that precedes every call's, without a slash at its end.
+    package var basePath: String { url.path.hasSuffix("/") ? String(url.path.dropLast()) : url.path }
+
+    /// The request of `test` and `rotate`.
+    package var effectiveProbe: Probe { probe ?? .usual(injection.preset) }
 
     /// Host and port as secrets are sealed to: `api.openai.com`, `127.0.0.1:9000`.
     package var place: SealedHost { SealedHost(host: url.host, port: url.effectivePort ?? 443) }
@@ -95,17 +103,22 @@ package struct DestinationConfiguration: Sendable {
         return Set(callers)
     }
 
-    private static func limits(_ section: ConfigSection) -> DestinationLimits {
-        DestinationLimits(
-            connect: section.duration("connect", default: .seconds(10), in: .milliseconds(10) ... .seconds(60)),
-            maxRequest: section.size("max_request", default: 512 << 20, in: 0 ... 1 << 40),
-            maxResponse: section.size("max_response", default: 1 << 30, in: 1024 ... 1 << 40),
-            concurrency: section.int("concurrency", default: 4096, in: 1 ... 65536))
+    private static func url(_ section: ConfigSection) -> AbsoluteURL? {
+        guard section.contains("base_url") else { return section.requiredURL("base_url", schemes: ["https", "http"]) }
+        guard let text = section.optionalString("base_url") else { return nil }
+        if let authority = HostSyntax.authority(of: text), let problem = HostSyntax.problem(authority) {
+            section.report("base_url", found: String(authority), expected: problem)
+            return nil
+        }
+        return section.requiredURL("base_url", schemes: ["https", "http"])
     }
 
     // MARK: rules
 
     private func checkURL(_ section: ConfigSection) {
+        if url.scheme == "http", section.contains("tls") {
+            section.report("tls", found: "http", expected: "this key only with https")
+        }
         if url.userInfo != nil || url.query != nil {
             section.report(
                 "base_url", found: url.description,
@@ -116,7 +129,7 @@ package struct DestinationConfiguration: Sendable {
         }
     }
 
-    private func checkNetwork(_ section: ConfigSection, allowsPlain: Bool, environment: Environment) {
+    private func checkNetwork(_ section: ConfigSection, environment: Environment) {
         let kind = NetworkKind(host: url.host)
         if kind == .forbidden {
             section.report(

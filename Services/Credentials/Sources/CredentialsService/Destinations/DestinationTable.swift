@@ -10,32 +10,39 @@ package final class DestinationTable: Sendable {
     private let byName: [String: Destination]
 
     /// - Parameters:
-    ///   - providers: names of the destinations that a provider refers to.
+    ///   - providers: what the other services' sections refer to.
+    ///   - before: the table in force until now: its destinations keep count of their calls.
     package init(
-        _ configurations: [DestinationConfiguration], providers: Set<String>, vault: Vault.State,
-        metrics: MetricsRegistry = MetricsRegistry(service: "credentials"), isStale: Bool = false
+        _ configurations: [DestinationConfiguration], providers: ProviderReferences, vault: Vault.State,
+        metrics: MetricsRegistry = MetricsRegistry(service: "credentials"), before: DestinationTable? = nil, isStale: Bool = false
     ) {
         self.isStale = isStale
         all = configurations.map { configuration in
-            Destination(
-                configuration, isProvider: providers.contains(configuration.name), secret: Self.use(of: configuration, vault),
-                metrics: DestinationMetrics(metrics, destination: configuration.name))
+            let callers = configuration.callers(with: providers)
+            return Destination(
+                configuration, isProvider: providers.providers.contains(configuration.name), callers: callers,
+                secret: Self.use(of: configuration, callers, vault),
+                metrics: DestinationMetrics(metrics, destination: configuration.name),
+                rate: before?.byName[configuration.name]?.rate)
         }
         byName = Dictionary(all.map { ($0.configuration.name, $0) }) { first, _ in first }
     }
 
     /// - Throws: NOT_FOUND `destination_unknown`.
     package func find(_ name: String) throws(CallError) -> Destination {
-        if let destination = byName[name] { return destination }
+        // A name that is none is never looked up: its length is the caller's choice.
+        if DestinationConfiguration.isName(name), let destination = byName[name] { return destination }
         throw Self.unknown(name)
     }
 
-    /// The answer for a destination that does not exist.
+    /// The answer for a destination that does not exist, and for one that is not the caller's: who may not call it does not
+    /// learn that it exists.
     static func unknown(_ name: String) -> CallError {
         let shown = DestinationConfiguration.isName(name) ? name : "of that name"
         return CallError(
             .notFound, reason: "destination_unknown",
-            message: "there is no destination \(shown); `credentials.destinations` lists them",
+            message: "there is no destination \(shown) for this service; `callers` under `credentials.destinations` says who may "
+                + "call which",
             notProcessed: true)
     }
 
@@ -50,7 +57,9 @@ package final class DestinationTable: Sendable {
         return nil
     }
 
-    private static func use(of configuration: DestinationConfiguration, _ vault: Vault.State) -> SecretUse {
+    private static func use(
+        of configuration: DestinationConfiguration, _ callers: Set<String>, _ vault: Vault.State
+    ) -> SecretUse {
         guard let name = configuration.secret else { return .none }
         let secrets: [String: StoredSecret]
         switch vault {
@@ -67,23 +76,11 @@ package final class DestinationTable: Sendable {
         if stored.life.isHoneytoken {
             return .unusable(refusal("honeytoken", "secret \(name) is a honeytoken: nobody is to use it"))
         }
-        if let conflict = conflict(configuration, stored.policy, name) {
+        let conflict = stored.policy.conflict(with: Grant(configuration, callers: callers), secret: name)
+        if let conflict {
             return .unusable(CallError(.permissionDenied, reason: "destination_denied", message: conflict, notProcessed: true))
         }
         return .ready(Injection(configuration.injection, value: stored.value))
-    }
-
-    /// What in the configuration goes beyond what was sealed; nil when nothing does.
-    private static func conflict(_ configuration: DestinationConfiguration, _ policy: SecretPolicy, _ name: String) -> String? {
-        if policy.host != configuration.place {
-            return "secret \(name) is sealed for another host, \(policy.host), than destination \(configuration.name) names: "
-                + "run bulkhead-credentials reseal \(name)"
-        }
-        if policy.preset != configuration.injection.preset {
-            return "secret \(name) is sealed with preset \(policy.preset.rawValue), destination \(configuration.name) has preset "
-                + "\(configuration.injection.preset.rawValue): run bulkhead-credentials reseal \(name)"
-        }
-        return nil
     }
 
     private static func refusal(_ reason: String, _ message: String) -> CallError {

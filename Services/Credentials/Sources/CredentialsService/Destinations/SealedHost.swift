@@ -12,9 +12,11 @@ package struct SealedHost: Sendable, Hashable, Codable, CustomStringConvertible 
         self.port = port
     }
 
-    /// Parses `host` or `host:port`; nil when it is neither.
+    /// Parses `host` or `host:port`; nil when it is neither, or written in a way that `HostSyntax` refuses.
     package init?(_ text: String) {
-        if let url = AbsoluteURL("https://\(text)"), url.path.isEmpty, url.query == nil, url.userInfo == nil {
+        if HostSyntax.problem(text) == nil, let url = AbsoluteURL("https://\(text)"), url.path.isEmpty, url.query == nil,
+            url.userInfo == nil
+        {
             self.init(host: url.host, port: url.port ?? 443)
         } else {
             return nil

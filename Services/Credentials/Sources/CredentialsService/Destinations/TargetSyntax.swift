@@ -17,6 +17,10 @@ package enum TargetSyntax {
         if escapes.contains(where: { $0 < 32 || $0 == 127 || "/\\.#?%".utf8.contains($0) }) {
             return "the path hides a '/', '\\', '.', '#', '?', '%' or control character in a percent escape"
         }
+        // Bytes that no UTF-8 text holds: two of them can spell a '.' or '/' to a lenient decoder.
+        if escapes.contains(where: { $0 == 0xc0 || $0 == 0xc1 || $0 >= 0xf5 }) {
+            return "the path has a percent escape that is no UTF-8"
+        }
         return segmentProblem(path)
     }
 
@@ -24,8 +28,9 @@ package enum TargetSyntax {
         let segments = path.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         for (index, segment) in segments.enumerated() {
             if segment.isEmpty, index < segments.count - 1 { return "the path has an empty segment ('//')" }
-            // `..;x` is `..` to some servers.
-            let name = segment.prefix { $0 != UInt8(ascii: ";") }
+            // `..;x` is `..` to some servers, and so is `..%3Bx`; `/;x/` is `//`.
+            let name = segment.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: "%") }
+            if name.isEmpty, segment.first == UInt8(ascii: ";") { return "the path has a segment of parameters only ('/;')" }
             if !name.isEmpty, name.count <= 2, name.allSatisfy({ $0 == UInt8(ascii: ".") }) {
                 return "the path has a '.' or '..' segment"
             }

@@ -12,7 +12,9 @@ package enum HeaderHygiene {
     static let maxCount = 128
 
     /// Credentials a caller might send: dropped, never merged with the stored ones.
-    private static let credentials: Set<String> = ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"]
+    private static let credentials: Set<String> = [
+        "authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "cookie2",
+    ]
     /// Headers of one connection (RFC 9110 §7.6.1), and those that frame the message.
     private static let framing: Set<String> = [
         "connection", "keep-alive", "te", "trailer", "trailers", "transfer-encoding", "upgrade", "http2-settings",
@@ -22,11 +24,17 @@ package enum HeaderHygiene {
     /// Headers that make some servers see another method, path or origin.
     private static let misleading: Set<String> = [
         "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url", "forwarded",
-        "x-forwarded-host",
-        "x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-server", "x-real-ip",
+        "x-original-uri", "x-rewrite-uri", "x-original-host", "x-original-method", "x-host", "x-http-host-override",
+        "x-http-path-override", "x-client-ip", "x-cluster-client-ip", "client-ip", "true-client-ip", "cf-connecting-ip",
+        "x-envoy-original-path", "x-envoy-original-method", "via",
+        "x-forwarded-host", "x-forwarded", "x-forwarded-path", "x-forwarded-uri", "x-forwarded-method", "x-forwarded-scheme",
+        "x-forwarded-ssl", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-prefix",
+        "x-forwarded-server", "x-forwarded-user", "x-real-ip",
     ]
     /// All of them: a look into one set is a tenth of the work on a header.
     private static let dropped = credentials.union(framing).union(misleading)
+    /// What a destination cannot let through by listing it.
+    private static let never = credentials.union(framing)
     private static let responseFraming: Set<String> = [
         "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
     ]
@@ -34,10 +42,25 @@ package enum HeaderHygiene {
     /// Whether a header frames the message or belongs to one connection. - Parameter name: lower-case.
     package static func isFraming(_ name: String) -> Bool { framing.contains(name) || name.hasPrefix("proxy-") }
 
+    /// Whether a header makes some servers see another method, path or origin. - Parameter name: lower-case.
+    package static func isMisleading(_ name: String) -> Bool { misleading.contains(name) }
+
+    /// Whether a destination cannot let a header of its callers through. - Parameter name: lower-case.
+    package static func neverPasses(_ name: String) -> Bool { never.contains(name) || name.hasPrefix("proxy-") }
+
+    private static func isDropped(_ name: String, _ allowed: Set<String>?) -> Bool {
+        guard let allowed else { return dropped.contains(name) || name.hasPrefix("proxy-") }
+        return neverPasses(name) || !allowed.contains(name) && !RequestHeaderRule.basics.contains(name)
+    }
+
     /// The headers that go to the upstream, without credentials.
-    /// - Parameter own: the header the secret goes into, lower-case.
+    /// - Parameters:
+    ///   - own: the header the secret goes into, lower-case.
+    ///   - allowed: names that pass besides the basic ones, lower-case; nil: all that neither hold credentials nor mislead.
     /// - Throws: INVALID_ARGUMENT `invalid_request`.
-    package static func outgoing(_ headers: [CredentialsAPI.Header], own: String?) throws(CallError) -> OutgoingHeaders {
+    package static func outgoing(_ headers: [CredentialsAPI.Header], own: String?, allowed: Set<String>? = nil) throws(CallError)
+        -> OutgoingHeaders
+    {
         guard headers.count <= maxCount else { throw refusal("\(headers.count) headers, at most \(maxCount) are allowed") }
         var listed: Set<String> = []
         for header in headers where header.name.utf8.count == 10 && header.name.lowercased() == "connection" {
@@ -53,7 +76,7 @@ package enum HeaderHygiene {
                 throw refusal("a value of header \(header.name) with control characters, or of more than 64 KiB")
             }
             let name = header.name.lowercased()
-            if dropped.contains(name) || name.hasPrefix("proxy-") || name == own || !listed.isEmpty && listed.contains(name) {
+            if isDropped(name, allowed) || name == own || !listed.isEmpty && listed.contains(name) {
                 continue
             }
             kept.append(OutboundRequest.Header(header.name, SecretText(header.value)))

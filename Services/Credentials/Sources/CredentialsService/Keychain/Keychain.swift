@@ -158,7 +158,8 @@ package final class Keychain: SecretStore {
         }
         return held.withLock { held in
             let before = held.secrets ?? [:]
-            let isSame = held.secrets != nil && before.count == secrets.count
+            let isSame =
+                held.secrets != nil && before.count == secrets.count
                 && secrets.allSatisfy { before[$0.key]?.isSame(as: $0.value) == true }
             held = Held(secrets: isSame ? before : secrets, damaged: damaged.sorted())
             return !isSame
@@ -179,7 +180,9 @@ package final class Keychain: SecretStore {
         try connection.withLock { connection in
             let (secrets, down) = held.withLock { ($0.secrets, $0.down) }
             if let down { throw down.failure.callError }
-            guard let link = connection, let before = secrets else { throw KeychainTrouble.noOwner.failure(wasThere: true).callError }
+            guard let link = connection, let before = secrets else {
+                throw KeychainTrouble.noOwner.failure(wasThere: true).callError
+            }
             var next = before
             let value = try change(&next)
             try StoreFailure.check(next, .keychain)

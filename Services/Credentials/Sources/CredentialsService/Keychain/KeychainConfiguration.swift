@@ -30,7 +30,8 @@ package struct KeychainConfiguration: Sendable, Equatable {
             section.report("bus", found: bus, expected: "a D-Bus address such as unix:path=/run/bulkhead-credentials/bus")
         }
         if collection.isEmpty || collection.utf8.count > 64 || !collection.utf8.allSatisfy(Self.isNameByte) {
-            section.report("collection", found: collection, expected: "default, or a collection's name of letters, digits and '_'")
+            section.report(
+                "collection", found: collection, expected: "default, or a collection's name of letters, digits and '_'")
         }
     }
 

@@ -160,7 +160,8 @@ final class SecretServiceConnection: @unchecked Sendable {
     ) throws(KeychainTrouble) {
         // The value points to the blob, which outlives it here, and is not copied.
         let bytes = blob.baseAddress.map { $0.assumingMemoryBound(to: gchar.self) }
-        guard let value = secret_value_new_full(UnsafeMutablePointer(mutating: bytes), blob.count, "application/octet-stream", nil)
+        guard
+            let value = secret_value_new_full(UnsafeMutablePointer(mutating: bytes), blob.count, "application/octet-stream", nil)
         else { throw .other("there is no memory for a value") }
         defer { secret_value_unref(UnsafeMutableRawPointer(value)) }
         let attributes = attributes(name)

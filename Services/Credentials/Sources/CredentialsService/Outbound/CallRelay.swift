@@ -12,9 +12,14 @@ final class CallRelay {
     let arrived: MonotonicTime
     private let needles: SecretNeedles?
     private var redactor: StreamRedactor?
+    private let watch: ExchangeWatch?
     private var received = 0
 
-    init(_ destination: Destination, _ injection: Injection?, _ exchange: UpstreamExchange, arrived: MonotonicTime) {
+    init(
+        _ destination: Destination, _ injection: Injection?, _ exchange: UpstreamExchange, watch: ExchangeWatch? = nil,
+        arrived: MonotonicTime
+    ) {
+        self.watch = watch
         self.destination = destination
         self.exchange = exchange
         self.arrived = arrived
@@ -31,11 +36,17 @@ final class CallRelay {
         if let redactor, redactor.count > 0 { destination.metrics.redactions.add(redactor.count) }
     }
 
+    private func next() async -> UpstreamEvent {
+        watch?.waits(true)
+        defer { watch?.waits(false) }
+        return await exchange.next()
+    }
+
     /// The first message: the head, and what is there already of the body.
     @inline(never)
     private func begin() async throws -> CredentialsAPI.CallReply {
         let head: HTTPResponseHead
-        switch await exchange.next() {
+        switch await next() {
         case .head(let received): head = received
         case .failed(let error):
             throw OutboundFailure.beforeResponse(error, place: destination.place, wasSent: exchange.wasSent)
@@ -51,7 +62,7 @@ final class CallRelay {
     @inline(never)
     private func body(_ replies: TypedWriter<CredentialsAPI.CallReply>) async throws {
         while true {
-            switch await exchange.next() {
+            switch await next() {
             case .part(let piece):
                 let passed = try pass(piece)
                 if passed.readableBytes > 0 { try await replies.write(CredentialsAPI.CallReply(body: passed)) }

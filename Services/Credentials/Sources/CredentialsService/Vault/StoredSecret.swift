@@ -1,9 +1,11 @@
 /// What was sealed with a secret: what may be done with it. The configuration can only narrow it.
 package struct SecretPolicy: Sendable, Equatable, Codable {
-    /// The only place it may be sent to.
+    /// The place it was sealed for first; `ceiling` has all.
     package var host: SealedHost
-    /// The only way it may be injected.
+    /// The way it is injected there.
     package var preset: Preset
+    /// What it was sealed for; empty for a secret of before these were kept, see `ceiling`.
+    package var grants: [Grant]
     /// Milliseconds since 1970.
     package var created: Int64
     /// Milliseconds since 1970 when the value was last replaced; 0: never.
@@ -12,9 +14,12 @@ package struct SecretPolicy: Sendable, Equatable, Codable {
     package var revoked: Int64
 
     /// A policy; times in milliseconds since 1970.
-    package init(host: SealedHost, preset: Preset, created: Int64, rotated: Int64 = 0, revoked: Int64 = 0) {
+    package init(
+        host: SealedHost, preset: Preset, grants: [Grant] = [], created: Int64, rotated: Int64 = 0, revoked: Int64 = 0
+    ) {
         self.host = host
         self.preset = preset
+        self.grants = grants
         self.created = created
         self.rotated = rotated
         self.revoked = revoked

@@ -66,7 +66,9 @@ package final class Vault: SecretStore {
             found.append(
                 StoreFinding(
                     level: "ok",
-                    message: "open, \(opened.file.items.count) secrets, change \(opened.file.counter), version \(opened.file.version)"))
+                    message:
+                        "open, \(opened.file.items.count) secrets, change \(opened.file.counter), version \(opened.file.version)")
+            )
         case .failure(let failure): found.append(StoreFinding(level: "error", message: failure.message))
         }
         if let trouble = counterTrouble.withLock({ $0 }) {

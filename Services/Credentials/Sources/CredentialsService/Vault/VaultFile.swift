@@ -1,3 +1,4 @@
+import BulkheadServiceKit
 import Crypto
 import NIOCore
 
@@ -72,7 +73,8 @@ struct VaultFile {
         var rest = ByteBuffer(bytes: bytes)
         guard rest.readBytes(length: magic.count) == magic, let version = rest.readInteger(as: UInt32.self) else { throw damaged }
         guard (1 ... Self.version).contains(version) else {
-            throw VaultFailure(.corrupt, "the vault file has version \(version), this program reads versions 1 to \(Self.version)")
+            throw VaultFailure(
+                .corrupt, "the vault file has version \(version), this program reads versions 1 to \(Self.version)")
         }
         guard let id = rest.readBytes(length: 16), let salt = rest.readBytes(length: 16), let check = rest.readBytes(length: 16)
         else { throw damaged }

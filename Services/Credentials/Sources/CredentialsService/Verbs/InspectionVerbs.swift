@@ -53,18 +53,15 @@ extension CredentialsDaemon {
         return row
     }
 
-    /// GET of a path that needs the key where one is known, else of `/`.
+    /// The destination's own probe, else a GET of a path that needs the key where one is known, else of `/`.
     private func status(of destination: Destination, _ client: OutboundClient) async throws -> Int {
-        let path =
-            switch destination.configuration.injection.preset {
-            case .openai, .anthropic, .cohere, .mistral: "/v1/models"
-            case .gemini: "/v1beta/models"
-            default: "/"
-            }
+        let probe = destination.configuration.effectiveProbe
         let unlimited = Destination(
             destination.configuration.forTest, isProvider: false, secret: destination.secret, metrics: destination.metrics)
-        let admitted = try AdmittedCall(CredentialsAPI.CallRequest(method: "GET", path: path), unlimited, peer: "admin")
-        try audit.record(AuditEvent("call", "allow", destination: destination.configuration.name, method: "GET", reason: "test"))
+        let admitted = try AdmittedCall(
+            CredentialsAPI.CallRequest(method: probe.method, path: probe.path), unlimited, peer: "admin")
+        try audit.record(
+            AuditEvent("call", "allow", destination: destination.configuration.name, method: probe.method, reason: "test"))
         let upstream = UpstreamExchange(client)
         let timer = context.eventLoop.scheduleTask(in: TimeAmount(Self.testTimeout)) { upstream.cancel() }
         defer {
@@ -119,6 +116,11 @@ extension CredentialsDaemon {
                 level: "warning", subject: subject,
                 message: "nobody may call it: no provider refers to it and it has no `callers`")
         }
+        if destination.configuration.secret != nil, destination.configuration.injection.preset == .query {
+            return DoctorRow(
+                level: "warning", subject: subject,
+                message: "its secret goes into the query, which servers and proxies write into their logs: prefer a header")
+        }
         return DoctorRow(
             level: "ok", subject: subject,
             message: "\(destination.place), called by \(destination.callers.sorted().joined(separator: ", "))")
@@ -129,7 +131,8 @@ extension DestinationConfiguration {
     /// The same place for a try by the operator, whom neither paths nor callers bind.
     fileprivate var forTest: DestinationConfiguration {
         var copy = self
-        copy.methods = ["GET"]
+        copy.methods = [effectiveProbe.method]
+        copy.rate = nil
         copy.paths = nil
         copy.callers = ["admin"]
         return copy

@@ -16,7 +16,7 @@ extension CredentialsDaemon {
         let name = command.name
         guard let known = try secrets()[name] else { throw Self.unknown(name) }
         let value = SecretInput.trimmed(Array((command.value ?? "").utf8))
-        let seal = try sealing(command, known: known.policy)
+        let seal = try sealing(.rotate, command, known: known.policy)
         if let problem = StoredSecret.valueProblem(value, preset: seal.preset) {
             throw CallError(.invalidArgument, message: problem)
         }
@@ -25,6 +25,7 @@ extension CredentialsDaemon {
         candidate.promote(SecretBytes(value), now: now, overlap: command.overlap ?? SecretCommand.defaultOverlap)
         candidate.policy.host = seal.host
         candidate.policy.preset = seal.preset
+        candidate.policy.grants = seal.grants
         candidate.policy.rotated = now
         candidate.policy.revoked = 0
         let warning = try await verify(candidate, named: name, isUnverified: command.isUnverified == true)
@@ -33,7 +34,7 @@ extension CredentialsDaemon {
             guard let present = secrets[name], present.isSame(as: known) else { throw Self.overtaken(name) }
             secrets[name] = candidate
         }
-        var made = changed(name, "rotated", seal.host, seal.preset, isInferred: seal.isInferred)
+        var made = changed(name, "rotated", seal)
         made.warnings.insert(contentsOf: [warning, seal.preset.doubt(about: value)].compactMap { $0 }, at: 0)
         return made
     }
@@ -44,10 +45,11 @@ extension CredentialsDaemon {
         try await change("rotate_undo", name) { secrets in
             guard secrets[name]?.undo(now: now) == true else {
                 throw CallError(
-                    .failedPrecondition, message: "\(name) has no earlier value any more: its overlap is over, or it was never rotated")
+                    .failedPrecondition,
+                    message: "\(name) has no earlier value any more: its overlap is over, or it was never rotated")
             }
         }
-        return changed(name, "undone", nil, nil, isInferred: false)
+        return changed(name, "undone", nil)
     }
 
     /// - Returns: what the operator should know; nil when all is well.
@@ -61,7 +63,8 @@ extension CredentialsDaemon {
             try audit.record(AuditEvent("rotate", "failed", secret: name, reason: "unverified"))
             throw CallError(
                 .failedPrecondition, reason: "unverified",
-                message: "the new value could not be verified, the old one stays: \(what); --unverified puts it in force all the same")
+                message:
+                    "the new value could not be verified, the old one stays: \(what); --unverified puts it in force all the same")
         case .refused(let what):
             try audit.record(AuditEvent("rotate", "failed", secret: name, reason: "refused"))
             throw CallError(
@@ -93,6 +96,7 @@ extension CredentialsDaemon {
     }
 
     private static func overtaken(_ name: String) -> CallError {
-        CallError(.failedPrecondition, message: "\(name) was changed while its new value was verified; nothing was done, try again")
+        CallError(
+            .failedPrecondition, message: "\(name) was changed while its new value was verified; nothing was done, try again")
     }
 }

@@ -20,7 +20,7 @@ extension CredentialsDaemon {
         try Self.checkName(command.name)
         let value = SecretInput.trimmed(Array((command.value ?? "").utf8))
         let known = try secrets()[command.name]
-        let seal = try sealing(command, known: known?.policy)
+        let seal = try sealing(event == "import" ? .importing : .set, command, known: known?.policy)
         if let problem = StoredSecret.valueProblem(value, preset: seal.preset) {
             throw CallError(.invalidArgument, message: problem)
         }
@@ -29,7 +29,8 @@ extension CredentialsDaemon {
         try await change(event, command.name) { secrets in
             let created = secrets[command.name]?.policy.created
             let policy = SecretPolicy(
-                host: seal.host, preset: seal.preset, created: created ?? now, rotated: created == nil ? 0 : now)
+                host: seal.host, preset: seal.preset, grants: seal.grants, created: created ?? now,
+                rotated: created == nil ? 0 : now)
             var secret = StoredSecret(policy: policy, value: bytes)
             if var known = secrets[command.name] {
                 known.promote(bytes, now: now, overlap: event == "set" ? 0 : SecretCommand.defaultOverlap)
@@ -40,23 +41,27 @@ extension CredentialsDaemon {
             secret.life.imported = mark ?? secret.life.imported
             secrets[command.name] = secret
         }
-        var made = changed(
-            command.name, known == nil ? "stored" : "replaced", seal.host, seal.preset, isInferred: seal.isInferred)
+        var made = changed(command.name, known == nil ? "stored" : "replaced", seal)
         if let warning = seal.preset.doubt(about: value) { made.warnings.insert(warning, at: 0) }
         return made
     }
 
     private func reseal(_ command: SecretCommand) async throws -> SecretChange {
         guard let known = try secrets()[command.name], known.policy.revoked == 0 else { throw Self.unknown(command.name) }
-        let seal = try sealing(SecretCommand(name: command.name, host: command.host, preset: command.preset), known: nil)
+        let seal = try sealing(.reseal, command, known: known.policy)
+        let widens = seal.widenings(beyond: known.policy)
         if let problem = known.value.withBytes({ StoredSecret.valueProblem(Array($0), preset: seal.preset) }) {
             throw CallError(.invalidArgument, message: problem)
         }
+        try recordWidening(widens, of: command.name)
         try await change("reseal", command.name) { secrets in
+            secrets[command.name]?.policy.grants = seal.grants
             secrets[command.name]?.policy.host = seal.host
             secrets[command.name]?.policy.preset = seal.preset
         }
-        return changed(command.name, "resealed", seal.host, seal.preset, isInferred: seal.isInferred)
+        var made = changed(command.name, "resealed", seal)
+        made.widens = widens
+        return made
     }
 
     private func revoke(_ command: NamedCommand) async throws -> SecretChange {
@@ -68,7 +73,7 @@ extension CredentialsDaemon {
             secrets[name]?.value = SecretBytes([])
             secrets[name]?.former = []
         }
-        var made = changed(name, "revoked", nil, nil, isInferred: false)
+        var made = changed(name, "revoked", nil)
         if command.now == true { made.cut = service.live.cut(name) }
         return made
     }
@@ -76,7 +81,7 @@ extension CredentialsDaemon {
     private func delete(_ name: String) async throws -> SecretChange {
         guard try secrets()[name] != nil else { throw Self.unknown(name) }
         try await change("delete", name) { $0[name] = nil }
-        return changed(name, "deleted", nil, nil, isInferred: false)
+        return changed(name, "deleted", nil)
     }
 
     private func list() throws -> [SecretRow] {
@@ -86,7 +91,7 @@ extension CredentialsDaemon {
             return SecretRow(
                 name: name, state: policy.revoked > 0 ? "revoked" : secret.life.isHoneytoken ? "honeytoken" : "active",
                 version: secret.life.version, overlapEnds: secret.former.last?.until, store: store.kind.rawValue,
-                isStale: store.stale != nil, host: policy.host.description,
+                isStale: store.stale != nil, host: Sealing(grants: policy.ceiling, isInferred: false).places,
                 preset: policy.preset.rawValue,
                 created: policy.created, rotated: policy.rotated > 0 ? policy.rotated : nil,
                 revoked: policy.revoked > 0 ? policy.revoked : nil,
@@ -118,32 +123,7 @@ extension CredentialsDaemon {
         }
     }
 
-    /// To which host and preset a secret is sealed: as asked for, else as it was, else as its destination says.
-    func sealing(
-        _ command: SecretCommand, known: SecretPolicy?
-    ) throws(CallError) -> (host: SealedHost, preset: Preset, isInferred: Bool) {
-        let destinations = inForce.withLock { $0.configuration.destinations }.filter { $0.secret == command.name }
-        let preset = try Self.preset(command.preset) ?? known?.preset ?? destinations.first?.injection.preset ?? .bearer
-        if let text = command.host {
-            guard let host = SealedHost(text) else {
-                throw CallError(
-                    .invalidArgument, message: "--host takes a host or host:port such as api.openai.com; \"\(text)\" is neither")
-            }
-            return (host, preset, false)
-        }
-        let places = Set(destinations.map(\.place))
-        if let host = places.first, places.count == 1 { return (host, preset, true) }
-        if let known { return (known.host, preset, false) }
-        let why =
-            places.isEmpty
-            ? "no destination refers to \(command.name)"
-            : "destinations with different hosts refer to \(command.name): \(places.map(\.description).sorted().joined(separator: ", "))"
-        throw CallError(.invalidArgument, message: "\(why); say where it may be sent with --host HOST")
-    }
-
-    func changed(_ name: String, _ outcome: String, _ host: SealedHost?, _ preset: Preset?, isInferred: Bool)
-        -> SecretChange
-    {
+    func changed(_ name: String, _ outcome: String, _ seal: Sealing?) -> SecretChange {
         let warnings = service.current.table.using(secret: name).compactMap { destination -> String? in
             if case .unusable(let error) = destination.secret { return "\(destination.configuration.name): \(error.message)" }
             return nil
@@ -151,15 +131,9 @@ extension CredentialsDaemon {
         var version: Int?
         if case .open(let secrets) = store.state { version = secrets[name]?.life.version }
         return SecretChange(
-            name: name, outcome: outcome, version: version, host: host?.description, preset: preset?.rawValue, isInferred: isInferred,
+            name: name, outcome: outcome, version: version, host: seal?.places, preset: seal?.preset.rawValue,
+            isInferred: seal?.isInferred ?? false,
             warnings: warnings)
-    }
-
-    private static func preset(_ text: String?) throws(CallError) -> Preset? {
-        guard let text else { return nil }
-        if let preset = Preset(rawValue: text) { return preset }
-        let known = Preset.allCases.map(\.rawValue).joined(separator: ", ")
-        throw CallError(.invalidArgument, message: "\"\(text)\" is no preset; there are: \(known)")
     }
 
     private static func checkName(_ name: String) throws(CallError) {

@@ -82,6 +82,8 @@ package struct SecretChange: Codable, Sendable {
     package var isInferred: Bool
     /// Destinations that cannot use it as it is now, and why.
     package var warnings: [String]
+    /// What `reseal` lets it do that it could not before; nil for other verbs.
+    package var widens: [SealedChange]?
 }
 
 /// One try of `test`.

@@ -131,7 +131,9 @@ extension TargetFailure {
             return TargetFailure(.callersMistake, error)
         case (_, "rate_limited"):
             return TargetFailure(.transient, error, outcome: .neutral)
-        case (.failedPrecondition, _), (.permissionDenied, _), (.notFound, _), (.invalidArgument, _):
+        case (.notFound, _), (.permissionDenied, _):
+            return misconfigured(one.target, error)
+        case (.failedPrecondition, _), (.invalidArgument, _):
             return TargetFailure(.credentials, error)
         default:
             return .noCredentials(retryAfter: error.retryAfter, origin: error.origin)
@@ -147,6 +149,16 @@ extension TargetFailure {
             message: "\(what) switched off by the operator, who can switch it on again with: "
                 + "bulkhead-router target enable \(first)")
         return TargetFailure(.transient, error, outcome: .neutral)
+    }
+
+    /// The credentials service does not let the router use the provider's destination: it does not exist, is not the router's,
+    /// or goes beyond what was sealed. The operator's mistake, so the caller is not told that something of its own is wrong.
+    private static func misconfigured(_ target: Target, _ error: CallError) -> TargetFailure {
+        let told = CallError(
+            .unavailable, reason: "credentials_unavailable",
+            message: "The provider '\(target.provider)' cannot be asked: the operator has to correct its destination, see "
+                + "bulkhead-credentials doctor.", origin: error.origin)
+        return TargetFailure(.credentials, told, fullText: error.message)
     }
 
     /// Nobody to ask a provider through.
