@@ -171,7 +171,10 @@ let testTargets: [[Target]] = [
         ["BulkheadCore", "BulkheadConfig", "BulkheadServiceKit", "BulkheadObservability"]),
     test(
         "EdgeTests", "Unit/EdgeTests",
-        ["EdgeService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadHTTP", .nio]),
+        [
+            "EdgeService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadHTTP", .nio,
+            .nioHTTP1, .httpTypes,
+        ]),
     test(
         "RouterTests", "Unit/RouterTests",
         [

@@ -26,6 +26,19 @@ struct KeyMemoryTests {
         #expect(memory.count == 0)
     }
 
+    @Test("What a key may call is remembered with it")
+    func destinations() {
+        var memory = KeyMemory()
+        let key = KeyDigest(key: "bh_a")
+        var known = reply("k")
+        known.destinations = ["stripe"]
+        memory.remember(key, known, now: start)
+        guard case .admitted(let verdict, _) = memory.admit(key, counts: true, now: start) else {
+            return #expect(Bool(false), "it should be known")
+        }
+        #expect(verdict.destinations == ["stripe"])
+    }
+
     @Test("A key session refused is forgotten, one it never saw is unknown")
     func refused() {
         var memory = KeyMemory()

@@ -89,13 +89,14 @@ struct KeyTests {
             return asked
         }
         return [
+            ("--destinations", asked { $0.destinations = ["*"] }), ("--destinations", asked { $0.destinations = ["a/b"] }),
             ("--tenant", KeyCreation(tenant: "")), ("--user", asked { $0.user = "a\u{7}" }), ("--rpm", asked { $0.rpm = 0 }),
             ("--expires", asked { $0.expires = "soon" }), ("--expires", asked { $0.expires = "99999999d" }),
             ("--budget-usd", asked { $0.budgetUSD = -1 }), ("--budget-window", asked { $0.budgetWindow = "1d" }),
         ]
     }()
 
-    @Test("What cannot be made is refused by the name of its option", arguments: 0 ..< 7)
+    @Test("What cannot be made is refused by the name of its option", arguments: 0 ..< 9)
     func invalid(index: Int) async throws {
         let (option, asked) = Self.refusals[index]
         let bench = try await SessionBench()

@@ -13,6 +13,7 @@ package struct AnswerCopy {
     private var body = ByteBuffer()
     private var isTooLarge = false
 
+    /// Of nothing yet.
     package init() {}
 
     mutating func begin(_ head: RelayedHead) {

@@ -9,6 +9,7 @@ final class AnswerRelay {
     /// The answer was passed on to its end.
     private(set) var isWhole = false
     private let exchange: Exchange
+    private let destination: String
     private let degraded: [String]
     private var copy: AnswerCopy?
     /// Runs before the client has the end of the answer.
@@ -20,10 +21,11 @@ final class AnswerRelay {
     ///   - copy: where the answer is noted down on its way; nil: nowhere.
     ///   - beforeEnd: gets the status and the copy; runs once, before the client has the whole answer.
     init(
-        _ exchange: Exchange, _ caller: Caller, copy: AnswerCopy? = nil,
+        _ exchange: Exchange, _ destination: String, _ caller: Caller, copy: AnswerCopy? = nil,
         beforeEnd: @escaping (Int, SessionAPI.StoredAnswer?) async -> Void
     ) {
         self.exchange = exchange
+        self.destination = destination
         self.copy = copy
         self.beforeEnd = beforeEnd
         degraded = caller.degraded
@@ -47,21 +49,22 @@ final class AnswerRelay {
         _ head: RelayedHead, _ first: CredentialsAPI.CallReply, _ reader: TypedReader<CredentialsAPI.CallReply>
     ) async throws {
         exchange.event.streamed = head.fields[.contentType]?.hasPrefix("text/event-stream") ?? false
-        copy?.begin(head)
+        var shown = head
+        shown.fields.append(HTTPField(name: .bulkheadDestination, value: destination))
+        copy?.begin(shown)
+        AnswerFields.addDegraded(degraded, to: &shown.fields)
         left = head.length
         let hasBody = head.hasBody && exchange.request.method != .HEAD
         let body = hasBody ? first.body ?? ByteBuffer() : ByteBuffer()
-        try await note(body)
+        try note(body)
         if !hasBody { left = 0 }
         if left == 0 { await end(head.status) }
-        var shown = head
-        AnswerFields.addDegraded(degraded, to: &shown.fields)
         try await exchange.reply.begin(shown, first: body)
         var trailers = first.trailers
         while let reply = try await reader.next() {
             if !reply.trailers.isEmpty { trailers = reply.trailers }
             guard hasBody, let piece = reply.body, piece.readableBytes > 0 else { continue }
-            try await note(piece)
+            try note(piece)
             if left == 0 { await end(head.status) }
             try await exchange.reply.write(piece)
         }
@@ -71,7 +74,7 @@ final class AnswerRelay {
     }
 
     /// Counts a piece, before it is written.
-    private func note(_ piece: ByteBuffer) async throws {
+    private func note(_ piece: ByteBuffer) throws {
         guard piece.readableBytes > 0 else { return }
         exchange.passedBytes += piece.readableBytes
         copy?.add(piece)

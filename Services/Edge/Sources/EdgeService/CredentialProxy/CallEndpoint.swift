@@ -18,7 +18,7 @@ struct CallEndpoint: Sendable {
         guard let (message, caller) = try await admitted(exchange, name) else { return }
         do {
             try services.destinations.check(name, allowed: caller.destinations)
-            try await run(exchange, message, caller)
+            try await run(exchange, name, message, caller)
         } catch {
             let failure = services.destinations.translate(error, name, exchange)
             await settle(exchange, caller, status: (failure as? EdgeError)?.status ?? 0, nil)
@@ -57,11 +57,13 @@ struct CallEndpoint: Sendable {
     }
 
     @inline(never)
-    private func run(_ exchange: Exchange, _ message: CredentialsAPI.CallRequest, _ caller: Caller) async throws {
+    private func run(
+        _ exchange: Exchange, _ name: String, _ message: CredentialsAPI.CallRequest, _ caller: Caller
+    ) async throws {
         let deadline = exchange.deadline(limit: services.settings.current.requestTimeout, asked: nil)
         exchange.connection.close(after: deadline - .now() + Self.lastWords)
         let copy = caller.isIdempotent ? AnswerCopy() : nil
-        let relay = AnswerRelay(exchange, caller, copy: copy) { status, stored in
+        let relay = AnswerRelay(exchange, name, caller, copy: copy) { status, stored in
             await settle(exchange, caller, status: status, stored)
         }
         let options = services.peers.credentialsOptions(exchange.metadata, deadline: deadline)

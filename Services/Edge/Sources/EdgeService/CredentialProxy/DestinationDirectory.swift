@@ -17,6 +17,19 @@ package struct DestinationEntry: Sendable, Equatable {
     package var paths: [String]
     /// Edge stands among the services that may call it.
     package var isForEdge: Bool
+
+    /// An entry of its parts.
+    package init(
+        name: String, baseURL: String, secret: String, preset: String, methods: [String], paths: [String], isForEdge: Bool
+    ) {
+        self.name = name
+        self.baseURL = baseURL
+        self.secret = secret
+        self.preset = preset
+        self.methods = methods
+        self.paths = paths
+        self.isForEdge = isForEdge
+    }
 }
 
 /// The destinations of the configuration. This is the one place where edge looks beyond its own section: which names exist, and
@@ -26,6 +39,7 @@ package final class DestinationDirectory: Sendable {
     /// By name, in file order.
     private let entries: Mutex<[DestinationEntry]>
 
+    /// A directory of these.
     package init(_ entries: [DestinationEntry]) { self.entries = Mutex(entries) }
 
     /// All, in file order.

@@ -66,7 +66,7 @@ struct ProxyEndpoint: Sendable {
             exchange.takenBytes = body.readableBytes
             if body.readableBytes > 0 { message.body = body }
         }
-        let relay = AnswerRelay(exchange, caller) { status, _ in await settle(exchange, caller, status: status) }
+        let relay = AnswerRelay(exchange, name, caller) { status, _ in await settle(exchange, caller, status: status) }
         exchange.event.overheadUS = exchange.microseconds
         try await services.peers.credentials.call(options) { writer, reader in
             // A destination may answer before it has the whole request; its answer says more than the failed write.

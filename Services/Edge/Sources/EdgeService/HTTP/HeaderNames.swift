@@ -13,6 +13,8 @@ extension HTTPField.Name {
     static let plainRequestID = name("request-id")
     static let traceparent = name("traceparent")
     static let traceID = name("x-bulkhead-trace-id")
+    /// Marks what a destination answered, as opposed to what is said here.
+    static let bulkheadDestination = name("x-bulkhead-destination")
     /// The id an upstream gave a request that was passed on to it.
     static let upstreamRequestID = name("x-bulkhead-upstream-request-id")
     static let apiKey = name("x-api-key")
