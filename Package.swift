@@ -53,7 +53,8 @@ func shim(_ name: String, _ dependencies: Dependencies = [], path: String? = nil
     ]
 }
 
-func service(_ name: String, _ dependencies: Dependencies = []) -> [Target] {
+/// - Parameter executable: what is linked into the process alone, not into the tests of its module.
+func service(_ name: String, _ dependencies: Dependencies = [], executable: Dependencies = []) -> [Target] {
     let lower = name.lowercased()
     let kit: Dependencies = [
         "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadObservability",
@@ -68,7 +69,7 @@ func service(_ name: String, _ dependencies: Dependencies = []) -> [Target] {
             dependencies: [
                 .byName(name: "\(name)Service"), "BulkheadCore", "BulkheadConfig", "BulkheadServiceKit", "BulkheadAdminCLI",
                 .arguments,
-            ],
+            ] + executable,
             path: "Services/\(name)/Sources/bulkhead-\(lower)", swiftSettings: strict),
     ]
 }
@@ -119,6 +120,7 @@ let sharedTargets: [[Target]] = [
     system("CHiredis", apt: "libhiredis-dev"),
     system("CLibsecret", apt: "libsecret-1-dev", pkgConfig: "libsecret-1"),
     shim("CBulkheadSystem"),
+    shim("CBulkheadHardening"),
     shim("CBulkheadWire", ["CProtobufC"]),
     shim("CBulkheadJSON", libraries: ["simdjson", "stdc++"]),
     shim("BulkheadProtosC", ["CProtobufC"], path: "Protos/Generated"),
@@ -129,7 +131,10 @@ let serviceTargets: [[Target]] = [
     service("Router", ["BulkheadHTTP", "BulkheadJSON", "BulkheadRedis", "BulkheadTokens", .crypto]),
     service("Retrieval", ["COpenBLAS"]),
     service("Session", [.grdb, .crypto]),
-    service("Credentials", ["BulkheadHTTP", "CLibsecret", .asyncHTTPClient, .nioHTTP1, .nioSSL, .crypto, .cryptoExtras]),
+    service(
+        "Credentials",
+        ["BulkheadHTTP", "CBulkheadSystem", "CLibsecret", .asyncHTTPClient, .nioHTTP1, .nioSSL, .crypto, .cryptoExtras],
+        executable: ["CBulkheadHardening"]),
     service("Telemetry", [.grdb]),
     [
         .executableTarget(

@@ -26,19 +26,19 @@ package final class IPCServer: Sendable {
     /// Looks at who connects before a byte is read; throwing closes the connection.
     private static func admit(_ channel: any Channel, _ core: ServerCore) throws {
         let pipeline = channel.pipeline.syncOperations
-        let (uid, refusal): (UInt32, String?) =
+        let (uid, pid, refusal): (UInt32, Int32, String?) =
             try pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { descriptor in
                 var (uid, gid, pid): (UInt32, UInt32, Int32) = (0, 0, 0)
                 let error = bh_peer_credentials(descriptor, &uid, &gid, &pid)
                 guard error == 0 else { throw IOError(errnoCode: error, reason: "SO_PEERCRED") }
-                return (uid, core.refusal(uid: uid) { gid == $0 || bh_peer_in_group(descriptor, $0) == 1 })
-            } ?? (.max, "the peer's uid cannot be told")
+                return (uid, pid, core.refusal(uid: uid) { gid == $0 || bh_peer_in_group(descriptor, $0) == 1 })
+            } ?? (.max, 0, "the peer's uid cannot be told")
         if let refusal {
             core.reject(refusal)
             throw IPCServerError(refusal)
         }
         let pipe = FramePipe(eventLoop: channel.eventLoop)
-        core.accept(pipe, uid: uid)
+        core.accept(pipe, uid: uid, pid: pid)
         try pipeline.addHandler(SocketTransport(pipe: pipe))
     }
 

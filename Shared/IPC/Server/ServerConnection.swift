@@ -19,6 +19,7 @@ final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
     private let core: ServerCore
     private let pipe: FramePipe
     private let uid: UInt32?
+    private let pid: Int32?
     private var state = State.awaitingHello
     private var peer = ""
     private var peerMaxMessageBytes = FrameLimits.messageBytes
@@ -34,10 +35,11 @@ final class ServerConnection: FramePipeDelegate, @unchecked Sendable {
     private var workers: HandlerWorkers?
     private static let maxWorking = 256 << 20
 
-    init(core: ServerCore, pipe: FramePipe, uid: UInt32?) {
+    init(core: ServerCore, pipe: FramePipe, uid: UInt32?, pid: Int32? = nil) {
         self.core = core
         self.pipe = pipe
         self.uid = uid
+        self.pid = pid
         assembling = MemoryShare(core.configuration.memory)
         working = MemoryShare(core.configuration.memory)
         pipe.setDelegate(self)
@@ -129,7 +131,8 @@ extension ServerConnection {
         guard core.configuration.memory.hasRoom else { return refuse(id, .memoryBudget(core.configuration.memory)) }
         entry.calls.add(1, ordering: .relaxed)
         let call = ServerCall(
-            deadline: head.deadline, metadata: head.metadata, peer: peer, peerUID: uid, eventLoop: pipe.eventLoop)
+            deadline: head.deadline, metadata: head.metadata, peer: peer, peerUID: uid, peerPID: pid,
+            eventLoop: pipe.eventLoop)
         let message = frame.header.flags.contains(.hasMessage) ? payload : nil
         guard message.map({ $0.readableBytes <= core.configuration.maxMessageBytes }) ?? true else {
             return refuse(id, .tooLarge(payload.readableBytes, core.configuration.maxMessageBytes))

@@ -107,8 +107,8 @@ final class ServerCore: @unchecked Sendable {
         return uids.isEmpty || uid.map(uids.contains) ?? true
     }
 
-    func accept(_ pipe: FramePipe, uid: UInt32?) {
-        let connection = ServerConnection(core: self, pipe: pipe, uid: uid)
+    func accept(_ pipe: FramePipe, uid: UInt32?, pid: Int32? = nil) {
+        let connection = ServerConnection(core: self, pipe: pipe, uid: uid, pid: pid)
         connections[ObjectIdentifier(connection)] = connection
         connectionCount.add(1, ordering: .relaxed)
     }

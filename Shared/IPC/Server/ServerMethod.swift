@@ -10,17 +10,21 @@ package struct ServerCall: Sendable {
     package let peer: String
     /// The uid of the peer process by SO_PEERCRED; nil in process.
     package let peerUID: UInt32?
+    /// The process that opened the connection by SO_PEERCRED; nil in process. It may have passed the connection on.
+    package let peerPID: Int32?
     /// The loop the connection lives on. The handler's task starts on it.
     package let eventLoop: any EventLoop
 
     /// What a handler is told of its call.
     package init(
-        deadline: MonotonicTime, metadata: CallMetadata, peer: String, peerUID: UInt32?, eventLoop: any EventLoop
+        deadline: MonotonicTime, metadata: CallMetadata, peer: String, peerUID: UInt32?, peerPID: Int32? = nil,
+        eventLoop: any EventLoop
     ) {
         self.deadline = deadline
         self.metadata = metadata
         self.peer = peer
         self.peerUID = peerUID
+        self.peerPID = peerPID
         self.eventLoop = eventLoop
     }
 }

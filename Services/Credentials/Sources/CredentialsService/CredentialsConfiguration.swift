@@ -28,6 +28,10 @@ package struct CredentialsConfiguration: ServiceConfiguration {
     package var importFolder: String?
     /// Proxy and certificate authorities.
     package var egress: EgressConfiguration
+    /// The audit trail's key and size.
+    package var audit: AuditConfiguration
+    /// Whether secrets may lie in memory that is not locked.
+    package var allowsUnlockedMemory: Bool
     /// By name, in file order.
     package var destinations: [DestinationConfiguration]
 
@@ -39,6 +43,8 @@ package struct CredentialsConfiguration: ServiceConfiguration {
         let egress = section.section("egress")
         self.egress = EgressConfiguration(
             proxy: egress.url("proxy", schemes: ["http"]), caFile: egress.optionalString("ca_file"))
+        audit = AuditConfiguration(section: section.section("audit"))
+        allowsUnlockedMemory = section.section("memory").bool("allow_unlocked", default: false)
         let map = section.section("destinations")
         destinations = section.map("destinations").compactMap { name, inner in
             if !DestinationConfiguration.isName(name) {

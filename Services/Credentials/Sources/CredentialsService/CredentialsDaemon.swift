@@ -30,11 +30,12 @@ package final class CredentialsDaemon: BulkheadService {
 
     package required init(configuration: CredentialsConfiguration, context: ServiceContext) async throws {
         self.context = context
+        try Self.prepareMemory(configuration, context)
         let store = Self.makeStore(configuration, context)
         let path = context.configurationPath
         let opened = try await context.blocking {
             (
-                problem: store.open(), audit: try AuditTrail(folder: context.stateDirectory),
+                problem: store.open(), audit: try AuditTrail(configuration.audit, folder: context.stateDirectory),
                 providers: ProviderReferences.read(path),
                 client: try OutboundClient.make(configuration.egress)
             )
@@ -53,6 +54,17 @@ package final class CredentialsDaemon: BulkheadService {
         inForce = Mutex(InForce(configuration: configuration, providers: opened.providers))
     }
 
+    /// Where memory cannot be locked, secrets may be swapped to a disk: not without being told so.
+    private static func prepareMemory(_ configuration: CredentialsConfiguration, _ context: ServiceContext) throws {
+        SecretMemory.shared.prepare()
+        guard let problem = SecretMemory.shared.problem else { return }
+        guard configuration.allowsUnlockedMemory || context.suite.environment == .dev else {
+            throw StartupFailure(
+                "\(problem), or set credentials.memory.allow_unlocked: true where the machine has no swap", exitCode: 78)
+        }
+        context.logger.warning("secrets may be swapped", metadata: ["reason": "\(problem)"])
+    }
+
     package var methods: [ServerMethod] { CredentialsMethods.serve(service) }
 
     package var verbs: [AdminVerb] { secretVerbs + storeVerbs + policyVerbs + inspectionVerbs }
@@ -64,36 +76,48 @@ package final class CredentialsDaemon: BulkheadService {
         context.background("audit trail") { [self] in await writeAudit() }
     }
 
-    /// Under load the records of this long leave with one write: a write for each call cost a twentieth of it.
-    private static let auditPause: Duration = .milliseconds(10)
+    /// Records are brought to the disk in groups of this long: they stand in the file before.
+    private static let auditPause: Duration = .milliseconds(5)
+    /// How often a trail that cannot be written is tried again.
+    private static let auditRetry: Duration = .milliseconds(250)
 
-    private func pauseAudit() async {
-        do {
-            try await context.eventLoop.sleep(Self.auditPause)
-        } catch {
-            // The process ends: no pause is needed.
-        }
-    }
-
-    /// Writes the audit trail until the process ends. What could not be written is tried again with every call that comes.
+    /// Brings the audit trail to the disk until the process ends.
     private func writeAudit() async {
+        var isFailing = false
         for await _ in audit.wakeups {
-            let before = audit.failure
-            do {
-                try await context.blocking { [audit] in audit.flush() }
-            } catch {
-                // Cancelled, or too much blocking work waits: the records wait in memory.
-                continue
-            }
-            await pauseAudit()
-            guard audit.failure != before else { continue }
-            reportHealth()
-            if let failure = audit.failure {
-                context.logger.error("the audit trail cannot be written", metadata: ["reason": "\(failure)"])
-            }
+            repeat {
+                await pause(audit.failure == nil ? Self.auditPause : Self.auditRetry)
+                do {
+                    try await context.blocking { [audit] in audit.flush() }
+                } catch {
+                    // Cancelled, or too much blocking work waits: the next record comes here again.
+                    break
+                }
+                if (audit.failure != nil) != isFailing {
+                    isFailing.toggle()
+                    reportAudit()
+                }
+            } while audit.failure != nil && !Task.isCancelled
         }
         // The process ends; calls that ended after `drain` began are still to be written, and nothing waits for the loop.
         audit.flush()
+    }
+
+    private func reportAudit() {
+        reportHealth()
+        if let failure = audit.failure {
+            context.logger.error("the audit trail cannot be written: no secret is used", metadata: ["reason": "\(failure)"])
+        } else {
+            context.logger.notice("the audit trail is written again")
+        }
+    }
+
+    private func pause(_ duration: Duration) async {
+        do {
+            try await context.eventLoop.sleep(duration)
+        } catch {
+            // The process ends: no pause is needed.
+        }
     }
 
     package func reload(_ configuration: CredentialsConfiguration) async throws {

@@ -1,5 +1,6 @@
 #ifndef BULKHEAD_SYSTEM_H
 #define BULKHEAD_SYSTEM_H
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -29,4 +30,9 @@ void bh_skip_access_checks(void);
 /// which the whole process stood still (SIGSTOP) does not count. Call once. Returns 0, or an errno.
 int bh_watchdog_start(uint32_t loop_ms, uint32_t pool_ms);
 void bh_watchdog_beat(int which);
+/// Memory (zeroed, rounded up to pages) between two pages that nobody may touch, locked, left out of dumps and of child
+/// processes. `lock_error` is 0, or the errno of mlock: the memory may be swapped then. NULL: none was given.
+void *bh_guarded_map(size_t bytes, int *lock_error);
+/// Zeroes such memory and gives it back.
+void bh_guarded_unmap(void *memory, size_t bytes);
 #endif

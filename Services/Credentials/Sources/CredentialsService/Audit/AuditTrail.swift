@@ -2,73 +2,99 @@ import BulkheadCore
 import Glibc
 import Synchronization
 
-/// The append-only record of every decision: `audit.log`, each line chained to the one before, and `audit.anchor`, the
-/// position of the last one written, which tells a cut-off end.
+/// How large a trail may grow.
+package struct AuditLimits: Sendable, Equatable {
+    /// A file as large as this is put aside, and the next one is begun.
+    package var fileBytes: Int
+    /// Full files that are kept besides the one that is written; the oldest are removed, which is on record.
+    package var kept: Int
+
+    /// 256 MiB a file, 16 full ones: at most 4.25 GiB.
+    package init(fileBytes: Int = 256 << 20, kept: Int = 16) {
+        self.fileBytes = fileBytes
+        self.kept = kept
+    }
+}
+
+/// The append-only record of every decision: `audit.log`, each line chained to the one before and authenticated with
+/// `audit.key`, and `audit.anchor`, the authenticated position of the last record on disk, which tells a cut-off end.
 ///
-/// `record` only appends to memory (bounded) and is called before anything goes out; `flush` writes, off the event loop. While
-/// writing fails, or too much waits, `record` refuses: no secret is used without a record. A rewritten trail with a rewritten
-/// anchor is not found out: keep copies elsewhere (telemetry gets the events too).
+/// When `record` returns, the record stands in the file (the page cache: it outlives this process, whatever ends it); ends of
+/// calls alone may wait for the next write. `flush` brings everything to the disk, off the event loop, a few milliseconds
+/// later. While the file cannot be written, permissions are refused, everything else is kept in memory (bounded), and every
+/// `flush` tries again.
 package final class AuditTrail: Sendable {
     private struct State {
-        var seq: UInt64 = 0
-        var hash = AuditLine.origin
-        var pending: [UInt8] = []
-        var failure: String?
+        var seq: UInt64
+        var hash: [UInt8]
+        /// The first record that is kept.
+        var first: UInt64
+        var log: AuditLog
+        /// Why the disk does not take what was written; lasts until the process is started anew.
+        var damage: String?
+
+        var failure: String? { damage ?? log.failure }
     }
 
-    /// Bytes that may wait to be written: some 10 000 records.
-    private static let maxPending = 4 << 20
+    /// Takes turns of those who write to the disk, put files aside and read them.
+    private struct Keeper {
+        /// As it stands in the file; nil when nothing does.
+        var anchor: AuditAnchor?
+        var numbers: [Int]
+    }
 
-    private let path: String
-    private let anchorPath: String
-    private let state: Mutex<State>
-    private let file: Int32
+    private let files: AuditFiles
+    private let limits: AuditLimits
+    private let key: AuditKey
     private let anchor: Int32
-    private let writing = Mutex<Void>(())
+    private let state: Mutex<State>
+    private let keeper: Mutex<Keeper>
     private let wake: @Sendable () -> Void
-    /// Ticks when there is something to write.
+    /// Ticks when there is something for `flush`.
     let wakeups: AsyncStream<Void>
 
     /// Opens or begins the trail in `folder`. Blocks.
-    /// - Throws: `PrivateFile.Failure`-like text when it cannot be written.
-    package init(folder: String) throws {
-        path = folder + "/audit.log"
-        anchorPath = folder + "/audit.anchor"
+    /// - Parameter keyPath: the file with its key; nil: `audit.key` in `folder`.
+    /// - Throws: INTERNAL when it cannot be read or written.
+    package init(folder: String, keyPath: String? = nil, limits: AuditLimits = AuditLimits()) throws {
+        files = AuditFiles(folder: folder)
+        self.limits = limits
         let (stream, source) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         wakeups = stream
         wake = { source.yield() }
-        file = Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        anchor = Glibc.open(anchorPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard file >= 0, anchor >= 0 else {
-            let reason = String(cString: strerror(errno))
-            throw CallError(.internal, message: "the audit trail \(path) cannot be opened: \(reason)")
-        }
-        let tail = try AuditVerification.tail(path)
-        let known = AuditVerification.anchor(anchorPath)
-        state = Mutex(State(seq: tail?.seq ?? 0, hash: tail?.hash ?? AuditLine.origin))
-        // A trail shorter than its anchor was cut while nobody watched (or the power failed): that stays on record.
-        if let known, known.seq > tail?.seq ?? 0 || known.seq == tail?.seq && known.hash != tail?.hash {
-            try record(AuditEvent("gap", "failed", peer: "credentials", reason: "anchor_\(known.seq)_\(known.hash)"))
-        }
+        let opening = try AuditOpening(files, keyPath: keyPath ?? folder + "/audit.key")
+        key = opening.key
+        anchor = try files.open(files.anchor, O_RDWR)
+        if opening.anchor == nil { ftruncate(anchor, 0) }
+        let log = AuditLog(try files.open(files.current, O_WRONLY | O_APPEND))
+        state = Mutex(State(seq: opening.last.seq, hash: opening.last.hash, first: opening.last.first, log: log))
+        keeper = Mutex(Keeper(anchor: opening.anchor, numbers: files.numbers()))
+        for finding in opening.findings { try record(finding) }
+        flush()
     }
 
     deinit {
-        if file >= 0 { close(file) }
+        state.withLock { $0.log.close() }
         if anchor >= 0 { close(anchor) }
     }
 
     /// Chains one event to the trail.
-    /// - Throws: UNAVAILABLE `credentials_unavailable` while the trail cannot be written.
-    package func record(_ event: AuditEvent) throws(CallError) {
+    /// - Returns: the record's number.
+    /// - Throws: UNAVAILABLE `credentials_unavailable` when a permission cannot be written, or too much waits.
+    @discardableResult
+    package func record(_ event: AuditEvent) throws(CallError) -> UInt64 {
         let now = Self.wallMilliseconds()
-        let refusal = state.withLock { state -> String? in
-            if state.pending.count > Self.maxPending { return state.failure ?? "it is written too slowly" }
-            if let failure = state.failure, event.event == "call", event.decision == "allow" { return failure }
-            let (line, hash) = AuditLine.make(event, seq: state.seq + 1, at: now, prev: state.hash)
+        let (seq, refusal) = state.withLock { state -> (UInt64, String?) in
+            if let failure = state.failure, event.isPermission || state.log.isFull { return (0, failure) }
+            let mark = state.log.mark
+            let hash = AuditLine.append(event, seq: state.seq + 1, at: now, prev: state.hash, key, to: &state.log.waiting)
+            if !event.mayWait, state.damage == nil, !state.log.write(), event.isPermission {
+                state.log.drop(to: mark)
+                return (0, state.failure)
+            }
             state.seq += 1
             state.hash = hash
-            state.pending += line
-            return nil
+            return (state.seq, nil)
         }
         wake()
         if let refusal {
@@ -76,50 +102,119 @@ package final class AuditTrail: Sendable {
                 .unavailable, reason: "credentials_unavailable", message: "the audit trail cannot be kept: \(refusal)",
                 retryAfter: .seconds(1), notProcessed: true)
         }
+        return seq
     }
 
     /// Why the trail cannot be written; nil while it can.
     package var failure: String? { state.withLock { $0.failure } }
 
-    /// Writes what waits. Blocks.
+    /// Writes what waits, waits until the disk has it, moves the anchor, and puts a full file aside. Blocks.
     package func flush() {
-        writing.withLock { _ in
-            let (bytes, seq, hash) = state.withLock { ($0.pending, $0.seq, $0.hash) }
-            guard !bytes.isEmpty else { return }
-            let start = lseek(file, 0, SEEK_END)
-            let isWritten = PrivateFile.writeAll(file, bytes)
-            let reason = String(cString: strerror(errno))
-            // A line half written would break the chain: take it back and try again later.
-            if !isWritten { ftruncate(file, start) }
-            state.withLock { state in
-                state.failure = isWritten ? nil : reason
-                if isWritten { state.pending.removeFirst(bytes.count) }
+        keeper.withLock { keeper in
+            let (file, head, isFull) = state.withLock { state in
+                _ = state.log.write()
+                let head = AuditAnchor(seq: state.seq, hash: state.hash, first: state.first)
+                return (state.log.file, state.failure == nil ? head : nil, state.log.size >= limits.fileBytes)
             }
-            if isWritten { writeAnchor(seq, hash) }
+            guard let head, head != keeper.anchor else { return }
+            guard fdatasync(file) == 0 else { return failed(errno) }
+            moveAnchor(head, &keeper)
+            if isFull { putAside(&keeper) }
+        }
+    }
+
+    /// A disk that lost what it had taken may say that all is well the next time: only space is waited for.
+    private func failed(_ code: Int32) {
+        let reason = String(cString: strerror(code))
+        state.withLock { state in
+            if code == ENOSPC || code == EDQUOT { state.log.failure = reason } else { state.damage = reason }
+        }
+    }
+
+    private func moveAnchor(_ head: AuditAnchor, _ keeper: inout Keeper) {
+        let text = head.text(key)
+        // Its failure shows at the next start as an anchor that lags behind, which is harmless.
+        _ = pwrite(anchor, text, text.count, 0)
+        keeper.anchor = head
+    }
+
+    private func putAside(_ keeper: inout Keeper) {
+        let number = (keeper.numbers.last ?? 0) + 1
+        let full = files.full(number)
+        state.withLock { state in
+            guard state.log.write(), access(full, F_OK) != 0, rename(files.current, full) == 0 else { return }
+            do throws(CallError) {
+                let next = AuditLog(try files.open(files.current, O_WRONLY | O_APPEND))
+                // What went into the old file since is brought to the disk with it.
+                fdatasync(state.log.file)
+                state.log.close()
+                state.log = next
+                keeper.numbers.append(number)
+            } catch {
+                rename(full, files.current)
+                state.log.failure = error.message
+            }
+        }
+        dropOldest(&keeper)
+    }
+
+    /// Removes files beyond the bound: first on record and in the anchor, then from the disk.
+    private func dropOldest(_ keeper: inout Keeper) {
+        let excess = keeper.numbers.count - limits.kept
+        guard excess > 0, let first = firstKept(after: keeper.numbers[excess - 1], keeper.numbers) else { return }
+        state.withLock { $0.first = first }
+        do {
+            try record(AuditEvent("drop", "done", peer: "credentials", reason: "before_\(first)"))
+        } catch {
+            return
+        }
+        let head = state.withLock { AuditAnchor(seq: $0.seq, hash: $0.hash, first: $0.first) }
+        moveAnchor(head, &keeper)
+        for number in keeper.numbers.prefix(excess) { unlink(files.full(number)) }
+        keeper.numbers.removeFirst(excess)
+    }
+
+    private func firstKept(after number: Int, _ numbers: [Int]) -> UInt64? {
+        let path = numbers.first { $0 > number }.map(files.full) ?? files.current
+        do {
+            return try AuditFiles.first(of: path)
+        } catch {
+            return nil
         }
     }
 
     /// Checks the whole trail. Blocks.
     package func verify() -> AuditVerification {
         flush()
-        return writing.withLock { _ in
-            let expected = state.withLock { ($0.seq, $0.hash, !$0.pending.isEmpty) }
-            return AuditVerification.run(path, expected: expected.2 ? nil : (expected.0, expected.1))
+        return keeper.withLock { keeper in
+            let (head, size, length, failure) = state.withLock { state in
+                let failure = state.log.write() ? nil : state.failure
+                let head = AuditAnchor(seq: state.seq, hash: state.hash, first: state.first)
+                // With the lock held the file is as long as what was written.
+                return (head, state.log.size, files.currentBytes, failure)
+            }
+            if let failure { return AuditVerification(records: 0, problem: "it cannot be written: \(failure)") }
+            var found = AuditVerification.run(files, key, head: head, currentBytes: size)
+            if found.problem == nil, length > size {
+                found.problem = "\(length - size) bytes that were not written by this process follow record \(head.seq)"
+            }
+            if found.problem == nil, let anchor = keeper.anchor, AuditAnchor.read(files.anchor, key) != .good(anchor) {
+                found.problem = "audit.anchor was put back to an earlier state; the \(found.records) records are in order"
+            }
+            return found
         }
     }
 
-    /// The last records, oldest first. Blocks.
+    /// The last records of the file that is written, oldest first. Blocks.
     package func tail(_ count: Int) throws -> [Substring] {
         flush()
-        return try AuditVerification.lastLines(path, count)
-    }
-
-    private func writeAnchor(_ seq: UInt64, _ hash: String) {
-        let digits = String(seq)
-        let text = String(repeating: "0", count: 20 - digits.count) + digits + " " + hash + "\n"
-        let bytes = Array(text.utf8)
-        // Its failure shows at the next start as an anchor that lags behind, which is harmless.
-        _ = pwrite(anchor, bytes, bytes.count, 0)
+        return try keeper.withLock { keeper in
+            var lines = try AuditFiles.end(of: files.current).lines
+            if lines.count < count, let number = keeper.numbers.last {
+                lines = try AuditFiles.end(of: files.full(number)).lines + lines
+            }
+            return lines.suffix(max(0, count)).map { String(decoding: $0, as: UTF8.self)[...] }
+        }
     }
 
     static func wallMilliseconds() -> Int64 {

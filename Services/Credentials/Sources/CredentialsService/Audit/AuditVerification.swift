@@ -1,5 +1,4 @@
 import BulkheadCore
-import Glibc
 
 /// What `audit verify` found.
 package struct AuditVerification: Sendable, Codable, Equatable {
@@ -14,113 +13,122 @@ package struct AuditVerification: Sendable, Codable, Equatable {
         self.problem = problem
     }
 
-    private static let tailBytes = 256 << 10
-    private static let chunkBytes = 1 << 20
-    private static let maxLine = 64 << 10
-
     /// Reads the whole trail in pieces.
-    /// - Parameter expected: number and hash of the last record; nil when not known.
-    static func run(_ path: String, expected: (seq: UInt64, hash: String)?) -> AuditVerification {
-        var walk = ChainWalk()
+    /// - Parameters:
+    ///   - head: the last record and the first one kept.
+    ///   - currentBytes: how far the file that is written is read: records that come meanwhile are left out.
+    static func run(_ files: AuditFiles, _ key: AuditKey, head: AuditAnchor, currentBytes: Int) -> AuditVerification {
+        let reading = AuditAnchor.read(files.anchor, key)
+        var watched: UInt64 = 0
+        if case .good(let anchor) = reading { watched = anchor.seq }
+        var walk = AuditWalk(key, firstKept: head.first, watched: watched)
         do {
-            try pieces(path, from: 0) { walk.add($0) }
-        } catch {
-            return AuditVerification(records: 0, problem: "\(error)")
-        }
-        walk.finish()
-        if walk.problem == nil, let expected, walk.seq != expected.seq || walk.hash != expected.hash {
-            walk.problem =
-                walk.seq < expected.seq
-                ? "the trail ends at record \(walk.seq), but \(expected.seq) were written: its end was cut off"
-                : "the last record, \(walk.seq), is not the one that was written"
-        }
-        return AuditVerification(records: walk.seq, problem: walk.problem)
-    }
-
-    /// Number and hash of the last record; nil when the trail is empty.
-    static func tail(_ path: String) throws -> (seq: UInt64, hash: String)? {
-        try lastLines(path, 1).last.flatMap(AuditLine.position)
-    }
-
-    /// The last whole lines, oldest first, as many as fit into 256 KiB.
-    static func lastLines(_ path: String, _ count: Int) throws -> [Substring] {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return [] }
-        let start = max(0, Int(status.st_size) - tailBytes)
-        var bytes: [UInt8] = []
-        try pieces(path, from: start) { bytes += $0 }
-        let text = String(decoding: bytes, as: UTF8.self)
-        var lines = text.split(separator: "\n")
-        if start > 0, !lines.isEmpty { lines.removeFirst() }
-        return lines.suffix(max(0, count))
-    }
-
-    /// The anchor's number and hash; nil when there is none.
-    static func anchor(_ path: String) -> (seq: UInt64, hash: String)? {
-        var bytes: [UInt8] = []
-        do {
-            try pieces(path, from: 0) { bytes += $0 }
-        } catch {
-            return nil
-        }
-        let parts = String(decoding: bytes.prefix(128), as: UTF8.self).split { $0 == " " || $0 == "\n" }
-        guard parts.count == 2, let seq = UInt64(parts[0]), parts[1].utf8.count == 64 else { return nil }
-        return (seq, String(parts[1]))
-    }
-
-    private static func pieces(_ path: String, from start: Int, _ body: (ArraySlice<UInt8>) -> Void) throws {
-        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else {
-            throw CallError(.internal, message: "the audit trail cannot be read: \(String(cString: strerror(errno)))")
-        }
-        defer { close(file) }
-        var chunk = [UInt8](repeating: 0, count: chunkBytes)
-        var place = start
-        while true {
-            let count = pread(file, &chunk, chunk.count, off_t(place))
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else {
-                throw CallError(.internal, message: "the audit trail cannot be read: \(String(cString: strerror(errno)))")
+            for path in files.all() {
+                try AuditFiles.pieces(path, from: 0, upTo: path == files.current ? currentBytes : .max) { walk.add($0) }
+                walk.endFile()
             }
-            if count == 0 { return }
-            body(chunk[..<count])
-            place += count
+        } catch {
+            return AuditVerification(records: 0, problem: (error as? CallError)?.message ?? "the trail cannot be read")
         }
+        let problem = walk.problem ?? walk.problem(head) ?? walk.problem(reading)
+        return AuditVerification(records: walk.count, problem: problem)
+    }
+}
+
+/// Follows the chain line by line.
+struct AuditWalk {
+    private(set) var seq: UInt64 = 0
+    private(set) var count: UInt64 = 0
+    private(set) var problem: String?
+    private var hash = AuditLine.origin
+    private var isFirst = true
+    private var partial: [UInt8] = []
+    private let key: AuditKey
+    private let firstKept: UInt64
+    private let watched: UInt64
+    private var watchedHash: [UInt8]?
+
+    private static let maxLine = 64 << 10
+    private static let gap = Array(",\"event\":\"gap\",".utf8)
+    /// Number, time and event stand within so many bytes.
+    private static let maxOpening = 96
+
+    /// - Parameters:
+    ///   - firstKept: the trail may begin with any record up to this one.
+    ///   - watched: the record the anchor vouches for.
+    init(_ key: AuditKey, firstKept: UInt64, watched: UInt64) {
+        self.key = key
+        self.firstKept = firstKept
+        self.watched = watched
     }
 
-    /// Follows the chain line by line.
-    private struct ChainWalk {
-        var seq: UInt64 = 0
-        var hash = AuditLine.origin
-        var problem: String?
-        private var partial: [UInt8] = []
-
-        mutating func add(_ bytes: ArraySlice<UInt8>) {
-            var rest = bytes
-            while problem == nil, let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-                line(partial + rest[..<end])
+    mutating func add(_ bytes: ArraySlice<UInt8>) {
+        var rest = bytes
+        while problem == nil, let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+            if partial.isEmpty {
+                line(rest[..<end])
+            } else {
+                partial += rest[..<end]
+                line(partial[...])
                 partial = []
-                rest = rest[(end + 1)...]
             }
-            partial += rest
-            if problem == nil, partial.count > maxLine { problem = broken }
+            rest = rest[(end + 1)...]
         }
+        partial += rest
+        if problem == nil, partial.count > Self.maxLine { problem = broken }
+    }
 
-        mutating func finish() {
-            if problem == nil, !partial.isEmpty { problem = "the line after record \(seq) is incomplete" }
-        }
+    mutating func endFile() {
+        if problem == nil, !partial.isEmpty { problem = "the line after record \(seq) is incomplete" }
+    }
 
-        private mutating func line(_ bytes: [UInt8]) {
-            let text = String(decoding: bytes, as: UTF8.self)
-            guard let next = AuditLine.check(text[...], seq: seq + 1, prev: hash) else {
-                problem = broken
+    private mutating func line(_ bytes: ArraySlice<UInt8>) {
+        var prev: [UInt8]? = hash
+        if isFirst, let position = AuditLine.position(bytes), position.seq > 1 {
+            guard position.seq <= firstKept else {
+                problem = "the records before \(position.seq) are missing"
                 return
             }
-            seq += 1
-            hash = next
-            if text.contains("\"event\":\"gap\"") { problem = "record \(seq) says that records before it were lost or cut off" }
+            seq = position.seq - 1
+            prev = nil
         }
+        guard let next = AuditLine.check(bytes, seq: seq + 1, prev: prev, key) else {
+            problem = broken
+            return
+        }
+        isFirst = false
+        seq += 1
+        count += 1
+        hash = next
+        if seq == watched { watchedHash = next }
+        noteGap(bytes)
+    }
 
-        private var broken: String { "record \(seq + 1) is missing, was changed, or does not follow record \(seq)" }
+    private mutating func noteGap(_ bytes: ArraySlice<UInt8>) {
+        let opening = bytes.prefix(Self.maxOpening)
+        guard opening.indices.contains(where: { opening[$0...].starts(with: Self.gap) }) else { return }
+        problem = "record \(seq) says that records before it were lost or cut off, or the anchor or key taken away"
+    }
+
+    private var broken: String { "record \(seq + 1) is missing, was changed, or does not follow record \(seq)" }
+
+    /// What is wrong with the end, when the last record is known.
+    func problem(_ head: AuditAnchor) -> String? {
+        guard seq != head.seq || hash != head.hash else { return nil }
+        return seq < head.seq
+            ? "the trail ends at record \(seq), but \(head.seq) were written: its end was cut off"
+            : "the last record, \(seq), is not the one that was written"
+    }
+
+    /// What is wrong with the anchor.
+    func problem(_ reading: AuditAnchor.Reading) -> String? {
+        switch reading {
+        case .missing: return "audit.anchor is missing; the \(count) records themselves are in order"
+        case .foreign: return "audit.anchor was changed or replaced; the \(count) records themselves are in order"
+        case .good(let anchor):
+            if anchor.seq > seq { return "the trail ends at record \(seq), but \(anchor.seq) were written: its end was cut off" }
+            let isKnown = anchor.seq == 0 || watchedHash == anchor.hash || anchor.seq < seq - count + 1
+            return isKnown ? nil : "record \(anchor.seq) is not the one that audit.anchor vouches for"
+        }
     }
 }

@@ -57,7 +57,7 @@ package final class CallService: CredentialsHandler {
     ) async throws {
         let arrived = MonotonicTime.now()
         guard let first = try await requests.next() else { throw Self.nothing }
-        try await serve(try exchange(first, call, arrived), requests, replies)
+        try await serve(try exchange(first, call, arrived), call, requests, replies)
     }
 
     private static let nothing = CallError(
@@ -68,13 +68,15 @@ package final class CallService: CredentialsHandler {
         _ first: CredentialsAPI.CallRequest, _ call: ServerCall, _ arrived: MonotonicTime
     ) throws -> Exchange {
         let current = current
-        let admitted = try admit(first, call, current.table)
-        return Exchange(first, admitted, client: current.client, loop: call.eventLoop, arrived: arrived)
+        let (admitted, decision) = try admit(first, call, current.table)
+        return Exchange(
+            first, admitted, client: current.client, loop: call.eventLoop, arrived: arrived,
+            outcome: CallOutcome(decision: decision))
     }
 
     @inline(never)
     private func serve(
-        _ exchange: Exchange, _ requests: TypedReader<CredentialsAPI.CallRequest>,
+        _ exchange: Exchange, _ call: ServerCall, _ requests: TypedReader<CredentialsAPI.CallRequest>,
         _ replies: TypedWriter<CredentialsAPI.CallReply>
     ) async throws {
         let metrics = exchange.destination.metrics
@@ -87,25 +89,39 @@ package final class CallService: CredentialsHandler {
         do {
             try await exchange.run(requests, replies)
             metrics.answered.add()
+            recordEnd(of: exchange, call, nil)
         } catch {
             metrics.failed.add()
+            recordEnd(of: exchange, call, (error as? CallError)?.reason ?? "cancelled")
             throw error
         }
+    }
+
+    private func recordEnd(of exchange: Exchange, _ call: ServerCall, _ failure: String?) {
+        let end = AuditEvent(
+            endOf: exchange.outcome, peer: call.peer, destination: exchange.destination.configuration.name,
+            request: call.metadata.requestID, failure: failure)
+        // Refused while too much waits to be written: the trail's failure is told by then, and the decision is on record.
+        _ = try? audit.record(end)
     }
 
     /// Decides, and puts the decision on record before anything goes out.
     private func admit(
         _ request: CredentialsAPI.CallRequest, _ call: ServerCall, _ table: DestinationTable
-    ) throws(CallError) -> AdmittedCall {
+    ) throws(CallError) -> (AdmittedCall, UInt64) {
         let name = request.destination ?? ""
         var event = AuditEvent(
             "call", "allow", peer: call.peer, destination: DestinationConfiguration.isName(name) ? name : "?",
             method: request.method.flatMap { HeaderSyntax.isMethod($0) ? $0 : nil } ?? "", request: call.metadata.requestID,
             tenant: call.metadata.tenant)
+        event.uid = call.peerUID
+        event.pid = call.peerPID
+        event.path = request.path ?? "/"
         var isCallers = true
         do throws(CallError) {
             let destination = try table.find(name)
             event.secret = destination.configuration.secret ?? ""
+            event.host = destination.place
             isCallers = destination.callers.contains(call.peer)
             if table.isStale, !event.secret.isEmpty { event.reason = "stale" }
             if destination.isDecoy {
@@ -113,8 +129,7 @@ package final class CallService: CredentialsHandler {
                 throw DestinationTable.unknown(name)
             }
             let admitted = try AdmittedCall(request, destination, peer: call.peer)
-            try audit.record(event)
-            return admitted
+            return (admitted, try audit.record(event))
         } catch {
             guard error.reason != "credentials_unavailable" else { throw error }
             event.decision = "deny"

@@ -21,7 +21,7 @@ final class Exchange {
 
     init(
         _ first: CredentialsAPI.CallRequest, _ admitted: AdmittedCall, client: OutboundClient, loop: any EventLoop,
-        arrived: MonotonicTime
+        arrived: MonotonicTime, outcome: CallOutcome
     ) {
         destination = admitted.destination
         self.admitted = admitted
@@ -30,13 +30,16 @@ final class Exchange {
         let limit = destination.configuration.limits.connect
         connect = min(limit, first.connectTimeoutMS.map { .milliseconds(max(1, $0)) } ?? limit)
         watch = ExchangeWatch(destination, upstream, loop: loop)
-        relay = CallRelay(destination, admitted.injection, upstream, watch: watch, arrived: arrived)
+        relay = CallRelay(destination, admitted.injection, upstream, watch: watch, arrived: arrived, outcome: outcome)
         length = HeaderHygiene.contentLength(first.headers)
         begun = [first.body].compactMap { $0 }
     }
 
     /// Ends the exchange, from anywhere.
     var cut: @Sendable () -> Void { { [upstream] in upstream.cancel() } }
+
+    /// How it went, up to now.
+    var outcome: CallOutcome { relay.currentOutcome }
 
     func run(
         _ requests: TypedReader<CredentialsAPI.CallRequest>, _ replies: TypedWriter<CredentialsAPI.CallReply>

@@ -14,17 +14,28 @@ final class CallRelay {
     private var redactor: StreamRedactor?
     private let watch: ExchangeWatch?
     private var received = 0
+    private var outcome: CallOutcome
 
     init(
         _ destination: Destination, _ injection: Injection?, _ exchange: UpstreamExchange, watch: ExchangeWatch? = nil,
-        arrived: MonotonicTime
+        arrived: MonotonicTime, outcome: CallOutcome
     ) {
         self.watch = watch
         self.destination = destination
         self.exchange = exchange
         self.arrived = arrived
+        self.outcome = outcome
         needles = injection?.needles
         redactor = needles.map { StreamRedactor($0) }
+    }
+
+    /// How the exchange went, up to now.
+    var currentOutcome: CallOutcome {
+        var outcome = outcome
+        outcome.bytes = received
+        outcome.redactions += redactor?.count ?? 0
+        outcome.milliseconds = (MonotonicTime.now() - arrived).nanosecondsClamped / 1_000_000
+        return outcome
     }
 
     /// Passes the response on until its end.
@@ -53,6 +64,7 @@ final class CallRelay {
         case .part, .end: preconditionFailure("bug: a response begins with its head")
         }
         destination.metrics.firstByte.record(microseconds: (MonotonicTime.now() - arrived).nanosecondsClamped / 1000)
+        outcome.status = Int(head.status.code)
         try refuseCoded(head)
         var reply = CredentialsAPI.CallReply(status: Int(head.status.code), headers: clean(head))
         if case .part(let piece)? = exchange.take() { reply.body = try pass(piece) }
@@ -110,6 +122,7 @@ final class CallRelay {
             let (text, count) = needles.redact(headers[index].value)
             guard count > 0 else { continue }
             headers[index].value = text
+            outcome.redactions += count
             destination.metrics.redactions.add(count)
         }
         return headers

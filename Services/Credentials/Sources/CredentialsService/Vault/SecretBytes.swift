@@ -1,29 +1,25 @@
 import Crypto
-import Glibc
 
-/// Bytes of a secret or key. Zeroed when the last reference goes; says nothing about itself, and cannot be encoded.
+/// Bytes of a secret or key, in `SecretMemory`. Zeroed when the last reference goes; says nothing about itself, and cannot be encoded.
 package final class SecretBytes: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// Written in `init` only, so that any thread may read it.
-    private nonisolated(unsafe) let memory: UnsafeMutableRawBufferPointer
+    private let slot: SecretMemory.Slot
 
     /// Copies the bytes.
     package init(_ bytes: some Collection<UInt8>) {
-        memory = .allocate(byteCount: max(1, bytes.count), alignment: 16)
-        memory.copyBytes(from: bytes)
+        slot = SecretMemory.shared.take(max(1, bytes.count))
+        slot.bytes.copyBytes(from: bytes)
         count = bytes.count
     }
 
-    deinit {
-        if let base = memory.baseAddress { explicit_bzero(base, memory.count) }
-        memory.deallocate()
-    }
+    deinit { SecretMemory.shared.giveBack(slot) }
 
     /// How many bytes there are.
     package let count: Int
 
     /// Lends the bytes to `body`, which must not keep them.
     package func withBytes<Value>(_ body: (UnsafeRawBufferPointer) throws -> Value) rethrows -> Value {
-        try body(UnsafeRawBufferPointer(rebasing: memory[..<count]))
+        try body(UnsafeRawBufferPointer(rebasing: slot.bytes[..<count]))
     }
 
     /// The bytes as a key.

@@ -97,6 +97,9 @@ extension CredentialsDaemon {
             DoctorRow(
                 level: trail.problem == nil ? "ok" : "error", subject: "audit trail",
                 message: trail.problem ?? "\(trail.records) records in order"))
+        let memory = SecretMemory.shared.problem
+        rows.append(
+            DoctorRow(level: memory == nil ? "ok" : "warning", subject: "memory", message: memory ?? "secrets are locked in it"))
         for destination in service.current.table.all {
             rows.append(Self.finding(destination))
         }
