@@ -5,7 +5,7 @@ SWIFT_BUILD := swift build -c release --explicit-target-dependency-import-check 
 VENV := .build/venv
 CONFIG ?= .bulkhead/bulkhead.yaml
 
-.PHONY: help setup setup-test build release run test test-unit test-full e2e faults fuzz accept lint format protos \
+.PHONY: help setup setup-test build release run test test-unit test-full e2e faults attacks attacks-mutation fuzz accept lint format protos \
 	protos-check bench bench-peers clean
 
 help: ## List the targets (at once)
@@ -40,6 +40,12 @@ e2e: setup-test ## Six real processes under real clients (7 minutes after a buil
 
 faults: setup-test ## Killed, frozen and misled processes (9 minutes after a build)
 	@Tests/run faults
+
+attacks: setup-test ## Every attack on credentials, and the search for leaks (3 minutes after a build)
+	@Tests/run attacks
+
+attacks-mutation: setup-test ## Take each guard away and see that an attack is noticed (1 minute a guard; GUARDS="name …": these)
+	@$(VENV)/bin/python Tests/Attacks/mutations.py $(GUARDS)
 
 fuzz: setup ## Hostile bytes under AddressSanitizer, ten minutes a target (50 minutes on two cores; FUZZ_SECONDS=n: n seconds a target)
 	@Tests/Fuzz/run.sh $(or $(FUZZ_SECONDS),600)

@@ -1,0 +1,165 @@
+"""B. DNS and inner networks: whatever a name server says, the secret goes to an address that was looked at, and to no inner one."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import Any, Iterator
+
+import pytest
+
+from caller import DENIED, OK, UNAVAILABLE, Answer
+from certificates import Authority
+from netspace import PUBLIC, SECOND, Netspace, is_possible
+from target import Target
+from upstream import Upstream
+
+pytestmark = pytest.mark.skipif(not is_possible(), reason="needs root, unshare and ip to make a network of its own")
+NAMES = ("api.attack.test", "opted.attack.test")
+
+
+class Inside:
+    """A suite whose internet is the test's."""
+
+    def __init__(self, provider: Any) -> None:
+        self.space = Netspace()
+        self.authority = Authority()
+        names = ",".join([*(f"DNS:{name}" for name in NAMES), f"IP:{PUBLIC}"])
+        context = self.authority.context("server", names)
+        # One server behind every address: who was connected to is told by the socket.
+        self.server: Upstream = self.space.run(lambda: Upstream("0.0.0.0", tls=context))
+        self.inner: Upstream = self.space.run(lambda: Upstream("::1", self.server.port, tls=context))
+
+        def change(document: dict[str, Any]) -> None:
+            credentials = document["credentials"]
+            credentials["egress"] = {"ca_file": str(self.authority.ca)}
+            common = {"preset": "bearer", "callers": ["edge"], "limits": {"connect": "2s"}}
+            credentials["destinations"] |= {
+                "public": common | {"base_url": f"https://{NAMES[0]}:{self.server.port}", "secret": "PUBLIC_KEY"},
+                "opted": common | {"base_url": f"https://{NAMES[1]}:{self.server.port}", "secret": "OPTED_KEY", "private_network": True},
+            }
+
+        self.target = Target(provider, Upstream(), change)
+        self.target.suite.secrets |= {"PUBLIC_KEY": "sk-public-0123456789abcdef", "OPTED_KEY": "sk-opted-0123456789abcdef"}
+        self.space.run(self.target.begin)
+
+    @property
+    def contacts(self) -> int:
+        return self.server.accepted + self.inner.accepted
+
+    def close(self) -> None:
+        self.space.run(self.target.suite.close)
+        for server in (self.server, self.inner, self.target.upstream):
+            server.close()
+        self.space.close()
+        shutil.rmtree(self.authority.folder, ignore_errors=True)
+
+    def fresh(self) -> None:
+        """No connection is kept, nothing was asked."""
+        self.server.drop()
+        self.server.forget()
+        self.inner.drop()
+        self.inner.forget()
+        time.sleep(0.1)
+
+    def call(self, name: str = "public", seconds: float = 8) -> Answer:
+        return self.target.clean(self.target.call(name, seconds=seconds))
+
+
+@pytest.fixture(scope="module")
+def made(provider) -> Iterator[Inside]:
+    inside = Inside(provider)
+    yield inside
+    inside.close()
+
+
+@pytest.fixture
+def inside(made: Inside) -> Inside:
+    made.fresh()
+    return made
+
+
+def refused(inside: Inside, addresses: list[str], name: str = "public", code: tuple[int, ...] = (DENIED,)) -> Answer:
+    inside.space.dns.set(NAMES[name == "opted"], addresses)
+    told = inside.call(name)
+    assert told.code in code, told
+    assert inside.contacts == 0, "somebody was contacted"
+    return told
+
+
+def test_b00_a_public_address_works(inside: Inside) -> None:
+    """The positive control of this file."""
+    inside.space.dns.set(NAMES[0], [PUBLIC])
+    told = inside.call()
+    assert told.code == OK and inside.server.requests[-1].secret == b"sk-public-0123456789abcdef", told
+
+
+def test_b15_a_name_that_leads_to_this_machine(inside: Inside) -> None:
+    refused(inside, ["127.0.0.1"])
+    refused(inside, ["::1"])
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "169.254.170.2"])
+@pytest.mark.parametrize("name", ["public", "opted"])
+def test_b16_metadata_services_whatever_is_allowed(inside: Inside, address: str, name: str) -> None:
+    refused(inside, [address], name)
+
+
+@pytest.mark.parametrize("addresses", [[PUBLIC, "10.0.0.1"], ["192.168.1.1", PUBLIC], [PUBLIC, "::1"]])
+def test_b17_one_inner_address_among_others(inside: Inside, addresses: list[str]) -> None:
+    refused(inside, addresses)
+
+
+def test_b18_an_answer_that_changes(inside: Inside) -> None:
+    """Looked at and connected to is one answer: the second one is never asked for."""
+    inside.space.dns.set(NAMES[0], [PUBLIC], ["127.0.0.1"])
+    told = inside.call()
+    assert told.code in (OK, DENIED), told
+    if told.code == OK:
+        assert len(inside.server.requests) == 1 and inside.inner.accepted == 0
+
+
+def test_b19_a_chain_of_names_to_an_inner_address(inside: Inside) -> None:
+    refused(inside, ["one.attack.test", "two.attack.test", "10.1.2.3"])
+
+
+def test_b20_asked_again_after_the_connection_is_gone(inside: Inside) -> None:
+    inside.space.dns.set(NAMES[0], [PUBLIC])
+    assert inside.call().code == OK
+    inside.space.dns.set(NAMES[0], ["127.0.0.1"])
+    inside.server.drop()
+    time.sleep(0.2)
+    deadline, before = time.monotonic() + 70, inside.contacts
+    told = inside.call()
+    while told.code == OK and time.monotonic() < deadline:  # what was vetted may be used for as long as it is kept
+        assert inside.inner.accepted == 0
+        before = inside.contacts
+        inside.server.drop()
+        time.sleep(1)
+        told = inside.call()
+    assert told.code == DENIED and inside.contacts == before, told
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "0.0.0.0", "0.1.2.3", "100.64.0.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "fe80::1", "fc00::1", "192.0.0.1", "2001:db8::1"],
+)
+def test_b21_addresses_that_are_no_hosts_of_the_internet(inside: Inside, address: str) -> None:
+    refused(inside, [address])
+
+
+@pytest.mark.parametrize("how", ["servfail", "silent"])
+def test_b22_a_name_server_that_fails(inside: Inside, how: str) -> None:
+    began = time.monotonic()
+    refused(inside, [how], code=(UNAVAILABLE,))
+    assert time.monotonic() - began < 6
+
+
+def test_b23_the_address_connected_to_is_the_one_looked_at(inside: Inside) -> None:
+    """Between two good addresses: the one in the answer is used, and the record of the call's end names it."""
+    inside.space.dns.set(NAMES[0], [SECOND])
+    time.sleep(0.2)
+    told = inside.call()
+    assert told.code == OK, told
+    end = inside.target.audit(3)[-1]
+    assert end["event"] == "end" and end.get("address", "").startswith((SECOND, PUBLIC)), end
