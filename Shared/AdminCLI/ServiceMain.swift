@@ -19,6 +19,7 @@ package protocol CommandLineService: BulkheadService {
 extension CommandLineService {
     package static var commands: [any ParsableCommand.Type] { [] }
 
+    /// None.
     package static func furtherProblems(_ options: SharedOptions) async -> [ConfigProblem] { [] }
 }
 

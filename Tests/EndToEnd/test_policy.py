@@ -210,3 +210,33 @@ def test_check_tells_of_secrets_that_are_not_stored(own: Suite) -> None:
         del own.document["credentials"]["destinations"]["later"]
         own.write()
     assert own.cli("credentials", "check").returncode == 0
+
+
+def test_doctor_warns_of_what_is_loose(own: Suite) -> None:
+    """A secret in a query ends up in logs; one that was sealed by its host alone leaves the rest to the configuration."""
+    place = own.provider.url.removeprefix("http://")
+    plain = {"base_url": own.provider.url, "private_network": True, "allow_plain_http": True}
+    destinations = own.document["credentials"]["destinations"]
+    destinations["asked"] = plain | {"secret": "ASKED_KEY", "preset": "query", "query": "key", "callers": ["edge"]}
+    done = own.cli("credentials", "set", "LOOSE_KEY", "--stdin", "--host", place, "--preset", "bearer", input="a-value-long-enough")
+    assert done.returncode == 0, done.stderr
+    destinations["loose"] = plain | {"secret": "LOOSE_KEY", "preset": "bearer", "callers": ["edge"]}
+    try:
+        reload(own)
+        own.store("ASKED_KEY", "another-value-long-enough")
+        rows = {row["subject"]: row for row in own.admin("credentials", "doctor")}
+        assert rows["destination asked"]["level"] == "warning" and "query" in rows["destination asked"]["message"]
+        assert rows["destination loose"]["level"] == "warning" and "reseal LOOSE_KEY" in rows["destination loose"]["message"]
+        assert own.cli("credentials", "reseal", "LOOSE_KEY").returncode == 0
+        rows = {row["subject"]: row for row in own.admin("credentials", "doctor")}
+        assert rows["destination loose"]["level"] == "ok"
+    finally:
+        del destinations["asked"], destinations["loose"]
+        reload(own)
+
+
+def test_a_new_value_that_widens_says_so(own: Suite, elsewhere: str) -> None:
+    with changed(own, base_url=elsewhere):
+        done = own.cli("credentials", "set", "OAI_KEY", "--stdin", input=own.secrets["OAI_KEY"])
+        assert done.returncode == 0 and "widened: destination oai: host" in done.stdout, done.stdout
+        assert any(r["event"] == "set" and r.get("reason") == "widens:host" for r in audit(own))

@@ -112,3 +112,16 @@ func references() throws {
     let listed = try destination("base_url: \"https://a\", callers: [edge]").configuration
     #expect(listed.callers(with: ["it"]) == ["edge", "router"] && listed.callers(with: []) == ["edge"])
 }
+
+@Test("a change of secrets or destinations grants no calls: what was counted stays counted")
+func rateStays() throws {
+    let destinations = try loadConfiguration(CredentialsConfiguration.self, text: text, file: "f.yaml").service.destinations
+    let first = DestinationTable(destinations, providers: [], vault: .open([:]))
+    #expect(try first.find("limited").rate?.take() == nil)
+    let second = DestinationTable(destinations, providers: [], vault: .open([:]), before: first)
+    #expect(try second.find("limited").rate?.take() != nil)
+    var other = destinations
+    other[1].rate = RateRule(rpm: 2, burst: 2)
+    let third = DestinationTable(other, providers: [], vault: .open([:]), before: second)
+    #expect(try third.find("limited").rate?.take() == nil)
+}

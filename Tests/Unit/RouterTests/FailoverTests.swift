@@ -143,6 +143,21 @@ struct FailoverTests {
         #expect(events[1].text == "later" && events[3].usage?.costNanousd == 0)
     }
 
+    @Test("a destination that the router may not use is told as the operator's fault, not the caller's")
+    func misconfigured() async throws {
+        let answers = [
+            CallError(.notFound, reason: "destination_unknown", message: "there is no destination x for this service"),
+            CallError(.permissionDenied, reason: "destination_denied", message: "destination x goes beyond what was sealed"),
+        ]
+        for answer in answers {
+            let got = await run(route([first])) { one in .failed(.exchange(answer, one)) }
+            let failure = try #require(got.failed).failure
+            #expect(failure.kind == .credentials && failure.outcome == .neutral && failure.fullText == answer.message)
+            #expect(failure.error.code == .unavailable && failure.error.reason == "credentials_unavailable")
+            #expect(!failure.error.message.contains("x "))
+        }
+    }
+
     @Test("an answer by the second target after a missing secret is marked as degraded")
     func degraded() async {
         var marked: [String] = []

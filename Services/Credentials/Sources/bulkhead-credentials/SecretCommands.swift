@@ -145,7 +145,7 @@ func change(
         if let host = made.host, let preset = made.preset {
             text += ", goes to \(host)\(made.isInferred ? " (as the destination says)" : "") only, injected as \(preset)"
         }
-        text += made.widens.map { $0.isEmpty ? "; nothing is widened" : "" } ?? ""
+        if made.outcome == "resealed", made.widens?.isEmpty == true { text += "; nothing is widened" }
         let widened = (made.widens ?? []).map { "widened: \($0.text)" }
         return ([text] + widened + made.warnings.map { "warning: \($0)" }).joined(separator: "\n")
     }

@@ -34,7 +34,7 @@ package final class Destination: Sendable {
     package let secret: SecretUse
     let metrics: DestinationMetrics
     /// The calls it took lately; nil: they are not limited.
-    let rate: CallRate?
+    package let rate: CallRate?
     /// Request headers that pass besides the basic ones; nil: all ordinary ones.
     let allowedHeaders: Set<String>?
     /// Where it is, and how it is reached.
@@ -60,7 +60,9 @@ package final class Destination: Sendable {
         self.callers = callers ?? configuration.callers ?? (isProvider ? [ServiceName.router.rawValue] : [])
         self.rate = configuration.rate.map { rule in rate.flatMap { $0.rule == rule ? $0 : nil } ?? CallRate(rule) }
         allowedHeaders = configuration.headers.names
-        origin = Origin(configuration.url, allowsPrivate: configuration.privateNetwork)
+        origin = Origin(
+            configuration.url, allowsPrivate: configuration.privateNetwork, minimumTLS: configuration.tls.minimum,
+            pins: configuration.tls.pins)
         prefix = configuration.basePath
     }
 

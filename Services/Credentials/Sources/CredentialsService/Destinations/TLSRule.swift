@@ -1,11 +1,7 @@
 import BulkheadConfig
 import Foundation
 
-/// The lowest version of TLS a connection may have.
-package enum TLSFloor: String, CaseIterable, Sendable, Codable, Comparable {
-    case v12 = "1.2"
-    case v13 = "1.3"
-
+extension TLSFloor: Comparable {
     package static func < (left: TLSFloor, right: TLSFloor) -> Bool { left == .v12 && right == .v13 }
 }
 
@@ -36,9 +32,6 @@ package struct TLSRule: Sendable, Hashable, Codable {
         }
         self.pins = pins.sorted()
     }
-
-    /// The pins as bytes, 32 each.
-    package var pinBytes: [[UInt8]] { pins.compactMap { Data(base64Encoded: $0).map { Array($0) } } }
 
     private static func pin(_ text: String) -> String? {
         guard text.hasPrefix("sha256/"), let bytes = Data(base64Encoded: String(text.dropFirst(7))), bytes.count == 32 else {

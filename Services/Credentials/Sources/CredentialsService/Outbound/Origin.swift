@@ -1,5 +1,11 @@
 import BulkheadConfig
 
+/// The oldest version of TLS that is spoken.
+package enum TLSFloor: String, Sendable, Hashable, CaseIterable, Codable {
+    case v12 = "1.2"
+    case v13 = "1.3"
+}
+
 /// A server that requests go to, and what holds for every connection to it. Connections are shared by what is equal.
 package struct Origin: Sendable, Hashable {
     /// Whether the connection is encrypted.
@@ -10,13 +16,19 @@ package struct Origin: Sendable, Hashable {
     package var port: Int
     /// Whether its name may resolve to addresses of this machine or of a private network.
     package var allowsPrivate: Bool
+    /// The oldest TLS it may speak.
+    package var minimumTLS: TLSFloor
+    /// SHA-256 of public keys (SubjectPublicKeyInfo) in base64, one of which the server must have; empty: any.
+    package var pins: [String]
 
     /// The origin of a destination's URL.
-    package init(_ url: AbsoluteURL, allowsPrivate: Bool) {
+    package init(_ url: AbsoluteURL, allowsPrivate: Bool, minimumTLS: TLSFloor = .v12, pins: [String] = []) {
         isTLS = url.scheme == "https"
         host = url.host
         port = url.effectivePort ?? 443
         self.allowsPrivate = allowsPrivate
+        self.minimumTLS = minimumTLS
+        self.pins = pins
     }
 
     /// `Host` as it goes into a request: the port only when it is not the scheme's own.

@@ -101,12 +101,12 @@ extension CredentialsDaemon {
         rows.append(
             DoctorRow(level: memory == nil ? "ok" : "warning", subject: "memory", message: memory ?? "secrets are locked in it"))
         for destination in service.current.table.all {
-            rows.append(Self.finding(destination))
+            rows.append(finding(destination))
         }
         return rows
     }
 
-    private static func finding(_ destination: Destination) -> DoctorRow {
+    private func finding(_ destination: Destination) -> DoctorRow {
         let subject = "destination \(destination.configuration.name)"
         if destination.isDecoy {
             return DoctorRow(level: "ok", subject: subject, message: "a decoy: its secret is a honeytoken, whose use is reported")
@@ -124,6 +124,7 @@ extension CredentialsDaemon {
                 level: "warning", subject: subject,
                 message: "its secret goes into the query, which servers and proxies write into their logs: prefer a header")
         }
+        if let loose = looseSeal(destination) { return DoctorRow(level: "warning", subject: subject, message: loose) }
         return DoctorRow(
             level: "ok", subject: subject,
             message: "\(destination.place), called by \(destination.callers.sorted().joined(separator: ", "))")

@@ -35,10 +35,10 @@ extension CredentialsDaemon {
     private static let maxSealedBytes = 60_000
 
     /// Puts on record what a secret may do from now on that it could not before. Called before it may.
-    func recordWidening(_ changes: [SealedChange], of name: String) throws(CallError) {
+    func recordWidening(_ changes: [SealedChange], of name: String, by event: String = "reseal") throws(CallError) {
         let words = Set(changes.flatMap { $0.widens.map(\.what) }).sorted().joined(separator: ",")
         guard !words.isEmpty else { return }
-        try audit.record(AuditEvent("reseal", "allow", secret: name, reason: "widens:\(words)"))
+        try audit.record(AuditEvent(event, "allow", secret: name, reason: "widens:\(words)"))
     }
 
     private func resealPlan(_ command: SecretCommand) throws -> ResealPlan {
@@ -88,6 +88,17 @@ extension CredentialsDaemon {
         case "max_request", "max_response": "limits"
         default: what
         }
+    }
+
+    /// What is sealed with a secret of the destination but left to the configuration; nil when all of it is sealed.
+    func looseSeal(_ destination: Destination) -> String? {
+        guard let name = destination.configuration.secret, case .open(let secrets) = vault.state,
+            let ceiling = secrets[name]?.policy.ceiling
+        else { return nil }
+        let asked = Grant(destination.configuration, callers: destination.callers)
+        guard !ceiling.contains(where: { $0.terms != nil && $0.covers(asked) }) else { return nil }
+        return "\(name) is sealed for host and preset only, so that the configuration decides the rest: "
+            + "bulkhead-credentials reseal \(name) seals it as it stands"
     }
 
     private func explain(_ command: ExplainCommand) throws -> [ExplainRow] {

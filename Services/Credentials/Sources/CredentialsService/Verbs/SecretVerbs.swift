@@ -24,6 +24,8 @@ extension CredentialsDaemon {
         if let problem = StoredSecret.valueProblem(value, preset: seal.preset) {
             throw CallError(.invalidArgument, message: problem)
         }
+        let widens = known.map { seal.widenings(beyond: $0.policy) } ?? []
+        try recordWidening(widens, of: command.name, by: event)
         let now = AuditTrail.wallMilliseconds()
         let bytes = SecretBytes(value)
         try await change(event, command.name) { secrets in
@@ -43,6 +45,7 @@ extension CredentialsDaemon {
         }
         var made = changed(command.name, known == nil ? "stored" : "replaced", seal)
         if let warning = seal.preset.doubt(about: value) { made.warnings.insert(warning, at: 0) }
+        made.widens = widens
         return made
     }
 

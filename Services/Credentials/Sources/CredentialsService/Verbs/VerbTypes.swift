@@ -82,7 +82,7 @@ package struct SecretChange: Codable, Sendable {
     package var isInferred: Bool
     /// Destinations that cannot use it as it is now, and why.
     package var warnings: [String]
-    /// What `reseal` lets it do that it could not before; nil for other verbs.
+    /// What the secret may do from now on that it could not before; nil for verbs that seal nothing.
     package var widens: [SealedChange]?
 }
 
