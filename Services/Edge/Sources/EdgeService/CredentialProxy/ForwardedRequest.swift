@@ -46,8 +46,13 @@ package enum ForwardedRequest {
         Set(values.flatMap { $0.split(separator: ",") }.map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() })
     }
 
+    /// How this product's keys begin: one that was sent beside the key that counts is nobody else's business either.
+    private static let keyPrefix = "bh_"
+
     private static func carries(_ key: String?, _ name: String, _ value: String) -> Bool {
         guard let key, name == "authorization" || name == "x-api-key" else { return false }
-        return value.contains(key) || value.contains("bh_")
+        return value.utf8.split(separator: UInt8(ascii: " ")).contains {
+            $0.elementsEqual(key.utf8) || $0.starts(with: keyPrefix.utf8)
+        }
     }
 }

@@ -130,15 +130,19 @@ package enum Routes {
 
     /// The shape in which errors on this path are told.
     package static func errorShape(_ path: Substring, isAnthropicClient: Bool) -> ErrorShape {
+        if isProxied(path) { return .problem }
         let path = full(path)
         let bytes = path.utf8
         guard bytes.starts(with: root.utf8) else { return .problem }
-        if [proxyPrefix, callPrefix].contains(where: { bytes.starts(with: $0.utf8) }) || path == Endpoint.destinations.rawValue {
-            return .problem
-        }
         if path == Endpoint.messages.rawValue || bytes.starts(with: "/v1/messages/".utf8) { return .anthropic }
         if isAnthropicClient, bytes.starts(with: Endpoint.models.rawValue.utf8) { return .anthropic }
         return bytes.count == root.utf8.count || bytes.dropFirst(root.utf8.count).first == UInt8(ascii: "/") ? .openAI : .problem
+    }
+
+    private static func isProxied(_ path: Substring) -> Bool {
+        let bytes = path.utf8
+        return bytes.starts(with: proxyPrefix.utf8) || bytes.starts(with: callPrefix.utf8)
+            || path == Endpoint.destinations.rawValue
     }
 
     /// With the root of the model routes, and without a trailing slash.
