@@ -119,6 +119,7 @@ let sharedTargets: [[Target]] = [
     system("COpenBLAS", apt: "libopenblas-dev"),
     system("CHiredis", apt: "libhiredis-dev"),
     system("CLibsecret", apt: "libsecret-1-dev", pkgConfig: "libsecret-1"),
+    system("CZlib", apt: "zlib1g-dev"),
     shim("CBulkheadSystem"),
     shim("CBulkheadHardening"),
     shim("CBulkheadWire", ["CProtobufC"]),
@@ -133,7 +134,10 @@ let serviceTargets: [[Target]] = [
     service("Session", [.grdb, .crypto]),
     service(
         "Credentials",
-        ["BulkheadHTTP", "CBulkheadSystem", "CLibsecret", .asyncHTTPClient, .nioHTTP1, .nioSSL, .crypto, .cryptoExtras],
+        [
+            "BulkheadHTTP", "BulkheadJSON", "CBulkheadSystem", "CLibsecret", "CZlib", .asyncHTTPClient, .nioHTTP1, .nioSSL,
+            .crypto, .cryptoExtras,
+        ],
         executable: ["CBulkheadHardening"]),
     service("Telemetry", [.grdb]),
     [
@@ -196,7 +200,7 @@ let testTargets: [[Target]] = [
         ["SessionService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", .nio, .grdb]),
     test(
         "CredentialsTests", "Unit/CredentialsTests",
-        ["CredentialsService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", .nio, .nioHTTP1, .crypto]),
+        ["CredentialsService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "CZlib", .nio, .nioHTTP1, .crypto]),
     test(
         "SecretStoreConformanceTests", "Conformance/SecretStore",
         ["CredentialsService", "BulkheadCore"]),

@@ -70,6 +70,15 @@ final class UpstreamConnection {
         }
     }
 
+    /// The body that a head announces; nil when the client closed before.
+    func body(of head: String) -> String? {
+        let line = head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
+        let count = line.flatMap { Int($0.dropFirst(15).trimmingCharacters(in: .whitespaces)) } ?? 0
+        while read.count < count { guard more() else { return nil } }
+        defer { read.removeFirst(count) }
+        return String(decoding: read[..<count], as: UTF8.self)
+    }
+
     func write(_ text: String) { write(Array(text.utf8)) }
 
     func write(_ bytes: [UInt8]) { _ = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } }

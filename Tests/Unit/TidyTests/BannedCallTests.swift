@@ -27,6 +27,8 @@ struct Ban: Sendable, CustomTestStringConvertible {
                 "Shared/IPC/": "one task a call is the boundary between frames and async handlers",
                 "Shared/ServiceKit/ContextParts.swift": "background work: kept, cancelled and awaited there",
                 "Shared/AdminCLI/ServiceMain.swift": "the first task of the process",
+                "Services/Credentials/Sources/CredentialsService/OAuth/OAuthSession.swift":
+                    "one fetch for all calls that wait for it: none of them may cancel it; it ends within seconds",
                 "Services/Suite/Sources/bulkhead/Up.swift": "announces readiness while the supervisor waits; cancelled with it",
             ], word: "Task"
         ) { $0.contains(/\bTask(?:\.immediate)?\s*(?:<[^>]*>)?\s*(?:\([^)]*\)\s*)?\{/) },

@@ -44,14 +44,17 @@ package final class CredentialsDaemon: BulkheadService {
             context.logger.error("the store of secrets is not open", metadata: ["reason": "\(problem)"])
         }
         self.store = store
+        let rotations = TokenRotations()
         audit = opened.audit
         let table = DestinationTable(
             configuration.destinations, providers: opened.providers, vault: store.state, metrics: context.metrics,
             isStale: store.stale != nil)
-        service = CallService(CallSurroundings(table: table, client: opened.client), audit: opened.audit) { event in
+        let surroundings = CallSurroundings(table: table, client: opened.client, tokens: OAuthTokens(persist: rotations.save))
+        service = CallService(surroundings, audit: opened.audit) { event in
             Self.alarm(event, context)
         }
         inForce = Mutex(InForce(configuration: configuration, providers: opened.providers))
+        rotations.daemon = self
     }
 
     /// Where memory cannot be locked, secrets may be swapped to a disk: not without being told so.

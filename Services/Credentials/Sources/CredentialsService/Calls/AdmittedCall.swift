@@ -20,12 +20,15 @@ struct AdmittedCall: Sendable {
         prepared = OutboundRequest(method: target.method, target: SecretText(target.text), headers: headers)
     }
 
-    /// The request with its body and the secret.
+    /// The request with its body and the secret, but without an access token (`OAuthTokens`).
     /// - Throws: INVALID_ARGUMENT when the secret has no place in it.
     func request(_ body: OutboundBody) throws(CallError) -> OutboundRequest {
         var request = prepared
         request.body = body
-        try injection?.apply(to: &request)
+        if let injection {
+            try injection.apply(to: &request)
+            injection.sign(&request, authority: destination.origin.authority, at: AuditTrail.wallMilliseconds())
+        }
         return request
     }
 

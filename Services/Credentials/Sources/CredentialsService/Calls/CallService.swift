@@ -9,11 +9,14 @@ package struct CallSurroundings: Sendable {
     package var table: DestinationTable
     /// The way out.
     package var client: OutboundClient
+    /// Access tokens of destinations with preset `oauth2`.
+    package let tokens: OAuthTokens
 
     /// Table and client of a moment.
-    package init(table: DestinationTable, client: OutboundClient) {
+    package init(table: DestinationTable, client: OutboundClient, tokens: OAuthTokens = OAuthTokens()) {
         self.table = table
         self.client = client
+        self.tokens = tokens
     }
 }
 
@@ -70,7 +73,7 @@ package final class CallService: CredentialsHandler {
         let current = current
         let (admitted, decision) = try admit(first, call, current.table)
         return Exchange(
-            first, admitted, client: current.client, loop: call.eventLoop, arrived: arrived,
+            first, admitted, client: current.client, tokens: current.tokens, loop: call.eventLoop, arrived: arrived,
             outcome: CallOutcome(decision: decision))
     }
 

@@ -20,18 +20,19 @@ final class ExchangeWatch: Sendable {
     private let idle: Duration?
     private let place: String
     private let began: MonotonicTime
-    private let upstream: UpstreamExchange
+    private let cancel: @Sendable () -> Void
     private let loop: any EventLoop
     private let state = Mutex(State())
 
     /// nil when the destination has neither limit.
-    init?(_ destination: Destination, _ upstream: UpstreamExchange, loop: any EventLoop) {
+    /// - Parameter cancel: ends the exchange.
+    init?(_ destination: Destination, loop: any EventLoop, cancel: @escaping @Sendable () -> Void) {
         let limits = destination.configuration.limits
         guard limits.total != nil || limits.idle != nil else { return nil }
         (total, idle) = (limits.total, limits.idle)
         place = destination.place
         began = .now()
-        self.upstream = upstream
+        self.cancel = cancel
         self.loop = loop
         schedule(in: min(limits.total ?? .seconds(Int64.max), limits.idle ?? .seconds(Int64.max)))
     }
@@ -84,6 +85,6 @@ final class ExchangeWatch: Sendable {
         let error = CallError(
             .deadlineExceeded, reason: "upstream_timeout", message: "\(place) \(what) that `limits.\(limit)` allows")
         state.withLock { $0.expired = error }
-        upstream.cancel()
+        cancel()
     }
 }

@@ -51,6 +51,11 @@ package struct DestinationConfiguration: Sendable {
         self.url = url
         checkURL(section)
         checkNetwork(section, environment: environment)
+        injection.checkNetwork(
+            section, allowsPrivate: privateNetwork, allowsPlain: allowsPlain && environment != .production)
+        if injection.places.contains(where: { $0.kind == .path }), !["", "/"].contains(url.path) {
+            section.report("base_url", found: url.path, expected: "no path beside `path`, which precedes every call's path")
+        }
     }
 
     /// Letters, digits, `-` and `_`, at most 64.

@@ -17,11 +17,12 @@ package final class DestinationTable: Sendable {
         metrics: MetricsRegistry = MetricsRegistry(service: "credentials"), before: DestinationTable? = nil, isStale: Bool = false
     ) {
         self.isStale = isStale
+        let needles = HostNeedles(configurations, vault)
         all = configurations.map { configuration in
             let callers = configuration.callers(with: providers)
             return Destination(
                 configuration, isProvider: providers.providers.contains(configuration.name), callers: callers,
-                secret: Self.use(of: configuration, callers, vault),
+                secret: Self.use(of: configuration, callers, vault, needles),
                 metrics: DestinationMetrics(metrics, destination: configuration.name),
                 rate: before?.byName[configuration.name]?.rate)
         }
@@ -58,7 +59,7 @@ package final class DestinationTable: Sendable {
     }
 
     private static func use(
-        of configuration: DestinationConfiguration, _ callers: Set<String>, _ vault: Vault.State
+        of configuration: DestinationConfiguration, _ callers: Set<String>, _ vault: Vault.State, _ needles: HostNeedles
     ) -> SecretUse {
         guard let name = configuration.secret else { return .none }
         let secrets: [String: StoredSecret]
@@ -80,7 +81,10 @@ package final class DestinationTable: Sendable {
         if let conflict {
             return .unusable(CallError(.permissionDenied, reason: "destination_denied", message: conflict, notProcessed: true))
         }
-        return .ready(Injection(configuration.injection, value: stored.value))
+        return .ready(
+            Injection(
+                configuration.injection, value: stored.value, previous: stored.former.last?.value,
+                needles: needles.of(configuration.place)))
     }
 
     private static func refusal(_ reason: String, _ message: String) -> CallError {

@@ -1,50 +1,60 @@
-import AsyncHTTPClient
 import BulkheadAPI
 import BulkheadCore
 import BulkheadIPC
 import NIOCore
 import NIOHTTP1
 
-/// The way of one response back to its caller: head, body in pieces, the secret taken out. Confined to the task of its call.
+/// The way of one response back to its caller: head, body in pieces, trailers; decoded and with the secrets taken out where one was
+/// sent. Confined to the task of its call.
 final class CallRelay {
-    let destination: Destination
-    let exchange: UpstreamExchange
-    let arrived: MonotonicTime
-    private let needles: SecretNeedles?
-    private var redactor: StreamRedactor?
+    private let destination: Destination
+    private let exchange: UpstreamExchange
+    private let arrived: MonotonicTime
+    private let isHEAD: Bool
+    /// nil where no secret was sent: the answer goes on as it is.
+    private var cleaner: AnswerCleaner?
+    private var decoder: ContentDecoder?
     private let watch: ExchangeWatch?
     private var received = 0
     private var outcome: CallOutcome
 
+    /// - Parameters:
+    ///   - needles: of all that was sent and must not come back.
+    ///   - isHEAD: whether the request was one, whose answer describes a body that does not come.
     init(
-        _ destination: Destination, _ injection: Injection?, _ exchange: UpstreamExchange, watch: ExchangeWatch? = nil,
-        arrived: MonotonicTime, outcome: CallOutcome
+        _ destination: Destination, _ needles: [SecretNeedles], _ exchange: UpstreamExchange, isHEAD: Bool,
+        watch: ExchangeWatch? = nil, arrived: MonotonicTime, outcome: CallOutcome
     ) {
         self.watch = watch
         self.destination = destination
         self.exchange = exchange
         self.arrived = arrived
         self.outcome = outcome
-        needles = injection?.needles
-        redactor = needles.map { StreamRedactor($0) }
+        self.isHEAD = isHEAD
+        cleaner = needles.isEmpty ? nil : AnswerCleaner(needles)
     }
 
     /// How the exchange went, up to now.
     var currentOutcome: CallOutcome {
         var outcome = outcome
         outcome.bytes = received
-        outcome.redactions += redactor?.count ?? 0
+        outcome.redactions += cleaner?.count ?? 0
         outcome.milliseconds = (MonotonicTime.now() - arrived).nanosecondsClamped / 1_000_000
         return outcome
     }
 
     /// Passes the response on until its end.
+    /// - Parameter first: its first event, when that was waited for already.
     /// - Throws: what went wrong upstream, or that the caller is gone.
-    func run(_ replies: TypedWriter<CredentialsAPI.CallReply>) async throws {
-        try await replies.write(try await begin())
+    func run(_ replies: TypedWriter<CredentialsAPI.CallReply>, first: UpstreamEvent? = nil) async throws {
+        defer { count() }
+        try await replies.write(try await begin(first))
         try await body(replies)
         if exchange.wasRepeated { destination.metrics.repeated.add() }
-        if let redactor, redactor.count > 0 { destination.metrics.redactions.add(redactor.count) }
+    }
+
+    private func count() {
+        if let count = cleaner?.count, count > 0 { destination.metrics.redactions.add(count) }
     }
 
     private func next() async -> UpstreamEvent {
@@ -55,9 +65,11 @@ final class CallRelay {
 
     /// The first message: the head, and what is there already of the body.
     @inline(never)
-    private func begin() async throws -> CredentialsAPI.CallReply {
+    private func begin(_ first: UpstreamEvent?) async throws -> CredentialsAPI.CallReply {
+        let event: UpstreamEvent
+        if let first { event = first } else { event = await next() }
         let head: HTTPResponseHead
-        switch await next() {
+        switch event {
         case .head(let received): head = received
         case .failed(let error):
             throw OutboundFailure.beforeResponse(error, place: destination.place, wasSent: exchange.wasSent)
@@ -65,10 +77,44 @@ final class CallRelay {
         }
         destination.metrics.firstByte.record(microseconds: (MonotonicTime.now() - arrived).nanosecondsClamped / 1000)
         outcome.status = Int(head.status.code)
-        try refuseCoded(head)
-        var reply = CredentialsAPI.CallReply(status: Int(head.status.code), headers: clean(head))
+        var reply = try reply(head)
         if case .part(let piece)? = exchange.take() { reply.body = try pass(piece) }
         return reply
+    }
+
+    /// The head as the caller gets it.
+    private func reply(_ head: HTTPResponseHead) throws(CallError) -> CredentialsAPI.CallReply {
+        let hasNoBody = isHEAD || head.status == .notModified || head.status == .noContent
+        let isCoded = try decode(head, hasNoBody: hasNoBody)
+        var headers = HeaderHygiene.incoming(head.headers, keepsLength: cleaner == nil || hasNoBody && !isCoded)
+        var reason = head.status.reasonPhrase
+        if cleaner != nil {
+            if isCoded { headers.removeAll { $0.name == "content-encoding" } }
+            headers = cleaner?.clean(headers) ?? []
+            reason = cleaner?.clean(reason) ?? ""
+        }
+        var reply = CredentialsAPI.CallReply(status: Int(head.status.code), headers: headers)
+        if HTTPResponseStatus(statusCode: Int(head.status.code)).reasonPhrase != reason { reply.reason = reason }
+        return reply
+    }
+
+    /// Makes ready for the body's coding. A coded body could carry a secret past redaction: what cannot be decoded is not passed on.
+    /// - Returns: whether the body is coded.
+    private func decode(_ head: HTTPResponseHead, hasNoBody: Bool) throws(CallError) -> Bool {
+        guard cleaner != nil else { return false }
+        let codings = head.headers["content-encoding"]
+        if codings.isEmpty { return false }
+        if hasNoBody { return true }
+        do throws(ContentDecoder.Trouble) {
+            decoder = try ContentDecoder(codings, limit: destination.configuration.limits.maxResponse)
+        } catch {
+            throw told(error)
+        }
+        return true
+    }
+
+    private func told(_ trouble: ContentDecoder.Trouble) -> CallError {
+        trouble.callError(place: destination.place, limit: destination.configuration.limits.maxResponse)
     }
 
     @inline(never)
@@ -79,9 +125,8 @@ final class CallRelay {
                 let passed = try pass(piece)
                 if passed.readableBytes > 0 { try await replies.write(CredentialsAPI.CallReply(body: passed)) }
             case .end:
-                if let rest = redactor?.finish(), rest.readableBytes > 0 {
-                    try await replies.write(CredentialsAPI.CallReply(body: rest))
-                }
+                let rest = try finish()
+                if rest.readableBytes > 0 { try await replies.write(CredentialsAPI.CallReply(body: rest)) }
                 return
             case .failed(let error): throw OutboundFailure.midResponse(error, place: destination.place)
             case .head: preconditionFailure("bug: a response has one head")
@@ -89,42 +134,27 @@ final class CallRelay {
         }
     }
 
-    /// The piece counted and cleaned.
+    /// The piece counted, decoded and cleaned.
     @inline(never)
     private func pass(_ piece: ByteBuffer) throws(CallError) -> ByteBuffer {
         received += piece.readableBytes
         guard received <= destination.configuration.limits.maxResponse else {
             throw CallError(
-                .dataLoss, reason: "stream_broken",
+                .resourceExhausted, reason: "upstream_error",
                 message:
                     "the answer of \(destination.place) is larger than the \(destination.configuration.limits.maxResponse) bytes that "
                     + "`limits.max_response` of destination \(destination.configuration.name) allows")
         }
-        return redactor?.feed(piece) ?? piece
-    }
-
-    /// A coded body could carry the secret past redaction. It was asked for `identity`; what comes anyway is not passed on.
-    private func refuseCoded(_ head: HTTPResponseHead) throws(CallError) {
-        guard needles != nil, let coding = head.headers.first(name: "content-encoding")?.lowercased(), coding != "identity",
-            !coding.isEmpty
-        else { return }
-        throw CallError(
-            .unavailable, reason: "upstream_error",
-            message:
-                "\(destination.place) answered in a content coding that was not asked for, so the answer cannot be checked for the secret"
-        )
-    }
-
-    private func clean(_ head: HTTPResponseHead) -> [CredentialsAPI.Header] {
-        var headers = HeaderHygiene.incoming(head.headers, keepsLength: needles == nil)
-        guard let needles else { return headers }
-        for index in headers.indices {
-            let (text, count) = needles.redact(headers[index].value)
-            guard count > 0 else { continue }
-            headers[index].value = text
-            outcome.redactions += count
-            destination.metrics.redactions.add(count)
+        guard cleaner != nil else { return piece }
+        var plain = piece
+        if decoder != nil {
+            do throws(ContentDecoder.Trouble) { plain = try decoder?.feed(piece) ?? piece } catch { throw told(error) }
         }
-        return headers
+        return cleaner?.feed(plain) ?? plain
+    }
+
+    private func finish() throws(CallError) -> ByteBuffer {
+        do throws(ContentDecoder.Trouble) { try decoder?.finish() } catch { throw told(error) }
+        return cleaner?.finish() ?? ByteBuffer()
     }
 }

@@ -33,4 +33,20 @@ enum Base64 {
     static func urlSafe(_ encoded: [UInt8]) -> [UInt8] {
         encoded.map { $0 == UInt8(ascii: "+") ? UInt8(ascii: "-") : $0 == UInt8(ascii: "/") ? UInt8(ascii: "_") : $0 }
     }
+
+    /// The bytes of a text with or without padding; nil when it is not base64.
+    static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+        let digits = text.reversed().drop { $0 == UInt8(ascii: "=") }.reversed()
+        guard text.count - digits.count <= 2, digits.count % 4 != 1 else { return nil }
+        var (bytes, bits, count): ([UInt8], UInt32, Int) = ([], 0, 0)
+        for digit in digits {
+            guard let value = alphabet.firstIndex(of: digit) else { return nil }
+            bits = bits << 6 | UInt32(value)
+            count += 6
+            guard count >= 8 else { continue }
+            count -= 8
+            bytes.append(UInt8(bits >> UInt32(count) & 255))
+        }
+        return bytes
+    }
 }

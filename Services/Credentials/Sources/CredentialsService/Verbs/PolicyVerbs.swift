@@ -92,7 +92,7 @@ extension CredentialsDaemon {
 
     /// What is sealed with a secret of the destination but left to the configuration; nil when all of it is sealed.
     func looseSeal(_ destination: Destination) -> String? {
-        guard let name = destination.configuration.secret, case .open(let secrets) = vault.state,
+        guard let name = destination.configuration.secret, case .open(let secrets) = store.state,
             let ceiling = secrets[name]?.policy.ceiling
         else { return nil }
         let asked = Grant(destination.configuration, callers: destination.callers)
