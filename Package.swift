@@ -28,7 +28,11 @@ extension Target.Dependency {
     static let arguments: Self = .product(name: "ArgumentParser", package: "swift-argument-parser")
     static let hummingbird: Self = .product(name: "HummingbirdCore", package: "hummingbird")
     static let httpTypes: Self = .product(name: "HTTPTypes", package: "swift-http-types")
-    static let asyncHTTPClient: Self = .product(name: "AsyncHTTPClient", package: "async-http-client")
+    static let nioTLS: Self = .product(name: "NIOTLS", package: "swift-nio")
+    static let nioHTTP2: Self = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+    static let nioHPACK: Self = .product(name: "NIOHPACK", package: "swift-nio-http2")
+    static let x509: Self = .product(name: "X509", package: "swift-certificates")
+    static let asn1: Self = .product(name: "SwiftASN1", package: "swift-asn1")
     static let grdb: Self = .product(name: "GRDB", package: "GRDB.swift")
     static let deque: Self = .product(name: "DequeModule", package: "swift-collections")
     static let heap: Self = .product(name: "HeapModule", package: "swift-collections")
@@ -135,8 +139,8 @@ let serviceTargets: [[Target]] = [
     service(
         "Credentials",
         [
-            "BulkheadHTTP", "BulkheadJSON", "CBulkheadSystem", "CLibsecret", "CZlib", .asyncHTTPClient, .nioHTTP1, .nioSSL,
-            .crypto, .cryptoExtras,
+            "BulkheadHTTP", "BulkheadJSON", "CBulkheadSystem", "CLibsecret", "CZlib", .nioHTTP1, .nioHTTP2, .nioHPACK, .nioTLS,
+            .nioSSL, .x509, .asn1, .crypto, .cryptoExtras, .deque,
         ],
         executable: ["CBulkheadHardening"]),
     service("Telemetry", [.grdb]),
@@ -200,10 +204,11 @@ let testTargets: [[Target]] = [
         ["SessionService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", .nio, .grdb]),
     test(
         "CredentialsTests", "Unit/CredentialsTests",
-        ["CredentialsService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "CZlib", .nio, .nioHTTP1, .crypto]),
-    test(
-        "SecretStoreConformanceTests", "Conformance/SecretStore",
-        ["CredentialsService", "BulkheadCore"]),
+        [
+            "CredentialsService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "CZlib", .nio, .nioPosix,
+            .nioEmbedded, .nioHTTP1, .nioHTTP2, .nioHPACK, .nioTLS, .nioSSL, .crypto,
+        ]),
+    test("SecretStoreConformanceTests", "Conformance/SecretStore", ["CredentialsService", "BulkheadCore"]),
     test(
         "TelemetryTests", "Unit/TelemetryTests",
         ["TelemetryService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", .nio, .grdb]),
@@ -220,7 +225,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
-        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2", exact: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),

@@ -93,6 +93,34 @@ final class UpstreamConnection {
     /// One chunk of a chunked body; empty: its end.
     func chunk(_ text: String) { write("\(String(text.utf8.count, radix: 16))\r\n\(text)\r\n") }
 
+    /// Passes bytes both ways to a server of this machine, until either side ends.
+    func relay(to port: Int) {
+        let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let isConnected = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        guard isConnected else { return }
+        let client = descriptor
+        Thread.detachNewThread { Self.copy(server, client) }
+        Self.copy(client, server)
+    }
+
+    private static func copy(_ from: Int32, _ to: Int32) {
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = recv(from, &chunk, chunk.count, 0)
+            guard count > 0 else { break }
+            _ = send(to, chunk, count, Int32(MSG_NOSIGNAL))
+        }
+        shutdown(to, Int32(SHUT_RDWR))
+    }
+
     /// Waits until the client closes.
     func untilClosed() { while more() {} }
 

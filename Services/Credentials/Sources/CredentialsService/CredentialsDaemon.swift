@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import BulkheadAPI
 import BulkheadConfig
 import BulkheadCore

@@ -171,7 +171,7 @@ final class Exchange {
 
     /// Whether there is a new token in the place of one that was refused.
     private func renews(after first: UpstreamEvent) async throws -> Bool {
-        guard case .head(let head) = first, head.status == .unauthorized, let oauth = admitted.injection?.oauth else {
+        guard case .head(let head, _) = first, head.status == .unauthorized, let oauth = admitted.injection?.oauth else {
             return false
         }
         guard let next = try await tokens.token(of: oauth, for: destination, by: client, after: token) else { return false }

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import BulkheadConfig
 import BulkheadCore
 import BulkheadJSON
@@ -40,7 +39,7 @@ enum TokenEndpoint {
         var (status, body) = (0, ByteBuffer())
         while true {
             switch await exchange.next() {
-            case .head(let head): status = Int(head.status.code)
+            case .head(let head, _): status = Int(head.status.code)
             case .part(let piece):
                 guard body.readableBytes + piece.readableBytes <= maxBytes else {
                     throw trouble("\(place) sent more than \(maxBytes) bytes")

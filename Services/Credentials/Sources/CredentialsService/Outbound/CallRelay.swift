@@ -69,32 +69,34 @@ final class CallRelay {
         let event: UpstreamEvent
         if let first { event = first } else { event = await next() }
         let head: HTTPResponseHead
+        let reason: String
         switch event {
-        case .head(let received): head = received
+        case .head(let received, let text): (head, reason) = (received, text)
         case .failed(let error):
             throw OutboundFailure.beforeResponse(error, place: destination.place, wasSent: exchange.wasSent)
         case .part, .end: preconditionFailure("bug: a response begins with its head")
         }
         destination.metrics.firstByte.record(microseconds: (MonotonicTime.now() - arrived).nanosecondsClamped / 1000)
         outcome.status = Int(head.status.code)
-        var reply = try reply(head)
+        var reply = try reply(head, reason: reason)
         if case .part(let piece)? = exchange.take() { reply.body = try pass(piece) }
         return reply
     }
 
     /// The head as the caller gets it.
-    private func reply(_ head: HTTPResponseHead) throws(CallError) -> CredentialsAPI.CallReply {
+    private func reply(_ head: HTTPResponseHead, reason: String) throws(CallError) -> CredentialsAPI.CallReply {
         let hasNoBody = isHEAD || head.status == .notModified || head.status == .noContent
         let isCoded = try decode(head, hasNoBody: hasNoBody)
         var headers = HeaderHygiene.incoming(head.headers, keepsLength: cleaner == nil || hasNoBody && !isCoded)
-        var reason = head.status.reasonPhrase
+        var reason = reason
         if cleaner != nil {
             if isCoded { headers.removeAll { $0.name == "content-encoding" } }
             headers = cleaner?.clean(headers) ?? []
             reason = cleaner?.clean(reason) ?? ""
         }
         var reply = CredentialsAPI.CallReply(status: Int(head.status.code), headers: headers)
-        if HTTPResponseStatus(statusCode: Int(head.status.code)).reasonPhrase != reason { reply.reason = reason }
+        let isUsual = reason.isEmpty || HTTPResponseStatus(statusCode: Int(head.status.code)).reasonPhrase == reason
+        if !isUsual { reply.reason = reason }
         return reply
     }
 
@@ -124,9 +126,9 @@ final class CallRelay {
             case .part(let piece):
                 let passed = try pass(piece)
                 if passed.readableBytes > 0 { try await replies.write(CredentialsAPI.CallReply(body: passed)) }
-            case .end:
-                let rest = try finish()
-                if rest.readableBytes > 0 { try await replies.write(CredentialsAPI.CallReply(body: rest)) }
+            case .end(let trailers):
+                let last = try last(trailers)
+                if last.body != nil || !last.trailers.isEmpty { try await replies.write(last) }
                 return
             case .failed(let error): throw OutboundFailure.midResponse(error, place: destination.place)
             case .head: preconditionFailure("bug: a response has one head")
@@ -151,6 +153,16 @@ final class CallRelay {
             do throws(ContentDecoder.Trouble) { plain = try decoder?.feed(piece) ?? piece } catch { throw told(error) }
         }
         return cleaner?.feed(plain) ?? plain
+    }
+
+    /// What is left of the body, and what came behind it.
+    private func last(_ trailers: HTTPHeaders?) throws(CallError) -> CredentialsAPI.CallReply {
+        let rest = try finish()
+        var last = CredentialsAPI.CallReply(body: rest.readableBytes > 0 ? rest : nil)
+        guard let trailers, !trailers.isEmpty else { return last }
+        let passed = HeaderHygiene.incoming(trailers, keepsLength: false)
+        last.trailers = cleaner?.clean(passed) ?? passed
+        return last
     }
 
     private func finish() throws(CallError) -> ByteBuffer {

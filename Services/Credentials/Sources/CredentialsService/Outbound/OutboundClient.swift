@@ -1,66 +1,39 @@
-import AsyncHTTPClient
 import BulkheadServiceKit
 import NIOCore
 import NIOPosix
-import NIOSSL
 
-/// The process's way to HTTP, with everything off that acts on its own: redirects, decompression, retries of connections.
-/// HTTP/1.1 only: an exchange that is given up closes its connection, and no other.
+/// The process's way to HTTP. Nothing acts on its own here: no redirects, cookies, decompression, upgrades, other protocols'
+/// hints; what an answer says is passed on and not followed.
 ///
-/// One loop serves all of it: calls, their connections, and what the HTTP client tells of both.
+/// One loop serves all of it: calls, their connections, and what is told of both.
 package final class OutboundClient: Sendable {
-    /// Idle connections are closed after this long; most servers wait longer.
-    private static let idle = TimeAmount.seconds(60)
-    /// Connections to one host. Calls beyond it wait for one within their connect timeout.
-    private static let connectionsPerHost = 16_384
-
     /// The loop of all connections. Calls are served on it.
     package let eventLoop: any EventLoop
-    /// Keeps connections for further requests.
-    let pooled: HTTPClient
-    /// For requests that are to have a connection of their own.
-    let fresh: HTTPClient
-    let handover: ConnectionHandover
+    /// On the loop only.
+    let connections: ConnectionPool
 
-    private init(_ configuration: HTTPClient.Configuration) {
-        let handover = ConnectionHandover()
-        var configuration = configuration
-        configuration.http1_1ConnectionDebugInitializer = { PooledConnection.add(to: $0, handover) }
-        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    init(_ connector: Connector, _ eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
-        self.handover = handover
-        pooled = HTTPClient(eventLoopGroupProvider: .shared(eventLoop), configuration: configuration)
-        fresh = HTTPClient(eventLoopGroupProvider: .shared(eventLoop), configuration: configuration)
+        connections = ConnectionPool(connector, eventLoop)
     }
 
+    /// - Parameters:
+    ///   - lookup: in place of the system's resolver.
+    ///   - keeps: how long an answer of it is used.
+    ///   - peer: in place of the kernel's word on who is at the other end of a connection.
     /// - Throws: `StartupFailure` when the file of certificate authorities cannot be used. Blocks on that file.
-    package static func make(_ egress: EgressConfiguration) throws -> OutboundClient {
-        var tls = TLSConfiguration.makeClientConfiguration()
-        tls.minimumTLSVersion = .tlsv12
-        if let path = egress.caFile {
-            do {
-                tls.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(path))]
-            } catch {
-                throw StartupFailure(
-                    "credentials.egress.ca_file: \(path) holds no PEM certificates or cannot be read", exitCode: 78)
-            }
-        }
-        var configuration = HTTPClient.Configuration(
-            tlsConfiguration: tls, redirectConfiguration: .disallow, timeout: .init(connect: .seconds(60)),
-            connectionPool: .init(idleTimeout: idle, concurrentHTTP1ConnectionsPerHostSoftLimit: connectionsPerHost),
-            proxy: egress.proxy.flatMap { url in url.effectivePort.map { .server(host: url.host, port: $0) } },
-            decompression: .disabled)
-        // A refused connection is the router's to retry, at once.
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.httpVersion = .http1Only
-        // The suite traces by its own events.
-        configuration.tracing.tracer = nil
-        return OutboundClient(configuration)
+    package static func make(
+        _ egress: EgressConfiguration, lookup: HostLookup? = nil, keeps: Duration = .seconds(10),
+        peer: @escaping @Sendable (any Channel) -> SocketAddress? = { $0.remoteAddress }
+    ) throws -> OutboundClient {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        let trust = try TrustSettings(caFile: egress.caFile)
+        let resolver = HostResolver(eventLoop, keeps: TimeAmount(keeps), lookup: lookup ?? HostResolver.system)
+        return OutboundClient(Connector(eventLoop, trust, resolver, proxy: egress.proxy, peer: peer), eventLoop)
     }
 
     /// Ends the connections.
     func shutdown() async throws {
-        try await pooled.shutdown()
-        try await fresh.shutdown()
+        try await eventLoop.submit { self.connections.shutdown() }.get()
     }
 }

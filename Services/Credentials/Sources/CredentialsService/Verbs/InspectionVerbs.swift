@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import BulkheadAPI
 import BulkheadCore
 import BulkheadServiceKit
@@ -71,9 +70,9 @@ extension CredentialsDaemon {
         upstream.start(
             try admitted.request(.none), to: destination.origin, connectTimeout: destination.configuration.limits.connect)
         switch await upstream.next() {
-        case .head(let head): return Int(head.status.code)
+        case .head(let head, _): return Int(head.status.code)
         case .failed(let error):
-            if (error as? HTTPClientError) == .cancelled {
+            if (error as? UpstreamFault) == .cancelled {
                 throw CallError(.deadlineExceeded, message: "\(destination.place) did not answer in 10 s")
             }
             throw OutboundFailure.beforeResponse(error, place: destination.place, wasSent: upstream.wasSent)
