@@ -25,12 +25,22 @@ extension Grant {
         if asked.preset != preset {
             found.append(Widening(what: "preset", sealed: preset.rawValue, asked: asked.preset.rawValue))
         }
-        // What an operator sealed by host and preset alone says nothing of the rest.
-        guard let terms else { return found }
+        guard let terms else { return found + looseWidenings(asked) }
         guard let other = asked.terms else {
             return found + [Widening(what: "terms", sealed: "those of destination \(destination)", asked: "any")]
         }
         return found + terms.widenings(by: other)
+    }
+}
+
+extension Grant {
+    /// What an operator sealed by host and preset alone leaves the rest to the configuration, but for ways of injection that
+    /// say more than a field: they may name another place for the secret to go.
+    private func looseWidenings(_ asked: Grant) -> [Widening] {
+        guard asked.preset == preset, let injection = asked.terms?.injection,
+            injection != InjectionSpec(preset: preset, field: injection.field)
+        else { return [] }
+        return [Widening(what: "injection", sealed: "\(preset.rawValue) without more", asked: "\(preset.rawValue) with more")]
     }
 }
 
@@ -42,7 +52,11 @@ extension GrantTerms {
     private func connectionWidenings(_ asked: GrantTerms) -> [Widening] {
         var found: [Widening] = []
         if asked.injection.preset == injection.preset, asked.injection != injection {
-            found.append(Widening(what: "injection", sealed: injection.field, asked: asked.injection.field))
+            let isElsewhere = asked.injection.field != injection.field
+            found.append(
+                Widening(
+                    what: "injection", sealed: isElsewhere ? injection.field : "as it was",
+                    asked: isElsewhere ? asked.injection.field : "changed"))
         }
         if isTLS, !asked.isTLS { found.append(Widening(what: "scheme", sealed: "https", asked: "http")) }
         if asked.plainHTTP, !plainHTTP { found.append(Widening(what: "plain_http", sealed: "false", asked: "true")) }
