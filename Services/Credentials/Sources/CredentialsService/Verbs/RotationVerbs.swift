@@ -29,12 +29,15 @@ extension CredentialsDaemon {
         candidate.policy.rotated = now
         candidate.policy.revoked = 0
         let warning = try await verify(candidate, named: name, isUnverified: command.isUnverified == true)
+        let widens = seal.widenings(beyond: known.policy)
+        try recordWidening(widens, of: name, by: "rotate")
         try await change("rotate", name) { [candidate] secrets in
             // Asking takes seconds: what was changed meanwhile was not asked about.
             guard let present = secrets[name], present.isSame(as: known) else { throw Self.overtaken(name) }
             secrets[name] = candidate
         }
         var made = changed(name, "rotated", seal)
+        made.widens = widens
         made.warnings.insert(contentsOf: [warning, seal.preset.doubt(about: value)].compactMap { $0 }, at: 0)
         return made
     }
