@@ -40,7 +40,11 @@ static void refuse(const char *text) {
 
 __attribute__((constructor)) static void harden(void) {
     const struct rlimit none = {0, 0};
-    if (prctl(PR_SET_DUMPABLE, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
+    struct rlimit present = {1, 1};
+    // A filter of system calls may forbid the change: then it must have been made from outside.
+    if (setrlimit(RLIMIT_CORE, &none) != 0) getrlimit(RLIMIT_CORE, &present);
+    else present.rlim_cur = 0;
+    if (prctl(PR_SET_DUMPABLE, 0) != 0 || present.rlim_cur != 0)
         refuse("bulkhead-credentials: core dumps cannot be switched off, and a dump would hold secrets\n");
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     // A backtracer prints registers and the memory they point to: after a crash nothing of this process is shown.
