@@ -37,7 +37,13 @@ import Testing
         "CZlib": ["Services/Credentials/Sources/CredentialsService/Redaction", "Tests/Unit/CredentialsTests"],
         "COpenBLAS": ["Services/Retrieval/Sources/RetrievalService"],
         // Descriptors, locks, sd_notify: the few calls Swift cannot make. Socket credentials (IPC), process start (kit, suite).
-        "CBulkheadSystem": ["Shared/IPC", "Shared/ServiceKit", "Services/Suite/Sources/bulkhead"],
+        // Locked memory (credentials).
+        "CBulkheadSystem": [
+            "Shared/IPC", "Shared/ServiceKit", "Services/Suite/Sources/bulkhead",
+            "Services/Credentials/Sources/CredentialsService",
+        ],
+        // Linked into bulkhead-credentials; nothing of it is called.
+        "CBulkheadHardening": [],
     ]
 
     @Test("the tree is found") func tree() { #expect(SourceTree.files.count > 100) }

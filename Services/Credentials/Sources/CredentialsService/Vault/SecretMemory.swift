@@ -9,9 +9,22 @@ import Synchronization
 /// kind that is not locked; `problem` says so.
 final class SecretMemory: Sendable {
     /// A piece of memory for one secret.
-    struct Slot: @unchecked Sendable {
-        let bytes: UnsafeMutableRawBufferPointer
+    struct Slot: Sendable {
+        fileprivate let address: UInt
+        let count: Int
+        /// The slot's own size; 0 for memory that was mapped for it alone.
         fileprivate let size: Int
+
+        fileprivate init(_ memory: UnsafeMutableRawPointer, _ count: Int, size: Int) {
+            address = UInt(bitPattern: memory)
+            self.count = count
+            self.size = size
+        }
+
+        /// Whoever has the slot may use it until it is given back.
+        var bytes: UnsafeMutableRawBufferPointer {
+            UnsafeMutableRawBufferPointer(start: UnsafeMutableRawPointer(bitPattern: address), count: count)
+        }
     }
 
     private struct State {
@@ -34,14 +47,13 @@ final class SecretMemory: Sendable {
     func take(_ count: Int) -> Slot {
         state.withLock { state in
             guard let size = Self.sizes.first(where: { $0 >= count }) else {
-                let memory = Self.map(count, &state)
-                return Slot(bytes: UnsafeMutableRawBufferPointer(start: memory, count: count), size: 0)
+                return Slot(Self.map(count, &state), count, size: 0)
             }
             if state.free[size]?.isEmpty ?? true { Self.refill(size, &state) }
             guard let place = state.free[size]?.popLast(), let memory = UnsafeMutableRawPointer(bitPattern: place) else {
                 preconditionFailure("bug: a chunk has slots")
             }
-            return Slot(bytes: UnsafeMutableRawBufferPointer(start: memory, count: count), size: size)
+            return Slot(memory, count, size: size)
         }
     }
 
@@ -81,7 +93,7 @@ final class SecretMemory: Sendable {
     private static func map(_ bytes: Int, _ state: inout State) -> UnsafeMutableRawPointer {
         var error: Int32 = 0
         guard let memory = bh_guarded_map(bytes, &error) else {
-            preconditionFailure("bug or no memory: \(bytes) bytes for secrets cannot be mapped")
+            preconditionFailure("bug: \(bytes) bytes for secrets cannot be mapped, there is no memory left")
         }
         let isBeyond = state.locked + bytes > maxLocked
         if isBeyond { munlock(memory, bytes) }
