@@ -13,7 +13,8 @@ final class KeyringServer {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let policy = ["send", "receive"].flatMap { way in
             ["method_call", "method_return", "error", "signal"].map { type in
-                let requested = way == "send" && (type == "method_return" || type == "error") ? "send_requested_reply=\"true\" " : ""
+                let requested =
+                    way == "send" && (type == "method_return" || type == "error") ? "send_requested_reply=\"true\" " : ""
                 return "<allow \(requested)\(way)_type=\"\(type)\"/>"
             }
         }
@@ -35,10 +36,7 @@ final class KeyringServer {
 
     deinit {
         endDaemon()
-        if bus.isRunning {
-            bus.terminate()
-            bus.waitUntilExit()
-        }
+        Self.end(bus)
         try? FileManager.default.removeItem(atPath: folder)
     }
 
@@ -59,10 +57,15 @@ final class KeyringServer {
     }
 
     func endDaemon() {
-        guard let daemon, daemon.isRunning else { return }
-        daemon.terminate()
-        daemon.waitUntilExit()
-        self.daemon = nil
+        if let daemon { Self.end(daemon) }
+        daemon = nil
+    }
+
+    /// A child inherits what signals its parent's thread blocks: only this one reaches it for sure.
+    private static func end(_ process: Process) {
+        guard process.isRunning else { return }
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
     }
 
     /// Replaces the value of one item by something else, as any program of the same user can.

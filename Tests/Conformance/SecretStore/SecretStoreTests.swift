@@ -122,7 +122,9 @@ private func text(_ secret: StoredSecret?) -> String? {
 
     @Test("names that are none, values that are too long and too many secrets are refused", arguments: StoreKind.allCases)
     func limits(_ kind: StoreKind) throws {
-        let store = try StoreUnderTest(kind).open()
+        let it = try StoreUnderTest(kind)
+        defer { withExtendedLifetime(it) {} }
+        let store = it.open()
         let (one, long) = (try secret("an-ordinary-value"), try secret(String(repeating: "x", count: 64 << 10 + 1)))
         let longest = try secret(String(repeating: "y", count: 64 << 10))
         for name in ["", "lower", "A B", "A\0", "1A", String(repeating: "A", count: 65)] {

@@ -1,5 +1,5 @@
-import Crypto
 import CredentialsService
+import Crypto
 import Foundation
 import NIOCore
 import Testing
@@ -24,7 +24,8 @@ private func versionOne(_ master: SymmetricKey, _ value: [UInt8]) throws -> [UIn
     data.writeInteger(UInt16(name.utf8.count))
     data.writeString(name)
     data.writeBytes(policy.readableBytesView)
-    let box = try AES.GCM.seal(value, using: derived("bulkhead vault v1 items", 32), authenticating: Array(data.readableBytesView))
+    let box = try AES.GCM.seal(
+        value, using: derived("bulkhead vault v1 items", 32), authenticating: Array(data.readableBytesView))
     let sealed = try #require(box.combined)
     var out = ByteBuffer(bytes: Array("BHVAULT\n".utf8))
     out.writeInteger(UInt32(1))

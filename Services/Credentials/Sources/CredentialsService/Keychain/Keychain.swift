@@ -18,6 +18,11 @@ package final class Keychain: SecretStore {
         var damaged: [String] = []
     }
 
+    private struct Shown: Equatable {
+        var isStale: Bool
+        var failure: StoreFailure?
+    }
+
     /// A look at the keyring: a fault is found within this and the time between two looks.
     private static let lookLimit = Duration.milliseconds(1000)
     /// Reading or writing items.
@@ -27,6 +32,8 @@ package final class Keychain: SecretStore {
     private let address: String?
     private let thread = KeychainThread()
     private let held: Mutex<Held>
+    /// What the last look came to.
+    private let shown = Mutex(Shown(isStale: false, failure: nil))
     /// One piece of work at a time; the connection belongs to it.
     private let connection = Mutex<SecretServiceConnection?>(nil)
 
@@ -71,7 +78,7 @@ package final class Keychain: SecretStore {
             found.append(
                 StoreFinding(
                     level: "error",
-                    message: "the item \(name) is damaged, or was not put there by this program: delete it and set it again"))
+                    message: "the item \(name) is damaged, or was not put there by this program: set it again"))
         }
         return found
     }
@@ -91,7 +98,6 @@ package final class Keychain: SecretStore {
     }
 
     package func check() -> Bool {
-        let before = (isStale: stale != nil, failure: failure)
         let isChanged = connection.withLock { connection -> Bool in
             do throws(KeychainTrouble) {
                 return try look(&connection)
@@ -102,7 +108,13 @@ package final class Keychain: SecretStore {
                 return false
             }
         }
-        return isChanged || before != (isStale: stale != nil, failure: failure)
+        // An outage also becomes too old between two looks: compared is what calls were given last.
+        let now = Shown(isStale: stale != nil, failure: failure)
+        let before = shown.withLock { shown in
+            defer { shown = now }
+            return shown
+        }
+        return isChanged || before != now
     }
 
     package func close() {

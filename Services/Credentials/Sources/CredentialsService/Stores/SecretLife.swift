@@ -88,6 +88,8 @@ extension StoredSecret {
     package mutating func expire(now: Int64) { former.removeAll { $0.until <= now } }
 
     private mutating func retire(now: Int64, overlap: Int64) {
+        // What was in force earlier does not outlast what came after it: undo goes one step back, never two.
+        for index in former.indices { former[index].until = min(former[index].until, now + overlap) }
         expire(now: now)
         guard overlap > 0, value.count > 0 else { return }
         former.append(FormerValue(version: life.version, until: now + overlap, value: value))
