@@ -122,7 +122,7 @@ func rotated() throws {
 @Test(
     "a decision and the record of its end cost some microseconds, also on a busy machine",
     .enabled(if: ProcessInfo.processInfo.environment["BULKHEAD_MEASURE"] != nil))
-func speed() throws {
+func recordingSpeed() throws {
     let folder = try TemporaryFolder()
     let trail = try AuditTrail(folder: folder.path)
     var event = AuditEvent("call", "allow", peer: "router", destination: "openai", secret: "OPENAI_API_KEY", method: "POST")

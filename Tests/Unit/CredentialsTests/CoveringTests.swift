@@ -123,15 +123,15 @@ func hostAndPreset() throws {
 }
 
 @Test("grants survive being stored")
-func stored() throws {
+func storedGrants() throws {
     let folder = try TemporaryFolder()
     try folder.write("key", [UInt8](repeating: 7, count: 32))
     let sealed = [try strict(), Grant(place: try #require(SealedHost("api.example.com")), preset: .bearer)]
     let policy = SecretPolicy(host: sealed[0].place, preset: .header, grants: sealed, created: 5)
-    let first = Vault(path: folder.path + "/vault.bhv", keyPath: folder.path + "/key", makesKey: false)
+    let first = Vault(path: folder.path + "/vault.bhv", key: VaultKeySource(path: folder.path + "/key", origin: "a test"))
     #expect(first.open() == nil)
     try first.change { $0["A_KEY"] = StoredSecret(policy: policy, value: SecretBytes(Array("a-value-of-some-length".utf8))) }
-    let again = Vault(path: folder.path + "/vault.bhv", keyPath: folder.path + "/key", makesKey: false)
+    let again = Vault(path: folder.path + "/vault.bhv", key: VaultKeySource(path: folder.path + "/key", origin: "a test"))
     #expect(again.open() == nil)
     guard case .open(let secrets) = again.state else { throw CancellationError() }
     #expect(secrets["A_KEY"]?.policy == policy)

@@ -103,7 +103,7 @@ func neverIndexed() async throws {
 }
 
 @Test("a stream that the other side refused is sent once more")
-func refusedStream() async throws {
+func refusedHTTP2Stream() async throws {
     let (upstream, rig) = (try await SecureUpstream("good", isHTTP2: true), try EgressRig(names))
     let outcome = await rig.send(try EgressRig.origin("https://up.test:\(upstream.port)"), "POST", "/refuse", body: "b")
     #expect(outcome.body == "h2 /refuse b" && outcome.wasRepeated)
