@@ -22,9 +22,11 @@ struct CallRig {
         let text = "credentials:\n  destinations:\n    up: { \(place), secret: UP_KEY, \(keys)\(more) }\n"
         let loaded = try loadConfiguration(CredentialsConfiguration.self, text: text, file: "f.yaml")
         let host = try #require(SealedHost("127.0.0.1:\(port)"))
-        let preset = try #require(loaded.service.destinations.first?.injection.preset)
+        let asked = Grant(try #require(loaded.service.destinations.first), callers: ["edge"])
         let stored = companions.merging(["UP_KEY": value]) { $1 }.mapValues { value in
-            StoredSecret(policy: SecretPolicy(host: host, preset: preset, created: 1), value: SecretBytes(Array(value.utf8)))
+            StoredSecret(
+                policy: SecretPolicy(host: host, preset: asked.preset, grants: [asked], created: 1),
+                value: SecretBytes(Array(value.utf8)))
         }
         let client = try OutboundClient.make(EgressConfiguration())
         let table = DestinationTable(loaded.service.destinations, providers: [], vault: .open(stored))

@@ -221,19 +221,28 @@ struct FailoverTests {
         #expect(await failing(.tooLong, contexts, route(Array(targets.prefix(3)))) == ["tiny", "context_length_exceeded"])
     }
 
-    @Test("an account that refused its secret is left alone with all of its models, and asked again by one real request")
+    @Test("an account that refused its secret twice is left alone with all of its models, and asked again by one real request")
     func badCredential() async {
         let sibling = Target(provider: "a2", destination: "a", dialect: .openai, model: "other")
-        let got = await run(route([first, sibling, second])) {
+        let got = await run(route([first, sibling, first, second])) {
             $0.target.destination == "a" ? fails(.badCredential, reason: "upstream_auth") : .answered("yes")
         }
-        #expect(got.tried == ["a1", "b2"], "the second model of the same account is not asked")
+        #expect(got.tried == ["a1", "a22", "b3"], "after the second refusal no model of the account is asked")
         #expect(cooldowns.all().map(\.name) == ["a"] && cooldowns.all().first?.breaker.state == .open)
         #expect(breakers.look(first).state == .closed)
         let alone = await run(route([first])) { _ in .answered("yes") }
         #expect(alone.tried.isEmpty && alone.failed?.failure.error.retryAfter ?? .seconds(99) <= .seconds(10))
         #expect(cooldowns.force("a", open: false, now: .now()))
         #expect(await run(route([first])) { _ in .answered("yes") }.answer == "yes")
+    }
+
+    @Test("a single refusal keeps nobody away, and an answer after it takes it back")
+    func oneRefusal() async {
+        for _ in 1 ... 3 {
+            let refused = await run(route([first])) { _ in fails(.badCredential, reason: "upstream_auth") }
+            #expect(refused.tried == ["a1"])
+            #expect(await run(route([first])) { _ in .answered("yes") }.answer == "yes")
+        }
     }
 
     @Test("tries that were made are final, a refusal without a try is not")

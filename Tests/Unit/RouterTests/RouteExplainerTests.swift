@@ -153,7 +153,7 @@ struct RouteExplainerTests {
     func account() throws {
         guard case .success(let permit) = cooldowns.admit("a", now: .now()) else { return #expect(Bool(false)) }
         let refused = TargetFailure(.badCredential, CallError(.failedPrecondition, message: "401"))
-        cooldowns.record("a", permit, refused, now: .now())
+        for _ in 1 ... 2 { cooldowns.record("a", permit, refused, now: .now()) }
         let told = try explain(Self.both)
         #expect(told.first == "b/large" && told.targets[0].keptAway?.hasPrefix("secret refused, next try in") == true)
         let alone = try explain("targets: [{ provider: a, model: small }]")

@@ -100,7 +100,9 @@ struct Ban: Sendable, CustomTestStringConvertible {
     static let unchecked: [String: String] = [
         "Shared/IPC/": "its connections, pipes and calls are touched on their event loop only; each says so where it is declared",
         "Services/Credentials/Sources/CredentialsService/Outbound/":
-            "connections of the HTTP client and their handover are touched on its one event loop only",
+            "connections and their pools are touched on their one event loop only; each says so where it is declared",
+        "Services/Credentials/Sources/CredentialsService/Keychain/":
+            "its connection is touched on the keychain's one thread only; the deadline wraps a GCancellable, which is thread-safe",
         "Shared/Redis/": "its client and connection are touched on their event loop only; each says so where it is declared",
     ]
 

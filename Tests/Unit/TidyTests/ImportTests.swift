@@ -33,6 +33,7 @@ import Testing
         "BulkheadProtosC": ["Shared/IPC/Generated", "Protos/API/Generated"],
         "CBulkheadJSON": ["Shared/JSON"],
         "CHiredis": ["Shared/Redis"],
+        "CLibsecret": ["Services/Credentials/Sources/CredentialsService/Keychain"],
         // The tests pack what it unpacks.
         "CZlib": ["Services/Credentials/Sources/CredentialsService/Redaction", "Tests/Unit/CredentialsTests"],
         "COpenBLAS": ["Services/Retrieval/Sources/RetrievalService"],

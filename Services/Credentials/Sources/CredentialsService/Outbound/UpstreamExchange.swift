@@ -74,12 +74,14 @@ package final class UpstreamExchange: Sendable {
     package func next() async -> UpstreamEvent {
         if let event = take() { return event }
         return await withUnsafeContinuation { continuation in
-            let event = state.withLock { state -> UpstreamEvent? in
-                if let event = Self.take(&state)?.event { return event }
+            let taken = state.withLock { state -> (event: UpstreamEvent, held: (any RequestLine)?)? in
+                if let taken = Self.take(&state) { return taken }
                 state.consumer = continuation
                 return nil
             }
-            if let event { continuation.resume(returning: event) }
+            guard let (event, held) = taken else { return }
+            if let held { onLoop { _ in held.resume() } }
+            continuation.resume(returning: event)
         }
     }
 

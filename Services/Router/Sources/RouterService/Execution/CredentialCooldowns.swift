@@ -2,8 +2,8 @@ import BulkheadCore
 import BulkheadResilience
 import Synchronization
 
-/// Leaves a provider's account alone after it refused the stored secret, or had no credit left: true for all of its models, and
-/// asking on would only draw attention. Ended by time and real traffic: one request is let through and decides.
+/// Leaves a provider's account alone after it refused the stored secret twice in a row, or had no credit left: true for all of
+/// its models, and asking on would only draw attention. A single refusal may be of one model, or of a provider's bad moment. Ended by time and real traffic: one request is let through and decides.
 ///
 /// Nothing is kept of accounts that never refused.
 package final class CredentialCooldowns: Sendable {
@@ -25,7 +25,7 @@ package final class CredentialCooldowns: Sendable {
         fileprivate var configuration: CircuitBreaker.Configuration {
             switch self {
             // A secret is corrected within seconds by whoever watches, or not for long.
-            case .credential: .init(failures: 1, openFor: .seconds(5), openForMax: .seconds(300), halfOpenSuccesses: 1)
+            case .credential: .init(failures: 2, openFor: .seconds(5), openForMax: .seconds(300), halfOpenSuccesses: 1)
             case .quota: .init(failures: 1, openFor: .seconds(60), openForMax: .seconds(900), halfOpenSuccesses: 1)
             }
         }
@@ -103,7 +103,10 @@ package final class CredentialCooldowns: Sendable {
             }
             guard let cause, !permit.permits.contains(where: { $0.cause == cause }) else { return }
             let key = Key(destination: destination, cause: cause)
-            breakers[key, default: CircuitBreaker(cause.configuration, seed: .random(in: 0 ... .max))].trip(now: now)
+            var breaker = breakers[key] ?? CircuitBreaker(cause.configuration, seed: .random(in: 0 ... .max))
+            // Open already: another try of the same moment was refused too.
+            if case .permit(let given) = breaker.admit(now: now) { breaker.record(given, outcome: .failure, now: now) }
+            breakers[key] = breaker
         }
     }
 
