@@ -118,4 +118,6 @@ func incoming() {
     ]
     #expect(HeaderHygiene.incoming(headers, keepsLength: true).map(\.name) == ["content-type", "content-length"])
     #expect(HeaderHygiene.incoming(headers, keepsLength: false).map(\.name) == ["content-type"])
+    let listed: HTTPHeaders = ["Connection": "keep-alive, X-Hop", "x-hop": "1", "x-kept": "2"]
+    #expect(HeaderHygiene.incoming(listed, keepsLength: false).map(\.name) == ["x-kept"])
 }

@@ -62,10 +62,8 @@ package enum HeaderHygiene {
         -> OutgoingHeaders
     {
         guard headers.count <= maxCount else { throw refusal("\(headers.count) headers, at most \(maxCount) are allowed") }
-        var listed: Set<String> = []
-        for header in headers where header.name.utf8.count == 10 && header.name.lowercased() == "connection" {
-            for name in header.value.split(separator: ",") { listed.insert(name.filter { $0 != " " && $0 != "\t" }.lowercased()) }
-        }
+        let listed = listed(
+            headers.lazy.filter { $0.name.utf8.count == 10 && $0.name.lowercased() == "connection" }.map { $0.value[...] })
         var kept: OutgoingHeaders = []
         kept.reserveCapacity(headers.count + 4)
         for header in headers {
@@ -96,13 +94,25 @@ package enum HeaderHygiene {
     /// The headers that go back to the caller.
     /// - Parameter keepsLength: false when the body may change its length.
     package static func incoming(_ headers: HTTPHeaders, keepsLength: Bool) -> [CredentialsAPI.Header] {
-        headers.compactMap { name, value in
+        let listed = listed(headers[canonicalForm: "connection"])
+        return headers.compactMap { name, value in
             let lower = name.lowercased()
-            if responseFraming.contains(lower) || lower.hasPrefix("proxy-") || lower == "content-length" && !keepsLength {
+            if responseFraming.contains(lower) || lower.hasPrefix("proxy-") || lower == "content-length" && !keepsLength
+                || !listed.isEmpty && listed.contains(lower)
+            {
                 return nil
             }
             return CredentialsAPI.Header(name: lower, value: value)
         }
+    }
+
+    /// The names of headers that belong to one connection, as `Connection` lists them (RFC 9110 §7.6.1), lower-case.
+    private static func listed(_ values: some Sequence<Substring>) -> Set<String> {
+        var names: Set<String> = []
+        for name in values.lazy.flatMap({ $0.split(separator: ",") }) {
+            names.insert(name.filter { $0 != " " && $0 != "\t" }.lowercased())
+        }
+        return names
     }
 
     private static func refusal(_ what: String) -> CallError {
