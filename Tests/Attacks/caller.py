@@ -76,8 +76,10 @@ class Caller:
         frame.flags = 0
         pieces = [message[at : at + 60_000] for at in range(0, len(message), 60_000)]
         self.wire.send(frame)
+        left = len(message)
         for piece in pieces[:-1]:
-            self.wire.send(Frame(MESSAGE, piece, frame.stream, HAS_MESSAGE | MORE))
+            self.wire.send(Frame(MESSAGE, piece, frame.stream, HAS_MESSAGE | MORE, aux=left))
+            left -= len(piece)
         self.wire.send(Frame(MESSAGE, pieces[-1], frame.stream, flags))
         return frame.stream
 

@@ -9,11 +9,18 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
+import edge
 import suite as driver
 from caller import Answer, Caller
 from leakscan import Needle, data
+from redis_server import RedisServer
 from suite import until
 from upstream import Upstream
+
+# How a call comes: straight to credentials as a taken-over edge would make it, or through the routes that applications have.
+WAYS = ("socket", "proxy", "call")
+every_way = pytest.mark.parametrize("target", WAYS, indirect=True)
+called_too = pytest.mark.parametrize("target", ["socket", "call"], indirect=True)
 
 
 def canary() -> str:
@@ -39,6 +46,9 @@ class Target:
 
     def __init__(self, provider: driver.Provider, upstream: Upstream, change: Callable[[dict[str, Any]], None] | None = None) -> None:
         self.upstream = upstream
+        self.way = "socket"
+        self.redis: RedisServer | None = None
+        self._key: str | None = None
         self.secrets = {"UP_KEY": canary(), "SECOND_KEY": canary()}
 
         def arrange(document: dict[str, Any]) -> None:
@@ -61,7 +71,17 @@ class Target:
     def caller(self, service: str = "edge") -> Caller:
         return Caller(self.socket, service)
 
+    @property
+    def key(self) -> str:
+        """An API key that may call every destination of `destinations`, and one that is not for applications."""
+        if self._key is None:
+            self._key = self.suite.new_key("--destinations", ",".join(destinations("")))["key"]
+        return self._key
+
     def call(self, destination: str | bytes, path: str | bytes = "/x", *, service: str = "edge", **about: Any) -> Answer:
+        if self.way != "socket":
+            send = edge.proxied if self.way == "proxy" else edge.described
+            return send(self.suite.port, self.key, str(destination), path, **about)
         with self.caller(service) as caller:
             return caller.call(destination, path, **about)
 
@@ -94,19 +114,27 @@ class Target:
 
 @pytest.fixture(scope="session")
 def shared_target(provider: driver.Provider) -> Iterator[Target]:
+    """With a Redis beside it where there is one: answers are kept in there."""
     with Upstream() as upstream:
-        target = Target(provider, upstream).begin()
-        yield target
+        target = Target(provider, upstream)
+        if RedisServer.is_possible():
+            target.redis = RedisServer(target.suite.root)
+            target.suite.document["suite"]["stores"] = {"fast": "redis", "redis": {"url": f"unix://{target.redis.socket}"}}
+        yield target.begin()
         target.suite.close()
+        if target.redis:
+            target.redis.close()
 
 
 @pytest.fixture
-def target(shared_target: Target) -> Iterator[Target]:
-    """The shared one, its upstream as new; the six processes must outlive the test."""
+def target(request: pytest.FixtureRequest, shared_target: Target) -> Iterator[Target]:
+    """The shared one, its upstream as new, called on the way that the test's parameter says; the six processes must outlive it."""
+    shared_target.way = getattr(request, "param", "socket")
     shared_target.upstream.drop()
     shared_target.upstream.forget()
     before = until(shared_target.suite.pids, 15, "six living services")
     yield shared_target
+    shared_target.way = "socket"
     assert shared_target.suite.pids() == before, "a process ended and was started again"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caller import DENIED, INVALID, NOT_FOUND, OK
-from target import Target
+from target import Target, every_way
 
 HOST = "api.example.com"
 
@@ -104,6 +104,7 @@ def test_a12_ipv6_spellings_of_inner_addresses(target: Target, host: str) -> Non
     refused_url(target, f"https://{host}")
 
 
+@every_way
 @pytest.mark.parametrize("name", ["up.evil.test", "evilup", "sub.up", "u", "upp"])
 def test_a13_prefix_suffix_and_subdomain(target: Target, name: str) -> None:
     target.refused((NOT_FOUND, INVALID), name)
@@ -115,6 +116,7 @@ def test_a14_other_schemes(target: Target, url: str) -> None:
     refused_url(target, url)
 
 
+@every_way
 def test_a00_the_right_name_works(target: Target) -> None:
     """The positive control of this file."""
     answer = target.call("up")

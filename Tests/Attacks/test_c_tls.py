@@ -10,7 +10,7 @@ import pytest
 
 from caller import OK, UNAVAILABLE
 from certificates import Authority
-from target import Target
+from target import Target, every_way
 from upstream import Upstream, answer, raw
 
 
@@ -66,6 +66,7 @@ def test_c24_a_bad_certificate(servers, name: str) -> None:
 REDIRECTS = {"same host": "/elsewhere", "another host": "http://{other}/", "plain": "http://127.0.0.1:{port}/plain", "an address": "http://169.254.169.254/latest/meta-data/", "no scheme": "//{other}/x"}
 
 
+@every_way
 @pytest.mark.parametrize("code", [301, 302, 303, 305, 307, 308])
 @pytest.mark.parametrize("where", REDIRECTS)
 def test_c25_redirects_are_answers(target: Target, code: int, where: str) -> None:
@@ -77,12 +78,14 @@ def test_c25_redirects_are_answers(target: Target, code: int, where: str) -> Non
         assert len(target.upstream.requests) == 1 and other.accepted == 0
 
 
+@every_way
 def test_c26_a_location_with_the_secret(target: Target) -> None:
     target.upstream.behaviour = answer(b"", "302 Found", "location: https://evil.test/?key={secret}\r\n")
     told = target.clean(target.call("up"))
     assert told.status == 302 and "evil.test" in (told.header("location") or "")
 
 
+@every_way
 @pytest.mark.parametrize("header", ["refresh: 0; url=http://{other}/", "alt-svc: h2=\"{other}\"; ma=3600", "link: <http://{other}/x>; rel=preload", "content-location: http://{other}/"])
 def test_c27_hints_are_not_followed(target: Target, header: str) -> None:
     with Upstream() as other:
@@ -111,9 +114,14 @@ def test_c28_a_pin_that_does_not_match(servers) -> None:
         suite.cli("credentials", "reload")
 
 
+@every_way
+@pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize("how", ["before the head", "in the head", "in the body"])
-def test_c29_a_broken_answer_is_not_asked_for_again(target: Target, how: str) -> None:
-    """One request, one decision and one end on record."""
+def test_c29_a_broken_answer_is_not_asked_for_again(target: Target, how: str, kept: bool) -> None:
+    """One request, one decision and one end on record; on a new connection, and on one that served a request before."""
+    if kept:
+        assert target.call("up").code == OK
+        target.upstream.requests.clear()
     pieces = {"before the head": [], "in the head": [b"HTTP/1.1 200 OK\r\ncontent-le"], "in the body": [b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc"]}[how]
     target.upstream.behaviour = raw(*pieces)
     told = target.clean(target.call("up", method="POST", body=b"{}"))

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from caller import DENIED, INVALID, NOT_FOUND, OK, PRECONDITION
-from target import Target
+from target import Target, called_too, every_way
 from upstream import Request
 
 
@@ -35,6 +35,7 @@ def test_d30_line_breaks_and_nulls(target: Target, about: dict) -> None:
     target.refused(INVALID, "up", about.pop("path", "/x"), **about)
 
 
+@called_too
 @pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION", "x-api-key", "X-Api-Key", "Cookie", "Proxy-Authorization", "api-key", "x-goog-api-key"])
 def test_d31_credentials_of_the_caller(target: Target, name: str) -> None:
     request = sent(target, "up", headers=[(name, "Bearer of-the-caller"), (name.upper(), "twice")])
@@ -42,6 +43,7 @@ def test_d31_credentials_of_the_caller(target: Target, name: str) -> None:
     assert b"of-the-caller" not in request.raw and b"twice" not in request.raw
 
 
+@every_way
 @pytest.mark.parametrize("name", ["Host", "host", ":authority", "X-Forwarded-Host"])
 def test_d32_another_host(target: Target, name: str) -> None:
     before = len(target.upstream.requests)
@@ -51,6 +53,7 @@ def test_d32_another_host(target: Target, name: str) -> None:
         assert request.all("host") == [f"127.0.0.1:{target.upstream.port}"] and b"evil.test" not in request.raw
 
 
+@every_way
 @pytest.mark.parametrize("listed", ["Authorization", "authorization, x-api-key", "close, authorization", "host"])
 def test_d33_connection_does_not_take_the_secret_away(target: Target, listed: str) -> None:
     request = sent(target, "up", headers=[("Connection", listed), ("Keep-Alive", "timeout=5")])
@@ -58,6 +61,7 @@ def test_d33_connection_does_not_take_the_secret_away(target: Target, listed: st
     assert "authorization" not in " ".join(request.all("connection")).lower() and not request.all("keep-alive")
 
 
+@called_too
 @pytest.mark.parametrize(
     "headers",
     [
@@ -77,11 +81,13 @@ def test_d34_framing_is_not_the_callers(target: Target, headers: list[tuple[str,
     assert len(target.upstream.requests) - before <= 1, "one request was made into two"
 
 
+@every_way
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Host", "X-Forwarded-For", "Forwarded"])
 def test_d35_headers_that_change_what_a_request_is(target: Target, name: str) -> None:
     assert sent(target, "up", headers=[(name, "/admin")]).all(name) == []
 
 
+@every_way
 @pytest.mark.parametrize("text", ["UP_KEY", "{UP_KEY}", "{{secret}}", "${UP_KEY}", "{secret}", "Bearer {secret}"])
 def test_d36_names_of_secrets_stay_text(target: Target, text: str) -> None:
     quoted = "".join(f"%{byte:02X}" for byte in text.encode())
@@ -119,11 +125,13 @@ PATHS = [
 ]
 
 
+@every_way
 @pytest.mark.parametrize("path", PATHS)
 def test_d40_paths_that_look_like_allowed_ones(target: Target, path: str) -> None:
     target.refused((DENIED, INVALID), "narrow", path)
 
 
+@every_way
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "TRACE", "CONNECT", "get", "OPTIONS", "PATCH", "TRACK", "GET,POST"])
 def test_d41_methods_that_are_not_allowed(target: Target, method: str) -> None:
     target.refused((DENIED, INVALID), "narrow", "/v1/ok", method=method)
@@ -134,6 +142,7 @@ def test_d41_trace_and_connect_are_never_allowed(target: Target, method: str) ->
     target.refused((DENIED, INVALID), "up", method=method)
 
 
+@every_way
 def test_d00_the_allowed_path_works(target: Target) -> None:
     for path in ("/v1/ok", "/v1/items/7", "/v1/ok"):
         assert sent(target, "narrow", path).target == path

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from caller import DATA_LOSS, DEADLINE, EXHAUSTED, OK, PRECONDITION, UNAVAILABLE
-from target import Target
+from target import Target, every_way
 from upstream import answer, raw
 
 
@@ -30,6 +30,7 @@ BODIES = {
 }
 
 
+@every_way
 @pytest.mark.parametrize("form", BODIES)
 def test_e42_in_a_body(target: Target, form: str) -> None:
     target.upstream.behaviour = answer(BODIES[form])
@@ -39,27 +40,32 @@ def test_e42_in_a_body(target: Target, form: str) -> None:
     assert ends[-1]["redactions"] >= 1
 
 
+@every_way
 @pytest.mark.parametrize("name", ["x-echo", "set-cookie", "www-authenticate", "location", "etag", "server"])
 def test_e43_in_a_header(target: Target, name: str) -> None:
     target.upstream.behaviour = answer(b"ok", headers=f"{name}: key={{secret}}; path=/\r\n")
     assert echoed(target).status == 200
 
 
+@every_way
 def test_e43_in_a_header_name(target: Target) -> None:
     target.upstream.behaviour = answer(b"ok", headers="x-{secret}: 1\r\n")
     target.clean(target.call("up"))
 
 
+@every_way
 def test_e43_in_the_status_text(target: Target) -> None:
     target.upstream.behaviour = answer(b"no", "401 Bad key {secret}")
     assert echoed(target).status == 401
 
 
+@every_way
 def test_e43_in_a_trailer(target: Target) -> None:
     target.upstream.behaviour = raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-echo\r\n\r\n2\r\nok\r\n0\r\nx-echo: {secret}\r\n\r\n")
     assert echoed(target).body == b"ok"
 
 
+@every_way
 def test_e43_in_early_hints(target: Target) -> None:
     target.upstream.behaviour = raw(b"HTTP/1.1 103 Early Hints\r\nlink: </{secret}>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
     target.clean(target.call("up"))
@@ -84,12 +90,16 @@ FORMS = {
     "json with \\/": lambda s: json.dumps(s).replace("/", "\\/"),
     "json with \\u002f": lambda s: "".join(c if c.isalnum() else f"\\u{ord(c):04x}" for c in s),
     "json with \\u002F": lambda s: "".join(c if c.isalnum() else f"\\u{ord(c):04X}" for c in s),
-    "html": lambda s: html.escape(s.replace("+", "&#43;").replace("/", "&#x2F;")).replace("&amp;#", "&#"),
+    "html as Python": html.escape,
+    "html as Go": lambda s: html.escape(s).replace("+", "&#43;"),
+    "html as Mustache": lambda s: html.escape(s).replace("/", "&#x2F;").replace("=", "&#x3D;"),
+    "html as Handlebars": lambda s: html.escape(s).replace("=", "&#x3D;"),
     "html, decimal": lambda s: "".join(c if c.isalnum() else f"&#{ord(c)};" for c in s),
     "html, hexadecimal": lambda s: "".join(c if c.isalnum() else f"&#x{ord(c):x};" for c in s),
 }
 
 
+@every_way
 @pytest.mark.parametrize("form", FORMS)
 def test_e44_in_another_coding(target: Target, form: str) -> None:
     coded = FORMS[form](target.secrets["UP_KEY"])
@@ -105,12 +115,20 @@ def deflated(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
+def inverted(data: bytes) -> bytes:
+    """Stands for a coding nobody can see through."""
+    return bytes(byte ^ 255 for byte in data)
+
+
 CODINGS = {
-    "gzip": gzip.compress, "deflate": zlib.compress, "raw deflate": deflated, "gzip, gzip": lambda data: gzip.compress(gzip.compress(data)), "br": lambda data: b"\x0b\x02\x80" + data + b"\x03",
-    "zstd": lambda data: b"\x28\xb5\x2f\xfd" + data, "identity, gzip": gzip.compress, "x-gzip": gzip.compress, "unknown": lambda data: data,
+    "gzip": gzip.compress, "deflate": zlib.compress, "raw deflate": deflated, "gzip, gzip": lambda data: gzip.compress(gzip.compress(data)), "br": lambda data: b"\x0b\x02\x80" + inverted(data) + b"\x03",
+    "zstd": lambda data: b"\x28\xb5\x2f\xfd" + inverted(data), "identity, gzip": gzip.compress, "x-gzip": gzip.compress, "unknown": inverted,
 }
+# What credentials does not undo: it cannot look into it.
+OPAQUE = {"br", "zstd", "unknown"}
 
 
+@every_way
 @pytest.mark.parametrize("coding", CODINGS)
 def test_e45_in_a_coded_body(target: Target, coding: str) -> None:
     """Decoded and cleaned, or not passed on."""
@@ -119,6 +137,8 @@ def test_e45_in_a_coded_body(target: Target, coding: str) -> None:
     target.upstream.behaviour = answer(packed, headers=f"content-encoding: {named}\r\n")
     told = target.clean(target.call("up"))
     assert told.code in (OK, PRECONDITION, UNAVAILABLE, DATA_LOSS), told
+    assert coding not in OPAQUE or told.code != OK, f"a body in a coding that is not undone was passed on: {told}"
+    assert inverted(target.secrets["UP_KEY"].encode()) not in told.raw
     if told.code == OK and not told.header("content-encoding"):
         assert b'"key"' in told.body
     for unpack in (gzip.decompress, zlib.decompress, lambda data: zlib.decompress(data, -15)):
@@ -128,6 +148,7 @@ def test_e45_in_a_coded_body(target: Target, coding: str) -> None:
             pass
 
 
+@every_way
 def test_e45_in_a_gzipped_stream_of_events(target: Target) -> None:
     packer = zlib.compressobj(wbits=31)
     pieces = [packer.compress(f"data: {n} {target.secrets['UP_KEY']}\n\n".encode()) + packer.flush(zlib.Z_SYNC_FLUSH) for n in range(5)] + [packer.flush()]
@@ -137,6 +158,7 @@ def test_e45_in_a_gzipped_stream_of_events(target: Target) -> None:
     assert told.code in (OK, PRECONDITION, UNAVAILABLE)
 
 
+@every_way
 def test_e46_split_at_every_place(target: Target) -> None:
     secret = target.secrets["UP_KEY"].encode()
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -150,6 +172,7 @@ def test_e46_split_at_every_place(target: Target) -> None:
         assert told.body.startswith(b"data: ") and told.body.endswith(b"\n\n")
 
 
+@every_way
 def test_e46_byte_by_byte(target: Target) -> None:
     secret = target.secrets["UP_KEY"].encode()
     pieces = [b"1\r\n" + bytes([byte]) + b"\r\n" for byte in b"<" + secret + b">"]
@@ -174,6 +197,7 @@ def test_e46_other_events_are_not_held_back(target: Target) -> None:
     assert told.code == OK and seen and seen[0] < 0.7, f"the event came after {seen}"
 
 
+@every_way
 def test_e47_stored_under_one_secret_and_read_under_another(target: Target) -> None:
     """What the upstream learnt with one secret of a host does not come out when it is asked with another."""
     target.upstream.at["/store"] = answer(b"stored")
@@ -183,6 +207,7 @@ def test_e47_stored_under_one_secret_and_read_under_another(target: Target) -> N
     echoed(target, "/read", "second")
 
 
+@every_way
 def test_e48_more_than_the_limit(target: Target) -> None:
     target.upstream.behaviour = answer(b"a" * (65 << 10) + b"{secret}")
     told = target.clean(target.call("small"))
@@ -190,6 +215,7 @@ def test_e48_more_than_the_limit(target: Target) -> None:
     assert len(told.body) <= 64 << 10
 
 
+@every_way
 def test_e49_a_bomb(target: Target) -> None:
     bomb = gzip.compress(bytes(256 << 20), 9)
     target.upstream.behaviour = answer(bomb, headers="content-encoding: gzip\r\n")
@@ -208,6 +234,7 @@ def test_e50_a_head_that_never_ends(target: Target) -> None:
     assert time.monotonic() - began < 5
 
 
+@every_way
 def test_e50_a_head_of_ten_megabytes(target: Target) -> None:
     target.upstream.behaviour = raw(b"HTTP/1.1 200 OK\r\nx-long: " + b"a" * (10 << 20) + b"\r\ncontent-length: 0\r\n\r\n")
     before = psutil.Process(target.suite.pids()["credentials"]).memory_info().rss
@@ -216,6 +243,7 @@ def test_e50_a_head_of_ten_megabytes(target: Target) -> None:
     assert psutil.Process(target.suite.pids()["credentials"]).memory_info().rss - before < 32 << 20
 
 
+@every_way
 def test_e51_guesses_tell_nothing_before_the_whole_is_right(target: Target) -> None:
     secret = target.secrets["UP_KEY"]
     guesses = [secret[:n] for n in (4, 8, 12, 16, len(secret) - 1)] + [secret[n:] for n in (1, 4, 8)]
@@ -226,6 +254,7 @@ def test_e51_guesses_tell_nothing_before_the_whole_is_right(target: Target) -> N
     assert done.returncode != 0, "a secret that can be guessed was stored"
 
 
+@every_way
 @pytest.mark.xfail(strict=True, reason="an upstream that transforms the secret is not caught: SECURITY.md says so")
 @pytest.mark.parametrize("form", ["reversed", "rot13", "split by the upstream"])
 def test_e52_transformed_by_the_upstream(target: Target, form: str) -> None:

@@ -3,6 +3,7 @@ while it uses the secret, and in a process that was planted with it."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -31,6 +32,7 @@ class Load:
 
     def __init__(self, target: Target) -> None:
         self.target, self.done, self._stop, self.problem = target, 0, threading.Event(), ""
+        self._rounds = itertools.count()
         target.upstream.at["/echo"] = answer(b'{"you sent": "{secret}"}' * 50, headers="x-echo: {secret}\r\nset-cookie: k={secret}\r\n")
         target.upstream.at["/error"] = answer(b"invalid key {secret}", "401 Unauthorized")
         self._threads = [threading.Thread(target=self._run, args=(work,)) for work in (self._chats, self._calls)]
@@ -47,8 +49,10 @@ class Load:
         suite = self.target.suite
         suite.chat()
         suite.stream("scribe", dialect="anthropic")
-        suite.chat("fail-401")
         suite.chat("fail-500")
+        # A refused key is left alone for a while, and most chats are to succeed.
+        if next(self._rounds) % 20 == 0:
+            suite.chat("fail-401")
 
     def _calls(self) -> None:
         with self.target.caller() as caller:
@@ -131,6 +135,26 @@ def test_command_line_and_environment_of_credentials_are_clean(loaded: Target) -
 def test_logs_databases_spools_and_caches_hold_no_secret(loaded: Target) -> None:
     scan = leakscan.files(loaded.suite.root, needles(loaded))
     assert scan.bytes > 100_000 and scan.hits == [], [str(hit) for hit in scan.hits]
+
+
+@needs_root
+def test_redis_holds_no_secret_in_memory_or_in_its_dump(loaded: Target) -> None:
+    """Answers are kept in there; the control is a value of the test's own, found in both places."""
+    if loaded.redis is None:
+        pytest.skip("needs redis-server")
+    redis, control = loaded.redis, Needle("control", value := f"control-{os.urandom(16).hex()}")
+    prompt = f"kept {os.urandom(8).hex()}"
+    for _ in range(2):
+        reply = loaded.suite.chat("scribe", prompt, dialect="anthropic")
+        assert reply.status == 200, reply
+    until(lambda: int(redis.command("DBSIZE")[1:]) > 0, 5, "answers in redis")
+    assert redis.command("SET", "control", value) == b"+OK"
+    assert redis.command("SAVE") == b"+OK"
+    wanted = [*needles(loaded), control]
+    for scan in (leakscan.memory(redis.pid, wanted, "redis"), leakscan.files(redis.dump, wanted)):
+        assert "control" in {hit.needle for hit in scan.hits}, "the scanner does not find what is there"
+        found = [str(hit) for hit in scan.hits if hit.needle != "control"]
+        assert found == [], found
 
 
 def crash(target: Target, service: str, number: int) -> None:

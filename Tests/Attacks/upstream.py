@@ -129,6 +129,9 @@ class Upstream:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True)
+                # The plain one has given its descriptor away.
+                self._open.discard(plain)
+                self._open.add(connection)
             buffer = b""
             while request := self._read(connection, buffer):
                 buffer = b""
@@ -138,7 +141,7 @@ class Upstream:
         except (OSError, ValueError):
             pass
         finally:
-            self._open.discard(plain)
+            self._open -= {plain, connection}
             with contextlib.suppress(OSError):
                 connection.close()
 

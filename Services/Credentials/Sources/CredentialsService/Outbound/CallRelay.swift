@@ -38,6 +38,7 @@ final class CallRelay {
     var currentOutcome: CallOutcome {
         var outcome = outcome
         outcome.bytes = received
+        outcome.address = exchange.address
         outcome.redactions += cleaner?.count ?? 0
         outcome.milliseconds = (MonotonicTime.now() - arrived).nanosecondsClamped / 1_000_000
         return outcome

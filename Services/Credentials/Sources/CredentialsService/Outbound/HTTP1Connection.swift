@@ -28,6 +28,8 @@ final class HTTP1Connection: ChannelDuplexHandler, RequestLine, @unchecked Senda
     }()
 
     let channel: any Channel
+    /// The address at the other end.
+    private let peer: String
     private let edge: ConnectionEdge
     private let wire = StatusLine()
     private let decoder = HTTPResponseDecoder(
@@ -50,6 +52,7 @@ final class HTTP1Connection: ChannelDuplexHandler, RequestLine, @unchecked Senda
 
     private init(_ channel: any Channel, _ edge: ConnectionEdge, _ owner: OriginConnections) {
         self.channel = channel
+        peer = channel.remoteAddress?.ipAddress ?? ""
         self.edge = edge
         self.owner = owner
     }
@@ -95,7 +98,7 @@ extension HTTP1Connection {
         // Which responses have no body, the decoder knows by their request.
         if let head = Self.requestHeads[order.request.method == "HEAD"] { decoder.write(data: head) }
         wire.expect()
-        exchange.begins(on: self, isReused: served > 0)
+        exchange.begins(on: self, isReused: served > 0, at: peer)
         let promise = served > 0 ? watched() : nil
         served += 1
         wire.write(bytes.head, promise: promise)

@@ -23,6 +23,8 @@ final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     ]
 
     let channel: any Channel
+    /// The address at the other end.
+    let peer: String
     private let streams: NIOHTTP2Handler.StreamMultiplexer
     private weak var owner: OriginConnections?
     private var maxStreams = HTTP2Connection.defaultStreams
@@ -33,6 +35,7 @@ final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
 
     private init(_ channel: any Channel, _ streams: NIOHTTP2Handler.StreamMultiplexer, _ owner: OriginConnections) {
         self.channel = channel
+        peer = channel.remoteAddress?.ipAddress ?? ""
         self.streams = streams
         self.owner = owner
     }

@@ -46,7 +46,7 @@ final class HTTP2Stream: ChannelDuplexHandler, RequestLine, @unchecked Sendable 
     func channelActive(context: ChannelHandlerContext) {
         guard let exchange, !exchange.isOver else { return abandon() }
         // The other side says what it did not take, on a new connection too.
-        exchange.begins(on: self, isReused: true)
+        exchange.begins(on: self, isReused: true, at: connection.peer)
         let headers = Self.headers(order)
         switch order.request.body {
         case .none: write(.headers(.init(headers: headers, endStream: true)), context)

@@ -36,6 +36,7 @@ package final class UpstreamExchange: Sendable {
         var isConnected = false
         var isHeld = false
         var wasRepeated = false
+        var address = ""
     }
 
     private static let heldBytes = 64 << 10
@@ -60,6 +61,9 @@ package final class UpstreamExchange: Sendable {
 
     /// Whether the request's head went out: before, the upstream cannot have done anything.
     package var wasSent: Bool { state.withLock { $0.isConnected } }
+
+    /// The address that the request's head went to, or its proxy's; empty before.
+    package var address: String { state.withLock { $0.address } }
 
     /// Whether the request was sent once more.
     package var wasRepeated: Bool { state.withLock { $0.wasRepeated } }
@@ -113,11 +117,14 @@ extension UpstreamExchange {
     }
 
     /// The request's head is being written.
-    /// - Parameter isReused: whether the connection served a request before.
-    func begins(on line: any RequestLine, isReused: Bool) {
+    /// - Parameters:
+    ///   - isReused: whether the connection served a request before.
+    ///   - address: the connection's other end.
+    func begins(on line: any RequestLine, isReused: Bool, at address: String) {
         let timer = state.withLock { state in
             state.isConnected = true
             state.line = line
+            state.address = address
             if !isReused { state.again = nil }
             return state.connectTimer.take()
         }

@@ -36,14 +36,17 @@ struct SecretForms {
         }
     }
 
-    /// RFC 3986, and what `encodeURIComponent`, `encodeURI`, HTML forms and path encoders leave as it is; and everything encoded.
+    private static let alphanumerics = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    /// RFC 3986, and what `encodeURIComponent`, `encodeURI`, HTML forms, PHP and path encoders leave as it is; letters and digits
+    /// alone; and nothing at all.
+    private static let unescaped =
+        ["-._~", "-_.!~*'()", "-_.!~*'();/?:@&=+$,#", "*-._", "-_.", "-._~/", ""].map { Set((alphanumerics + $0).utf8) } + [[]]
+
     private mutating func addPercent(_ secret: [UInt8], _ digits: HexDigits) {
-        for kept in ["-._~", "-_.!~*'()", "-_.!~*'();/?:@&=+$,#", "*-._", "-._~/", ""] {
-            let keeps = Set(kept.utf8)
+        for keeps in Self.unescaped {
             literals.insert(
                 secret.flatMap { byte -> [UInt8] in
-                    let isKept = !kept.isEmpty && (Self.isAlphanumeric(byte) || keeps.contains(byte))
-                    return isKept ? [byte] : [UInt8(ascii: "%")] + digits.pair(byte)
+                    keeps.contains(byte) ? [byte] : [UInt8(ascii: "%")] + digits.pair(byte)
                 })
         }
     }
@@ -66,7 +69,10 @@ struct SecretForms {
         for set in Self.htmlSets { literals.insert(Self.mapped(scalars, set) { Array("&#\($0.value);".utf8) }) }
         for apostrophe in ["&#39;", "&#x27;", "&apos;", "'"] {
             for quote in ["&quot;", "&#34;"] {
-                literals.insert(Self.mapped(scalars, Self.isMarkup) { Self.entity($0, apostrophe: apostrophe, quote: quote) })
+                for more in Self.markupBeside {
+                    let chooses: Chooses = { Self.isMarkup($0) || more.unicodeScalars.contains($0) }
+                    literals.insert(Self.mapped(scalars, chooses) { Self.entity($0, apostrophe: apostrophe, quote: quote) })
+                }
             }
         }
         let units = scalars.flatMap { Array($0.utf16) }
@@ -86,6 +92,8 @@ extension SecretForms {
         { !isAlphanumeric($0) }, { _ in true },
     ]
     private static let htmlSets: [Chooses] = [isMarkup, { !isAlphanumeric($0) }, { _ in true }]
+    /// What html/template, OWASP's rules, Handlebars and Mustache escape besides.
+    private static let markupBeside = ["", "+", "/", "`=", "/`="]
     private static let isMarkup: Chooses = { "<>&\"'".unicodeScalars.contains($0) }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
@@ -120,7 +128,9 @@ extension SecretForms {
         case ">": Array("&gt;".utf8)
         case "&": Array("&amp;".utf8)
         case "'": Array(apostrophe.utf8)
-        default: Array(quote.utf8)
+        case "\"": Array(quote.utf8)
+        case "+": Array("&#43;".utf8)
+        default: Array("&#x".utf8) + HexDigits.upper.short(scalar) + [UInt8(ascii: ";")]
         }
     }
 
