@@ -164,7 +164,7 @@ def main() -> int:
     try:
         if not copy.exists():
             # With the build folder: only what a mutation touches is compiled.
-            shutil.copytree(ROOT, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", "venv", ".bulkhead"))
+            shutil.copytree(ROOT, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", "venv"))
         for group in [chosen] if together else [[mutation] for mutation in chosen]:
             began = time.monotonic()
             for name, result in tried(group, copy, log).items():

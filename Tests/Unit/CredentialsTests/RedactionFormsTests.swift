@@ -44,6 +44,12 @@ private func forms(_ secret: String) -> [String] {
         markup.replacing("\"", with: "&quot;").replacing("'", with: "&#39;"),
         markup.replacing("\"", with: "&#34;").replacing("'", with: "&#x27;"), hex(secret, "&#x%02x;"), hex(secret, "&#x%02X;"),
         hex(secret, "&#%d;"), escaped(secret, #""/<>&'=+\%~-_"#, "&#%d;"), escaped(secret, #""/<>&'=+\%~-_"#, "\\u%04x"),
+        escaped(secret, #""/<>&'=+\%~-_"#, "%%%02x"), escaped(secret, #""/<>&'=+\%~-_"#, "%%%02X"),
+        // html/template of Go, Mustache, Handlebars.
+        markup.replacing("\"", with: "&#34;").replacing("'", with: "&#39;").replacing("+", with: "&#43;"),
+        markup.replacing("\"", with: "&quot;").replacing("'", with: "&#39;").replacing("/", with: "&#x2F;")
+            .replacing("=", with: "&#x3D;"),
+        markup.replacing("\"", with: "&quot;").replacing("'", with: "&#x27;").replacing("=", with: "&#x3D;"),
     ]
 }
 
