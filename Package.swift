@@ -161,6 +161,12 @@ let serviceTargets: [[Target]] = [
             dependencies: ["BulkheadCore", "BulkheadIPC", "BulkheadAPI", "BulkheadServiceKit", .nio, .nioPosix, .arguments],
             path: "Tests/Support/bulkhead-ipc-peer", swiftSettings: strict),
         .executableTarget(
+            name: "bulkhead-credentials-bench",
+            dependencies: [
+                "BulkheadCore", "BulkheadConfig", "BulkheadIPC", "BulkheadAPI", "CredentialsService", .nio, .nioHTTP1, .arguments,
+            ],
+            path: "Tests/Support/bulkhead-credentials-bench", swiftSettings: strict),
+        .executableTarget(
             name: "bulkhead-token-peer", dependencies: ["BulkheadTokens", .arguments],
             path: "Tests/Support/bulkhead-token-peer", swiftSettings: strict),
     ],

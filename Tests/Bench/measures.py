@@ -7,6 +7,7 @@ import time
 from typing import Callable
 
 import contestants
+import credentials
 import ipc as ipc_figures
 import load
 import manystreams
@@ -88,5 +89,5 @@ def memory(stand: Stand, length: Length) -> list[Figure]:
 
 ALL: dict[str, Callable[[Stand, Length], list[Figure]]] = {
     "ipc": ipc, "ready": ready, "memory": memory, "chat": sidebyside.chat, "exact_hit": exact_hit, "embed": embed,
-    "streams": manystreams.paced, "idle_streams": manystreams.idle,
+    "streams": manystreams.paced, "idle_streams": manystreams.idle, "credentials": credentials.measured,
 }

@@ -119,27 +119,6 @@ func rotated() throws {
     #expect(trail.verify().problem?.contains("are missing") == true)
 }
 
-@Test(
-    "a decision and the record of its end cost some microseconds, also on a busy machine",
-    .enabled(if: ProcessInfo.processInfo.environment["BULKHEAD_MEASURE"] != nil))
-func recordingSpeed() throws {
-    let folder = try TemporaryFolder()
-    let trail = try AuditTrail(folder: folder.path)
-    var event = AuditEvent("call", "allow", peer: "router", destination: "openai", secret: "OPENAI_API_KEY", method: "POST")
-    (event.uid, event.pid, event.host, event.path) = (1000, 42, "api.openai.com", "/v1/chat/completions")
-    (event.request, event.tenant) = ("0123456789abcdef0123456789abcdef", "acme")
-    let clock = ContinuousClock()
-    let taken = try clock.measure {
-        for _ in 0 ..< 20_000 {
-            let seq = try trail.record(event)
-            try trail.record(AuditEvent(endOf: CallOutcome(decision: seq), peer: "router", destination: "openai", request: "r"))
-        }
-    }
-    let each = taken / 20_000
-    print("a decision and its end: \(each)")
-    #expect(each < .microseconds(100) && trail.verify().records == 40_000)
-}
-
 @Test("an untouched trail is in order, also after it was continued by another process")
 func untouched() throws {
     let folder = try trail(5)
