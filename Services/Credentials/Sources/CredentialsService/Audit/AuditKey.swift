@@ -4,9 +4,22 @@ import Glibc
 
 /// The key that records and anchor are authenticated with: whoever cannot read it cannot write a trail that verifies.
 struct AuditKey: Sendable {
-    private let begun: HMAC<SHA256>
+    /// The two hashes of HMAC (RFC 2104) after their first block, which depends on the key alone.
+    private let inner: SHA256
+    private let outer: SHA256
 
-    init(_ bytes: [UInt8]) { begun = HMAC(key: SymmetricKey(data: bytes)) }
+    /// - Parameter bytes: a block at most.
+    init(_ bytes: [UInt8]) {
+        inner = Self.begun(bytes, 0x36)
+        outer = Self.begun(bytes, 0x5c)
+    }
+
+    private static func begun(_ key: [UInt8], _ pad: UInt8) -> SHA256 {
+        var hash = SHA256()
+        precondition(key.count <= SHA256.blockByteCount, "bug: a key of the trail is one block at most")
+        hash.update(data: (0 ..< SHA256.blockByteCount).map { ($0 < key.count ? key[$0] : 0) ^ pad })
+        return hash
+    }
 
     private static let bytes = 32
 
@@ -38,10 +51,10 @@ struct AuditKey: Sendable {
 
     /// The 64 hexadecimal digits of the MAC of `bytes`.
     func mac(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-        // Its beginning depends on the key alone.
-        var mac = begun
-        bytes.withUnsafeBytes { mac.update(data: $0) }
-        let code = mac.finalize()
+        var (inner, outer) = (inner, outer)
+        bytes.withUnsafeBytes { inner.update(bufferPointer: $0) }
+        inner.finalize().withUnsafeBytes { outer.update(bufferPointer: $0) }
+        let code = outer.finalize()
         return [UInt8](unsafeUninitializedCapacity: 2 * SHA256.byteCount) { text, count in
             code.withUnsafeBytes { bytes in
                 for byte in bytes {

@@ -3,21 +3,20 @@
 enum AuditLine {
     static let origin = [UInt8](repeating: UInt8(ascii: "0"), count: hashDigits)
     static let hashDigits = 64
-    private static let pathDigits = 16
     private static let longest = 256
     private static let hashMember = Array(",\"hash\":\"".utf8)
     private static let prevMember = Array(",\"prev\":\"".utf8)
 
     /// Appends an event's line with its line feed. One is made for every call: bytes at once, no string in between.
+    /// - Parameter path: what stands for the event's path, see `PathDigests`; empty for none.
     /// - Returns: its hash.
-    static func append(_ event: AuditEvent, seq: UInt64, at: Int64, prev: [UInt8], _ key: AuditKey, to text: inout [UInt8])
-        -> [UInt8]
-    {
+    static func append(
+        _ event: AuditEvent, path: [UInt8], seq: UInt64, at: Int64, prev: [UInt8], _ key: AuditKey, to text: inout [UInt8]
+    ) -> [UInt8] {
         let start = text.count
         text += "{\"seq\":".utf8
-        text += String(seq).utf8
-        text += ",\"at\":".utf8
-        text += String(at).utf8
+        append(seq, to: &text)
+        append("at", at, to: &text)
         append("event", event.event, to: &text)
         append("decision", event.decision, to: &text)
         append("peer", event.peer, to: &text)
@@ -27,7 +26,12 @@ enum AuditLine {
         append("host", event.host, to: &text)
         append("secret", event.secret, to: &text)
         append("method", event.method, to: &text)
-        if !event.path.isEmpty { append("path", digest(event.path, key), to: &text) }
+        if !path.isEmpty {
+            name("path", &text)
+            text.append(UInt8(ascii: "\""))
+            text += path
+            text.append(UInt8(ascii: "\""))
+        }
         append("reason", event.reason, to: &text)
         append("request", event.request, to: &text)
         append("tenant", event.tenant, to: &text)
@@ -51,11 +55,6 @@ enum AuditLine {
         append("address", outcome.address, to: &text)
     }
 
-    /// What stands for a path: a part of its MAC, so that guesses need the key.
-    static func digest(_ path: String, _ key: AuditKey) -> String {
-        String(decoding: key.mac(Array("path \(path)".utf8)[...]).prefix(pathDigits), as: UTF8.self)
-    }
-
     private static func name(_ name: StaticString, _ text: inout [UInt8]) {
         text.append(UInt8(ascii: ","))
         text.append(UInt8(ascii: "\""))
@@ -64,10 +63,22 @@ enum AuditLine {
         text.append(UInt8(ascii: ":"))
     }
 
-    private static func append(_ name: StaticString, _ value: (some BinaryInteger)?, to text: inout [UInt8]) {
+    private static func append(_ name: StaticString, _ value: (some FixedWidthInteger)?, to text: inout [UInt8]) {
         guard let value else { return }
         Self.name(name, &text)
-        text += String(value).utf8
+        append(value, to: &text)
+    }
+
+    /// The decimal digits, without a string in between.
+    private static func append(_ value: some FixedWidthInteger, to text: inout [UInt8]) {
+        if value < 0 { text.append(UInt8(ascii: "-")) }
+        var rest = UInt64(value.magnitude)
+        let start = text.count
+        repeat {
+            text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+            rest /= 10
+        } while rest > 0
+        text[start...].reverse()
     }
 
     private static func append(_ name: StaticString, _ value: String, to text: inout [UInt8]) {

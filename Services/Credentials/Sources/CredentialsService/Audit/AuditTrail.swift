@@ -30,6 +30,7 @@ package final class AuditTrail: Sendable {
         /// The first record that is kept.
         var first: UInt64
         var log: AuditLog
+        var digests = PathDigests()
         /// Why the disk does not take what was written; lasts until the process is started anew.
         var damage: String?
 
@@ -87,7 +88,9 @@ package final class AuditTrail: Sendable {
         let (seq, refusal) = state.withLock { state -> (UInt64, String?) in
             if let failure = state.failure, event.isPermission || state.log.isFull { return (0, failure) }
             let mark = state.log.mark
-            let hash = AuditLine.append(event, seq: state.seq + 1, at: now, prev: state.hash, key, to: &state.log.waiting)
+            let path = event.path.isEmpty ? [] : state.digests.digest(of: event.path, key)
+            let hash = AuditLine.append(
+                event, path: path, seq: state.seq + 1, at: now, prev: state.hash, key, to: &state.log.waiting)
             if !event.mayWait, state.damage == nil, !state.log.write(), event.isPermission {
                 state.log.drop(to: mark)
                 return (0, state.failure)

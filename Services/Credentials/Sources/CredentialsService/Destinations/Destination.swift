@@ -63,6 +63,7 @@ package final class Destination: Sendable {
         origin = Origin(
             configuration.url, allowsPrivate: configuration.privateNetwork, minimumTLS: configuration.tls.minimum,
             pins: configuration.tls.pins)
+        place = configuration.place.description
         prefix = configuration.basePath
     }
 
@@ -73,7 +74,7 @@ package final class Destination: Sendable {
     }
 
     /// Host and port, for messages.
-    package var place: String { configuration.place.description }
+    package let place: String
 
     /// Decides whether `peer` may make this request.
     /// - Throws: NOT_FOUND `destination_unknown` as if it did not exist when it is not the peer's to call; PERMISSION_DENIED

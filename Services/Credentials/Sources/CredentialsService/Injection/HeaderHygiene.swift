@@ -39,6 +39,11 @@ package enum HeaderHygiene {
         "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
     ]
 
+    /// A bit for each length.
+    private static let framingLengths = responseFraming.union(["content-length"]).reduce(UInt64(0)) {
+        $0 | 1 << UInt64($1.utf8.count)
+    }
+
     /// Whether a header frames the message or belongs to one connection. - Parameter name: lower-case.
     package static func isFraming(_ name: String) -> Bool { framing.contains(name) || name.hasPrefix("proxy-") }
 
@@ -96,12 +101,10 @@ package enum HeaderHygiene {
     package static func incoming(_ headers: HTTPHeaders, keepsLength: Bool) -> [CredentialsAPI.Header] {
         let listed = listed(headers[canonicalForm: "connection"])
         return headers.compactMap { name, value in
-            let lower = name.lowercased()
-            if responseFraming.contains(lower) || lower.hasPrefix("proxy-") || lower == "content-length" && !keepsLength
-                || !listed.isEmpty && listed.contains(lower)
-            {
-                return nil
-            }
+            let lower = lowered(name)
+            if mayFrame(lower), responseFraming.contains(lower) || lower == "content-length" && !keepsLength { return nil }
+            if lower.utf8.first == UInt8(ascii: "p"), lower.hasPrefix("proxy-") { return nil }
+            if !listed.isEmpty, listed.contains(lower) { return nil }
             return CredentialsAPI.Header(name: lower, value: value)
         }
     }
@@ -113,6 +116,17 @@ package enum HeaderHygiene {
             names.insert(name.filter { $0 != " " && $0 != "\t" }.lowercased())
         }
         return names
+    }
+
+    /// The name in lower case: itself when it is already.
+    private static func lowered(_ name: String) -> String {
+        name.utf8.allSatisfy { !(65 ... 90).contains($0) && $0 < 0x80 } ? name : name.lowercased()
+    }
+
+    /// Whether a name is as long as one of `responseFraming` and `content-length`: most are not, and need not be hashed.
+    private static func mayFrame(_ name: String) -> Bool {
+        let length = name.utf8.count
+        return length < 64 && framingLengths >> UInt64(length) & 1 == 1
     }
 
     private static func refusal(_ what: String) -> CallError {
