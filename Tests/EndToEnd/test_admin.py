@@ -226,6 +226,16 @@ def test_the_edge_lists_its_routes(steady: Suite) -> None:
     assert all(path in told for path in ("/v1/chat/completions", "/v1/messages", "/v1/embeddings", "/v1/models", "/ready"))
 
 
+def test_the_contract_says_the_same_routes_to_everybody(steady: Suite) -> None:
+    reply = steady.request("GET", "/openapi.json", key=None)
+    assert reply.status == 200 and reply.json["openapi"].startswith("3.1")
+    listed = {row["path"]: {name.lower() for name in row["methods"].split(", ")} for row in steady.admin("edge", "routes")}
+    assert {path: set(item) - {"parameters"} for path, item in reply.json["paths"].items()} == listed
+    for path, item in reply.json["paths"].items():
+        if "get" in item and "{" not in path:
+            assert steady.request("GET", path).status == 200, path
+
+
 def test_secrets_are_listed_without_their_values(steady: Suite) -> None:
     listed = steady.cli("credentials", "list", "--json")
     told = json.dumps(json.loads(listed.stdout))

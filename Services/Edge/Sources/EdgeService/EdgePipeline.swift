@@ -90,7 +90,7 @@ final class EdgePipeline: Sendable {
         case .model: try await ModelsEndpoint(services: services).serve(exchange, name: match.argument)
         case .call: try await CallEndpoint(services: services).serve(exchange, match.argument)
         case .destinations: try await DestinationList(services: services).serve(exchange)
-        case .chat, .responses, .messages, .proxy, .health, .ready, .metrics:
+        case .chat, .responses, .messages, .proxy, .health, .ready, .metrics, .contract:
             preconditionFailure("bug: \(match.endpoint.rawValue) was answered elsewhere")
         }
     }

@@ -6,7 +6,7 @@ import HTTPTypes
 import NIOCore
 import Synchronization
 
-/// What operators and their tools ask: probes, which answer from memory and call nothing, and metrics.
+/// What operators and their tools ask: probes and the routes, which answer from memory and call nothing, and metrics.
 final class Operations: Sendable {
     private let context: ServiceContext
     private let services: EdgeServices
@@ -51,6 +51,7 @@ final class Operations: Sendable {
             let page = await metrics()
             try await exchange.reply.send(
                 WholeReply(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: ByteBuffer(string: page)))
+        case .contract: try await exchange.reply.send(WholeReply(status: 200, body: ContractDocument.body))
         default: return false
         }
         return true

@@ -17,6 +17,8 @@ package enum Endpoint: String, Sendable, CaseIterable {
     case health = "/health"
     case ready = "/ready"
     case metrics = "/metrics"
+    /// What this list says, for tools.
+    case contract = "/openapi.json"
 
     /// The methods it answers, as `Allow` has them.
     var allow: String {
@@ -35,7 +37,7 @@ package enum Endpoint: String, Sendable, CaseIterable {
     var methods: Methods {
         switch self {
         case .chat, .responses, .messages, .countTokens, .embeddings, .moderations, .call: .post
-        case .models, .model, .destinations, .health, .ready, .metrics: .get
+        case .models, .model, .destinations, .health, .ready, .metrics, .contract: .get
         case .proxy: .any
         }
     }
@@ -57,6 +59,7 @@ package enum Endpoint: String, Sendable, CaseIterable {
         case .health: "liveness, from memory (also /livez, /healthz)"
         case .ready: "readiness of every part (also /readyz)"
         case .metrics: "Prometheus metrics of the whole suite"
+        case .contract: "these routes as OpenAPI 3.1"
         }
     }
 }
