@@ -125,13 +125,17 @@ def packed(before: str, after: str) -> bytes:
     return gzip.compress(before.encode() + b"x" * (100 * MEGABYTE) + after.encode(), 6)
 
 
+# These answers are whole, and their connection is good until it is closed: unannounced, that could meet the next request on it.
+PACKED = {"content-encoding": "gzip", "connection": "close"}
+
+
 async def bomb(line: Line) -> None:
     """Nothing packed was asked for."""
-    await line.whole(200, packed(*(WHOLE % '"~"').split("~")), {"content-type": "application/json", "content-encoding": "gzip"})
+    await line.whole(200, packed(*(WHOLE % '"~"').split("~")), {"content-type": "application/json"} | PACKED)
 
 
 async def bomb_of_events(line: Line) -> None:
-    await line.whole(200, packed("data: ", "\n\n"), {"content-type": "text/event-stream", "content-encoding": "gzip"})
+    await line.whole(200, packed("data: ", "\n\n"), {"content-type": "text/event-stream"} | PACKED)
 
 
 async def no_http(line: Line) -> None:
@@ -243,7 +247,7 @@ def test_a_large_answer_arrives_whole_and_in_time(stage: Stage, surface: str) ->
     text, words, events = prompt(), "word " * 2000, 2400
 
     async def play(line: Line) -> None:
-        await line.open()
+        await line.open(connection="close")
         for _ in range(events):
             await line.chunk(f"data: {CHUNK % words}\n\n")
         await line.chunk('data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')

@@ -166,7 +166,7 @@ def told_by_turns(*, text: bool) -> Act:
         deltas += [{"content": "looking "}] if text else []
 
     async def play(line: Line) -> None:
-        await line.open()
+        await line.open(connection="close")
         for delta in [*deltas, {}]:
             choice = {"index": 0, "delta": delta, "finish_reason": None if delta else "tool_calls"}
             await line.chunk(f"data: {json.dumps({'id': 'c', 'choices': [choice]})}\n\n")
