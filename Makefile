@@ -29,7 +29,7 @@ run: build ## Build, start the six services and the demo provider, print a reque
 	@test -e $(CONFIG) || .build/release/bulkhead init --config $(CONFIG)
 	@exec .build/release/bulkhead up --demo --config $(CONFIG)
 
-test: setup-test ## Every test: unit, conformance, end to end, faults, fuzzing, acceptance (40 minutes, first time)
+test: setup-test ## Every test: unit, conformance, end to end, faults, attacks, fuzzing, acceptance (40 minutes, first time)
 	@Tests/run all
 
 test-unit: setup-test ## Unit and conformance tests (3 minutes after a build)

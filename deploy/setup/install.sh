@@ -6,7 +6,9 @@ build=(
     libprotobuf-c-dev protobuf-c-compiler protobuf-compiler python3-protobuf libsqlite3-dev libsimdjson-dev libopenblas-dev
     libhiredis-dev libpq-dev libsecret-1-dev zlib1g-dev g++ pkg-config python3 python3-pip python3-venv ca-certificates curl procps
 )
-test=(iproute2 faketime redis-server gnome-keyring dbus libsecret-tools openssl binutils systemd)
+test=(
+    iproute2 faketime redis-server gnome-keyring dbus libsecret-tools openssl binutils systemd mount e2fsprogs util-linux
+)
 bench=(nginx-light wrk)
 
 case "${1:-}" in
