@@ -32,6 +32,12 @@ class Mutation:
     guard: str
     without: str
     test: str
+    # A second piece that guards the same: file, guard, without.
+    also: tuple[str, str, str] | None = None
+
+    @property
+    def pieces(self) -> list[tuple[str, str, str]]:
+        return [(self.file, self.guard, self.without), *([self.also] if self.also else [])]
 
 
 MUTATIONS = [
@@ -78,7 +84,7 @@ MUTATIONS = [
     Mutation("zero-on-free", "Shared/C/CBulkheadHardening/ZeroOnFree.c", "    explicit_bzero(memory, malloc_usable_size(memory));\n", "", "test_leaks.py -k revoked"),
     Mutation("zero-slots", f"{SOURCES}/Vault/SecretMemory.swift", "        explicit_bzero(base, slot.bytes.count)\n", "", "test_leaks.py -k revoked"),
     Mutation("locked-memory", "Shared/C/CBulkheadSystem/LockedMemory.c", "mlock(memory, whole) == 0 ? 0 : errno", "0", "test_g_process.py -k 'locked'"),
-    Mutation("undumpable", "Shared/C/CBulkheadHardening/Start.c", "prctl(PR_SET_DUMPABLE, 0) != 0 || present", "present", "test_g_process.py -k readable"),
+    Mutation("undumpable", "Shared/C/CBulkheadHardening/Start.c", "prctl(PR_SET_DUMPABLE, 0) != 0 || present", "present", "test_g_process.py -k readable", ("Shared/C/CBulkheadSystem/CBulkheadSystem.c", "return prctl(PR_SET_DUMPABLE, 0) == 0 ? 0 : errno;", "return 0;")),
     Mutation("no-core", "Shared/C/CBulkheadHardening/Start.c", "if (setrlimit(RLIMIT_CORE, &none) != 0) getrlimit(RLIMIT_CORE, &present);\n    else present.rlim_cur = 0;", "present.rlim_cur = none.rlim_cur;", "test_g_process.py -k core"),
     Mutation("environment", "Shared/C/CBulkheadHardening/Start.c", "    forget_secrets_of_environment();\n", "", "test_leaks.py -k environment_are_forgotten"),
     # H: nothing without a record.
@@ -115,13 +121,14 @@ def noticed(mutation: Mutation, copy: Path, log: Path) -> str:
 
 def tried(mutations: list[Mutation], copy: Path, log: Path) -> dict[str, str]:
     """How it went with all of them missing at once, by name."""
-    good = {mutation.file: (copy / mutation.file).read_text() for mutation in mutations}
+    good = {file: (copy / file).read_text() for mutation in mutations for file, _, _ in mutation.pieces}
     try:
         for mutation in mutations:
-            text = (copy / mutation.file).read_text()
-            if text.count(mutation.guard) != 1:
-                return {mutation.name: f"the guard stands {text.count(mutation.guard)} times in {mutation.file}, not once"}
-            (copy / mutation.file).write_text(text.replace(mutation.guard, mutation.without))
+            for file, guard, without in mutation.pieces:
+                text = (copy / file).read_text()
+                if text.count(guard) != 1:
+                    return {mutation.name: f"the guard stands {text.count(guard)} times in {file}, not once"}
+                (copy / file).write_text(text.replace(guard, without))
         if run(BUILD, copy, log) != 0:
             return {mutation.name: f"does not compile: see {log}" for mutation in mutations}
         return {mutation.name: noticed(mutation, copy, log) for mutation in mutations}
@@ -134,9 +141,10 @@ def check() -> int:
     """Whether every guard can be taken away: it stands in its file exactly once, and its test is there."""
     bad = []
     for mutation in MUTATIONS:
-        count = (ROOT / mutation.file).read_text().count(mutation.guard) if (ROOT / mutation.file).is_file() else 0
-        if count != 1:
-            bad.append(f"{mutation.name}: its guard stands {count} times in {mutation.file}, not once")
+        for part, guard, _ in mutation.pieces:
+            count = (ROOT / part).read_text().count(guard) if (ROOT / part).is_file() else 0
+            if count != 1:
+                bad.append(f"{mutation.name}: its guard stands {count} times in {part}, not once")
         file, _, words = mutation.test.partition(" -k ")
         tests = re.findall(r"^def (test_\w+)", (ROOT / "Tests/Attacks" / file).read_text(), re.M)
         if not any(word in test for test in tests for word in re.split(r" or | and \w+", words.strip("'")) if word):

@@ -58,9 +58,11 @@ def prompt(about: str = "ropes") -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the system hands out itself: a service that is started again finds it free."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", 20_000 + secrets.randbelow(12_000)))
+            return probe.getsockname()[1]
 
 
 def environment(home: Path) -> dict[str, str]:
