@@ -56,5 +56,6 @@ static inline const ProtobufCMessageDescriptor *bulkhead__session__admit_reply__
 static inline const ProtobufCMessageDescriptor *bulkhead__session__settle_request__described(void) { return &bulkhead__session__settle_request__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__session__settle_reply__described(void) { return &bulkhead__session__settle_reply__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__telemetry__request_event__described(void) { return &bulkhead__telemetry__request_event__descriptor; }
+static inline const ProtobufCMessageDescriptor *bulkhead__telemetry__credential_record__described(void) { return &bulkhead__telemetry__credential_record__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__telemetry__ingest_request__described(void) { return &bulkhead__telemetry__ingest_request__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__telemetry__ingest_reply__described(void) { return &bulkhead__telemetry__ingest_reply__descriptor; }

@@ -52,6 +52,51 @@ void   bulkhead__telemetry__request_event__free_unpacked
   assert(message->base.descriptor == &bulkhead__telemetry__request_event__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   bulkhead__telemetry__credential_record__init
+                     (Bulkhead__Telemetry__CredentialRecord         *message)
+{
+  static const Bulkhead__Telemetry__CredentialRecord init_value = BULKHEAD__TELEMETRY__CREDENTIAL_RECORD__INIT;
+  *message = init_value;
+}
+size_t bulkhead__telemetry__credential_record__get_packed_size
+                     (const Bulkhead__Telemetry__CredentialRecord *message)
+{
+  assert(message->base.descriptor == &bulkhead__telemetry__credential_record__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__telemetry__credential_record__pack
+                     (const Bulkhead__Telemetry__CredentialRecord *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__telemetry__credential_record__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__telemetry__credential_record__pack_to_buffer
+                     (const Bulkhead__Telemetry__CredentialRecord *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__telemetry__credential_record__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Telemetry__CredentialRecord *
+       bulkhead__telemetry__credential_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Telemetry__CredentialRecord *)
+     protobuf_c_message_unpack (&bulkhead__telemetry__credential_record__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__telemetry__credential_record__free_unpacked
+                     (Bulkhead__Telemetry__CredentialRecord *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__telemetry__credential_record__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   bulkhead__telemetry__ingest_request__init
                      (Bulkhead__Telemetry__IngestRequest         *message)
 {
@@ -460,9 +505,209 @@ const ProtobufCMessageDescriptor bulkhead__telemetry__request_event__descriptor 
   (ProtobufCMessageInit) bulkhead__telemetry__request_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const int64_t bulkhead__telemetry__credential_record__seq__default_value = 0ll;
+static const int64_t bulkhead__telemetry__credential_record__at_unix_ms__default_value = 0ll;
+static const int32_t bulkhead__telemetry__credential_record__status__default_value = 0;
+static const int64_t bulkhead__telemetry__credential_record__redactions__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__telemetry__credential_record__field_descriptors[13] =
+{
+  {
+    "seq",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_seq),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, seq),
+    NULL,
+    &bulkhead__telemetry__credential_record__seq__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at_unix_ms",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_at_unix_ms),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, at_unix_ms),
+    NULL,
+    &bulkhead__telemetry__credential_record__at_unix_ms__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "event",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_event),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, event),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "decision",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_decision),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, decision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "peer",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_peer),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, peer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "destination",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_destination),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, destination),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "secret",
+    7,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_secret),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, secret),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "method",
+    8,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_method),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, method),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    9,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_reason),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    10,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_request_id),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, request_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tenant",
+    11,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_tenant),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, tenant),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    12,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_status),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, status),
+    NULL,
+    &bulkhead__telemetry__credential_record__status__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "redactions",
+    13,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Telemetry__CredentialRecord, has_redactions),
+    offsetof(Bulkhead__Telemetry__CredentialRecord, redactions),
+    NULL,
+    &bulkhead__telemetry__credential_record__redactions__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__telemetry__credential_record__field_indices_by_name[] = {
+  1,   /* field[1] = at_unix_ms */
+  3,   /* field[3] = decision */
+  5,   /* field[5] = destination */
+  2,   /* field[2] = event */
+  7,   /* field[7] = method */
+  4,   /* field[4] = peer */
+  8,   /* field[8] = reason */
+  12,   /* field[12] = redactions */
+  9,   /* field[9] = request_id */
+  6,   /* field[6] = secret */
+  0,   /* field[0] = seq */
+  11,   /* field[11] = status */
+  10,   /* field[10] = tenant */
+};
+static const ProtobufCIntRange bulkhead__telemetry__credential_record__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 13 }
+};
+const ProtobufCMessageDescriptor bulkhead__telemetry__credential_record__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.telemetry.CredentialRecord",
+  "CredentialRecord",
+  "Bulkhead__Telemetry__CredentialRecord",
+  "bulkhead.telemetry",
+  sizeof(Bulkhead__Telemetry__CredentialRecord),
+  13,
+  bulkhead__telemetry__credential_record__field_descriptors,
+  bulkhead__telemetry__credential_record__field_indices_by_name,
+  1,  bulkhead__telemetry__credential_record__number_ranges,
+  (ProtobufCMessageInit) bulkhead__telemetry__credential_record__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const int64_t bulkhead__telemetry__ingest_request__first_sequence__default_value = 0ll;
 static const int64_t bulkhead__telemetry__ingest_request__dropped__default_value = 0ll;
-static const ProtobufCFieldDescriptor bulkhead__telemetry__ingest_request__field_descriptors[5] =
+static const int64_t bulkhead__telemetry__ingest_request__first_credential__default_value = 1ll;
+static const int64_t bulkhead__telemetry__ingest_request__credentials_dropped__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__telemetry__ingest_request__field_descriptors[8] =
 {
   {
     "producer",
@@ -524,10 +769,49 @@ static const ProtobufCFieldDescriptor bulkhead__telemetry__ingest_request__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "credentials",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Telemetry__IngestRequest, n_credentials),
+    offsetof(Bulkhead__Telemetry__IngestRequest, credentials),
+    &bulkhead__telemetry__credential_record__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "first_credential",
+    7,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Telemetry__IngestRequest, has_first_credential),
+    offsetof(Bulkhead__Telemetry__IngestRequest, first_credential),
+    NULL,
+    &bulkhead__telemetry__ingest_request__first_credential__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "credentials_dropped",
+    8,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Telemetry__IngestRequest, has_credentials_dropped),
+    offsetof(Bulkhead__Telemetry__IngestRequest, credentials_dropped),
+    NULL,
+    &bulkhead__telemetry__ingest_request__credentials_dropped__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__telemetry__ingest_request__field_indices_by_name[] = {
+  5,   /* field[5] = credentials */
+  7,   /* field[7] = credentials_dropped */
   4,   /* field[4] = dropped */
   3,   /* field[3] = events */
+  6,   /* field[6] = first_credential */
   2,   /* field[2] = first_sequence */
   1,   /* field[1] = instance */
   0,   /* field[0] = producer */
@@ -535,7 +819,7 @@ static const unsigned bulkhead__telemetry__ingest_request__field_indices_by_name
 static const ProtobufCIntRange bulkhead__telemetry__ingest_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor bulkhead__telemetry__ingest_request__descriptor =
 {
@@ -545,7 +829,7 @@ const ProtobufCMessageDescriptor bulkhead__telemetry__ingest_request__descriptor
   "Bulkhead__Telemetry__IngestRequest",
   "bulkhead.telemetry",
   sizeof(Bulkhead__Telemetry__IngestRequest),
-  5,
+  8,
   bulkhead__telemetry__ingest_request__field_descriptors,
   bulkhead__telemetry__ingest_request__field_indices_by_name,
   1,  bulkhead__telemetry__ingest_request__number_ranges,
@@ -554,7 +838,8 @@ const ProtobufCMessageDescriptor bulkhead__telemetry__ingest_request__descriptor
 };
 static const int64_t bulkhead__telemetry__ingest_reply__acknowledged__default_value = 0ll;
 static const int32_t bulkhead__telemetry__ingest_reply__credit__default_value = 1000;
-static const ProtobufCFieldDescriptor bulkhead__telemetry__ingest_reply__field_descriptors[2] =
+static const int64_t bulkhead__telemetry__ingest_reply__acknowledged_credentials__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__telemetry__ingest_reply__field_descriptors[3] =
 {
   {
     "acknowledged",
@@ -580,15 +865,28 @@ static const ProtobufCFieldDescriptor bulkhead__telemetry__ingest_reply__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "acknowledged_credentials",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Telemetry__IngestReply, has_acknowledged_credentials),
+    offsetof(Bulkhead__Telemetry__IngestReply, acknowledged_credentials),
+    NULL,
+    &bulkhead__telemetry__ingest_reply__acknowledged_credentials__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__telemetry__ingest_reply__field_indices_by_name[] = {
   0,   /* field[0] = acknowledged */
+  2,   /* field[2] = acknowledged_credentials */
   1,   /* field[1] = credit */
 };
 static const ProtobufCIntRange bulkhead__telemetry__ingest_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor bulkhead__telemetry__ingest_reply__descriptor =
 {
@@ -598,7 +896,7 @@ const ProtobufCMessageDescriptor bulkhead__telemetry__ingest_reply__descriptor =
   "Bulkhead__Telemetry__IngestReply",
   "bulkhead.telemetry",
   sizeof(Bulkhead__Telemetry__IngestReply),
-  2,
+  3,
   bulkhead__telemetry__ingest_reply__field_descriptors,
   bulkhead__telemetry__ingest_reply__field_indices_by_name,
   1,  bulkhead__telemetry__ingest_reply__number_ranges,

@@ -16,6 +16,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 
 typedef struct Bulkhead__Telemetry__RequestEvent Bulkhead__Telemetry__RequestEvent;
+typedef struct Bulkhead__Telemetry__CredentialRecord Bulkhead__Telemetry__CredentialRecord;
 typedef struct Bulkhead__Telemetry__IngestRequest Bulkhead__Telemetry__IngestRequest;
 typedef struct Bulkhead__Telemetry__IngestReply Bulkhead__Telemetry__IngestReply;
 
@@ -102,6 +103,68 @@ struct  Bulkhead__Telemetry__RequestEvent
     , 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0, 0, 0ll, 0, 0ll, 0, 0, 0,NULL }
 
 
+/*
+ * One record of the audit trail of credentials, without what only the trail has: paths, hashes, process ids.
+ */
+struct  Bulkhead__Telemetry__CredentialRecord
+{
+  ProtobufCMessage base;
+  /*
+   * Its number in the trail, from 1.
+   */
+  protobuf_c_boolean has_seq;
+  int64_t seq;
+  /*
+   * Wall clock, milliseconds since 1970.
+   */
+  protobuf_c_boolean has_at_unix_ms;
+  int64_t at_unix_ms;
+  /*
+   * call | end | honeytoken | set | rotate | … as in the trail.
+   */
+  protobuf_c_boolean has_event;
+  ProtobufCBinaryData event;
+  /*
+   * allow | deny | done | failed
+   */
+  protobuf_c_boolean has_decision;
+  ProtobufCBinaryData decision;
+  /*
+   * Who asked: a service, or `admin`.
+   */
+  protobuf_c_boolean has_peer;
+  ProtobufCBinaryData peer;
+  protobuf_c_boolean has_destination;
+  ProtobufCBinaryData destination;
+  /*
+   * The name of the secret, never its value.
+   */
+  protobuf_c_boolean has_secret;
+  ProtobufCBinaryData secret;
+  protobuf_c_boolean has_method;
+  ProtobufCBinaryData method;
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData reason;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData request_id;
+  protobuf_c_boolean has_tenant;
+  ProtobufCBinaryData tenant;
+  /*
+   * For the end of a call: status of the answer; 0 without one.
+   */
+  protobuf_c_boolean has_status;
+  int32_t status;
+  /*
+   * For the end of a call: places where a secret was taken out of the answer.
+   */
+  protobuf_c_boolean has_redactions;
+  int64_t redactions;
+};
+#define BULKHEAD__TELEMETRY__CREDENTIAL_RECORD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__telemetry__credential_record__descriptor) \
+    , 0, 0ll, 0, 0ll, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0ll }
+
+
 struct  Bulkhead__Telemetry__IngestRequest
 {
   ProtobufCMessage base;
@@ -124,10 +187,25 @@ struct  Bulkhead__Telemetry__IngestRequest
    */
   protobuf_c_boolean has_dropped;
   int64_t dropped;
+  /*
+   * Records of credentials' audit trail, numbered apart from the events; taken from credentials only.
+   */
+  size_t n_credentials;
+  Bulkhead__Telemetry__CredentialRecord **credentials;
+  /*
+   * Sequence number of the first of them in this run of the producer; the others follow without gaps.
+   */
+  protobuf_c_boolean has_first_credential;
+  int64_t first_credential;
+  /*
+   * Records the producer had to drop since it started, because its spool was full.
+   */
+  protobuf_c_boolean has_credentials_dropped;
+  int64_t credentials_dropped;
 };
 #define BULKHEAD__TELEMETRY__INGEST_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__telemetry__ingest_request__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0,NULL, 0, 0ll }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0,NULL, 0, 0ll, 0,NULL, 0, 1ll, 0, 0ll }
 
 
 struct  Bulkhead__Telemetry__IngestReply
@@ -139,14 +217,19 @@ struct  Bulkhead__Telemetry__IngestReply
   protobuf_c_boolean has_acknowledged;
   int64_t acknowledged;
   /*
-   * How many events the producer may send in its next batch.
+   * How many events, and how many records, the producer may send in its next batch.
    */
   protobuf_c_boolean has_credit;
   int32_t credit;
+  /*
+   * Every record of `credentials` up to this sequence number is durable.
+   */
+  protobuf_c_boolean has_acknowledged_credentials;
+  int64_t acknowledged_credentials;
 };
 #define BULKHEAD__TELEMETRY__INGEST_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__telemetry__ingest_reply__descriptor) \
-    , 0, 0ll, 0, 1000 }
+    , 0, 0ll, 0, 1000, 0, 0ll }
 
 
 /* Bulkhead__Telemetry__RequestEvent methods */
@@ -167,6 +250,25 @@ Bulkhead__Telemetry__RequestEvent *
                       const uint8_t       *data);
 void   bulkhead__telemetry__request_event__free_unpacked
                      (Bulkhead__Telemetry__RequestEvent *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Telemetry__CredentialRecord methods */
+void   bulkhead__telemetry__credential_record__init
+                     (Bulkhead__Telemetry__CredentialRecord         *message);
+size_t bulkhead__telemetry__credential_record__get_packed_size
+                     (const Bulkhead__Telemetry__CredentialRecord   *message);
+size_t bulkhead__telemetry__credential_record__pack
+                     (const Bulkhead__Telemetry__CredentialRecord   *message,
+                      uint8_t             *out);
+size_t bulkhead__telemetry__credential_record__pack_to_buffer
+                     (const Bulkhead__Telemetry__CredentialRecord   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Telemetry__CredentialRecord *
+       bulkhead__telemetry__credential_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__telemetry__credential_record__free_unpacked
+                     (Bulkhead__Telemetry__CredentialRecord *message,
                       ProtobufCAllocator *allocator);
 /* Bulkhead__Telemetry__IngestRequest methods */
 void   bulkhead__telemetry__ingest_request__init
@@ -211,6 +313,9 @@ void   bulkhead__telemetry__ingest_reply__free_unpacked
 typedef void (*Bulkhead__Telemetry__RequestEvent_Closure)
                  (const Bulkhead__Telemetry__RequestEvent *message,
                   void *closure_data);
+typedef void (*Bulkhead__Telemetry__CredentialRecord_Closure)
+                 (const Bulkhead__Telemetry__CredentialRecord *message,
+                  void *closure_data);
 typedef void (*Bulkhead__Telemetry__IngestRequest_Closure)
                  (const Bulkhead__Telemetry__IngestRequest *message,
                   void *closure_data);
@@ -245,6 +350,7 @@ void bulkhead__telemetry__telemetry__ingest(ProtobufCService *service,
 /* --- descriptors --- */
 
 extern const ProtobufCMessageDescriptor bulkhead__telemetry__request_event__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__telemetry__credential_record__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__telemetry__ingest_request__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__telemetry__ingest_reply__descriptor;
 extern const ProtobufCServiceDescriptor bulkhead__telemetry__telemetry__descriptor;

@@ -381,6 +381,246 @@ package enum TelemetryAPI {
         }
     }
 
+    /// One record of the audit trail of credentials, without what only the trail has: paths, hashes, process ids.
+    package struct CredentialRecord: WireMessage, Equatable {
+        // Copies share them; they are written only while one copy alone refers to them.
+        @usableFromInline
+        final class Fields: @unchecked Sendable {
+            @usableFromInline var seq: Int
+            @usableFromInline var atUnixMS: Int
+            @usableFromInline var event: String
+            @usableFromInline var decision: String
+            @usableFromInline var peer: String
+            @usableFromInline var destination: String
+            @usableFromInline var secret: String
+            @usableFromInline var method: String
+            @usableFromInline var reason: String
+            @usableFromInline var requestID: String
+            @usableFromInline var tenant: String
+            @usableFromInline var status: Int
+            @usableFromInline var redactions: Int
+
+            init(seq: Int, atUnixMS: Int, event: String, decision: String, peer: String, destination: String, secret: String, method: String, reason: String, requestID: String, tenant: String, status: Int, redactions: Int) {
+                self.seq = seq
+                self.atUnixMS = atUnixMS
+                self.event = event
+                self.decision = decision
+                self.peer = peer
+                self.destination = destination
+                self.secret = secret
+                self.method = method
+                self.reason = reason
+                self.requestID = requestID
+                self.tenant = tenant
+                self.status = status
+                self.redactions = redactions
+            }
+
+            @usableFromInline
+            init(copy other: Fields) {
+                seq = other.seq
+                atUnixMS = other.atUnixMS
+                event = other.event
+                decision = other.decision
+                peer = other.peer
+                destination = other.destination
+                secret = other.secret
+                method = other.method
+                reason = other.reason
+                requestID = other.requestID
+                tenant = other.tenant
+                status = other.status
+                redactions = other.redactions
+            }
+        }
+
+        @usableFromInline
+        var fields: Fields
+
+        @usableFromInline
+        mutating func own() { if !isKnownUniquelyReferenced(&fields) { fields = Fields(copy: fields) } }
+
+        package static func == (left: Self, right: Self) -> Bool {
+            let (left, right) = (left.fields, right.fields)
+            if left === right { return true }
+            guard left.seq == right.seq else { return false }
+            guard left.atUnixMS == right.atUnixMS else { return false }
+            guard left.event == right.event else { return false }
+            guard left.decision == right.decision else { return false }
+            guard left.peer == right.peer else { return false }
+            guard left.destination == right.destination else { return false }
+            guard left.secret == right.secret else { return false }
+            guard left.method == right.method else { return false }
+            guard left.reason == right.reason else { return false }
+            guard left.requestID == right.requestID else { return false }
+            guard left.tenant == right.tenant else { return false }
+            guard left.status == right.status else { return false }
+            guard left.redactions == right.redactions else { return false }
+            return true
+        }
+
+        /// Its number in the trail, from 1.
+        @inlinable
+        package var seq: Int {
+            get { fields.seq }
+            _modify { own(); yield &fields.seq }
+        }
+        /// Wall clock, milliseconds since 1970.
+        @inlinable
+        package var atUnixMS: Int {
+            get { fields.atUnixMS }
+            _modify { own(); yield &fields.atUnixMS }
+        }
+        /// call | end | honeytoken | set | rotate | … as in the trail.
+        @inlinable
+        package var event: String {
+            get { fields.event }
+            _modify { own(); yield &fields.event }
+        }
+        /// allow | deny | done | failed
+        @inlinable
+        package var decision: String {
+            get { fields.decision }
+            _modify { own(); yield &fields.decision }
+        }
+        /// Who asked: a service, or `admin`.
+        @inlinable
+        package var peer: String {
+            get { fields.peer }
+            _modify { own(); yield &fields.peer }
+        }
+        /// `destination` of the message.
+        @inlinable
+        package var destination: String {
+            get { fields.destination }
+            _modify { own(); yield &fields.destination }
+        }
+        /// The name of the secret, never its value.
+        @inlinable
+        package var secret: String {
+            get { fields.secret }
+            _modify { own(); yield &fields.secret }
+        }
+        /// `method` of the message.
+        @inlinable
+        package var method: String {
+            get { fields.method }
+            _modify { own(); yield &fields.method }
+        }
+        /// `reason` of the message.
+        @inlinable
+        package var reason: String {
+            get { fields.reason }
+            _modify { own(); yield &fields.reason }
+        }
+        /// `request_id` of the message.
+        @inlinable
+        package var requestID: String {
+            get { fields.requestID }
+            _modify { own(); yield &fields.requestID }
+        }
+        /// `tenant` of the message.
+        @inlinable
+        package var tenant: String {
+            get { fields.tenant }
+            _modify { own(); yield &fields.tenant }
+        }
+        /// For the end of a call: status of the answer; 0 without one.
+        @inlinable
+        package var status: Int {
+            get { fields.status }
+            _modify { own(); yield &fields.status }
+        }
+        /// For the end of a call: places where a secret was taken out of the answer.
+        @inlinable
+        package var redactions: Int {
+            get { fields.redactions }
+            _modify { own(); yield &fields.redactions }
+        }
+
+        /// A message with the given fields, the others at their defaults.
+        package init(seq: Int = 0, atUnixMS: Int = 0, event: String = "", decision: String = "", peer: String = "", destination: String = "", secret: String = "", method: String = "", reason: String = "", requestID: String = "", tenant: String = "", status: Int = 0, redactions: Int = 0) {
+            fields = Fields(seq: seq, atUnixMS: atUnixMS, event: event, decision: decision, peer: peer, destination: destination, secret: secret, method: method, reason: reason, requestID: requestID, tenant: tenant, status: status, redactions: redactions)
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__telemetry__credential_record__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Telemetry__CredentialRecord>, _ arena: WireArena) throws {
+            bulkhead__telemetry__credential_record__init(wire)
+            if seq != 0 {
+                wire.pointee.has_seq = 1
+                wire.pointee.seq = Int64(seq)
+            }
+            if atUnixMS != 0 {
+                wire.pointee.has_at_unix_ms = 1
+                wire.pointee.at_unix_ms = Int64(atUnixMS)
+            }
+            if !event.isEmpty {
+                wire.pointee.has_event = 1
+                wire.pointee.event = try arena.string(event)
+            }
+            if !decision.isEmpty {
+                wire.pointee.has_decision = 1
+                wire.pointee.decision = try arena.string(decision)
+            }
+            if !peer.isEmpty {
+                wire.pointee.has_peer = 1
+                wire.pointee.peer = try arena.string(peer)
+            }
+            if !destination.isEmpty {
+                wire.pointee.has_destination = 1
+                wire.pointee.destination = try arena.string(destination)
+            }
+            if !secret.isEmpty {
+                wire.pointee.has_secret = 1
+                wire.pointee.secret = try arena.string(secret)
+            }
+            if !method.isEmpty {
+                wire.pointee.has_method = 1
+                wire.pointee.method = try arena.string(method)
+            }
+            if !reason.isEmpty {
+                wire.pointee.has_reason = 1
+                wire.pointee.reason = try arena.string(reason)
+            }
+            if !requestID.isEmpty {
+                wire.pointee.has_request_id = 1
+                wire.pointee.request_id = try arena.string(requestID)
+            }
+            if !tenant.isEmpty {
+                wire.pointee.has_tenant = 1
+                wire.pointee.tenant = try arena.string(tenant)
+            }
+            if status != 0 {
+                wire.pointee.has_status = 1
+                wire.pointee.status = Int32(clamping: status)
+            }
+            if redactions != 0 {
+                wire.pointee.has_redactions = 1
+                wire.pointee.redactions = Int64(redactions)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Telemetry__CredentialRecord>) throws {
+            let seq: Int = wire.pointee.has_seq != 0 ? Int(wire.pointee.seq) : 0
+            let atUnixMS: Int = wire.pointee.has_at_unix_ms != 0 ? Int(wire.pointee.at_unix_ms) : 0
+            let event: String = wire.pointee.has_event != 0 ? try WireReader.string(wire.pointee.event) : ""
+            let decision: String = wire.pointee.has_decision != 0 ? try WireReader.string(wire.pointee.decision) : ""
+            let peer: String = wire.pointee.has_peer != 0 ? try WireReader.string(wire.pointee.peer) : ""
+            let destination: String = wire.pointee.has_destination != 0 ? try WireReader.string(wire.pointee.destination) : ""
+            let secret: String = wire.pointee.has_secret != 0 ? try WireReader.string(wire.pointee.secret) : ""
+            let method: String = wire.pointee.has_method != 0 ? try WireReader.string(wire.pointee.method) : ""
+            let reason: String = wire.pointee.has_reason != 0 ? try WireReader.string(wire.pointee.reason) : ""
+            let requestID: String = wire.pointee.has_request_id != 0 ? try WireReader.string(wire.pointee.request_id) : ""
+            let tenant: String = wire.pointee.has_tenant != 0 ? try WireReader.string(wire.pointee.tenant) : ""
+            let status: Int = wire.pointee.has_status != 0 ? Int(wire.pointee.status) : 0
+            let redactions: Int = wire.pointee.has_redactions != 0 ? Int(wire.pointee.redactions) : 0
+            fields = Fields(seq: seq, atUnixMS: atUnixMS, event: event, decision: decision, peer: peer, destination: destination, secret: secret, method: method, reason: reason, requestID: requestID, tenant: tenant, status: status, redactions: redactions)
+        }
+    }
+
     /// IngestRequest of telemetry.proto.
     package struct IngestRequest: WireMessage, Equatable {
         /// The producing process: service name and instance id.
@@ -393,14 +633,23 @@ package enum TelemetryAPI {
         package var events: [TelemetryAPI.RequestEvent]
         /// Events the producer had to drop since it started, because its spool was full.
         package var dropped: Int
+        /// Records of credentials' audit trail, numbered apart from the events; taken from credentials only.
+        package var credentials: [TelemetryAPI.CredentialRecord]
+        /// Sequence number of the first of them in this run of the producer; the others follow without gaps.
+        package var firstCredential: Int
+        /// Records the producer had to drop since it started, because its spool was full.
+        package var credentialsDropped: Int
 
         /// A message with the given fields, the others at their defaults.
-        package init(producer: String = "", instance: String = "", firstSequence: Int = 0, events: [TelemetryAPI.RequestEvent] = [], dropped: Int = 0) {
+        package init(producer: String = "", instance: String = "", firstSequence: Int = 0, events: [TelemetryAPI.RequestEvent] = [], dropped: Int = 0, credentials: [TelemetryAPI.CredentialRecord] = [], firstCredential: Int = 1, credentialsDropped: Int = 0) {
             self.producer = producer
             self.instance = instance
             self.firstSequence = firstSequence
             self.events = events
             self.dropped = dropped
+            self.credentials = credentials
+            self.firstCredential = firstCredential
+            self.credentialsDropped = credentialsDropped
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -426,6 +675,15 @@ package enum TelemetryAPI {
                 wire.pointee.has_dropped = 1
                 wire.pointee.dropped = Int64(dropped)
             }
+            (wire.pointee.credentials, wire.pointee.n_credentials) = try arena.messages(credentials)
+            if firstCredential != 1 {
+                wire.pointee.has_first_credential = 1
+                wire.pointee.first_credential = Int64(firstCredential)
+            }
+            if credentialsDropped != 0 {
+                wire.pointee.has_credentials_dropped = 1
+                wire.pointee.credentials_dropped = Int64(credentialsDropped)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Telemetry__IngestRequest>) throws {
@@ -434,6 +692,9 @@ package enum TelemetryAPI {
             firstSequence = wire.pointee.has_first_sequence != 0 ? Int(wire.pointee.first_sequence) : 0
             events = try WireReader.messages(wire.pointee.events, wire.pointee.n_events)
             dropped = wire.pointee.has_dropped != 0 ? Int(wire.pointee.dropped) : 0
+            credentials = try WireReader.messages(wire.pointee.credentials, wire.pointee.n_credentials)
+            firstCredential = wire.pointee.has_first_credential != 0 ? Int(wire.pointee.first_credential) : 1
+            credentialsDropped = wire.pointee.has_credentials_dropped != 0 ? Int(wire.pointee.credentials_dropped) : 0
         }
     }
 
@@ -441,13 +702,16 @@ package enum TelemetryAPI {
     package struct IngestReply: WireMessage, Equatable {
         /// Everything up to this sequence number is durable.
         package var acknowledged: Int
-        /// How many events the producer may send in its next batch.
+        /// How many events, and how many records, the producer may send in its next batch.
         package var credit: Int
+        /// Every record of `credentials` up to this sequence number is durable.
+        package var acknowledgedCredentials: Int
 
         /// A message with the given fields, the others at their defaults.
-        package init(acknowledged: Int = 0, credit: Int = 1000) {
+        package init(acknowledged: Int = 0, credit: Int = 1000, acknowledgedCredentials: Int = 0) {
             self.acknowledged = acknowledged
             self.credit = credit
+            self.acknowledgedCredentials = acknowledgedCredentials
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -464,11 +728,16 @@ package enum TelemetryAPI {
                 wire.pointee.has_credit = 1
                 wire.pointee.credit = Int32(clamping: credit)
             }
+            if acknowledgedCredentials != 0 {
+                wire.pointee.has_acknowledged_credentials = 1
+                wire.pointee.acknowledged_credentials = Int64(acknowledgedCredentials)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Telemetry__IngestReply>) throws {
             acknowledged = wire.pointee.has_acknowledged != 0 ? Int(wire.pointee.acknowledged) : 0
             credit = wire.pointee.has_credit != 0 ? Int(wire.pointee.credit) : 1000
+            acknowledgedCredentials = wire.pointee.has_acknowledged_credentials != 0 ? Int(wire.pointee.acknowledged_credentials) : 0
         }
     }
 
@@ -478,11 +747,11 @@ package enum TelemetryAPI {
 package enum TelemetryMethods {
     /// `Telemetry.Ingest`.
     package static let ingest = MethodDescriptor(
-        name: "Telemetry.Ingest", shape: .unary, requestHash: 0x246d4fcc98c6d267,
-        responseHash: 0x5116b26282ecb9ad)
+        name: "Telemetry.Ingest", shape: .unary, requestHash: 0x0cf9c8f0d31b57da,
+        responseHash: 0x0be77f7f313d5291)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Telemetry", fingerprint: "56a06b8efcb1855cc6daa95f3ccff07e", methods: [ingest],
+        name: "Telemetry", fingerprint: "747f1442a5fd26a8d3a56997f7aada60", methods: [ingest],
         forms: [
             MessageForm("IngestRequest", [
                 MessageForm.Field(1, "producer", 9),
@@ -490,6 +759,9 @@ package enum TelemetryMethods {
                 MessageForm.Field(3, "first_sequence", 3),
                 MessageForm.Field(4, "events", 11, isRepeated: true, message: 1),
                 MessageForm.Field(5, "dropped", 3),
+                MessageForm.Field(6, "credentials", 11, isRepeated: true, message: 2),
+                MessageForm.Field(7, "first_credential", 3),
+                MessageForm.Field(8, "credentials_dropped", 3),
             ]),
             MessageForm("RequestEvent", [
                 MessageForm.Field(1, "started_unix_ns", 3),
@@ -515,12 +787,28 @@ package enum TelemetryMethods {
                 MessageForm.Field(21, "cost_nanousd", 3),
                 MessageForm.Field(22, "degraded", 9, isRepeated: true),
             ]),
+            MessageForm("CredentialRecord", [
+                MessageForm.Field(1, "seq", 3),
+                MessageForm.Field(2, "at_unix_ms", 3),
+                MessageForm.Field(3, "event", 9),
+                MessageForm.Field(4, "decision", 9),
+                MessageForm.Field(5, "peer", 9),
+                MessageForm.Field(6, "destination", 9),
+                MessageForm.Field(7, "secret", 9),
+                MessageForm.Field(8, "method", 9),
+                MessageForm.Field(9, "reason", 9),
+                MessageForm.Field(10, "request_id", 9),
+                MessageForm.Field(11, "tenant", 9),
+                MessageForm.Field(12, "status", 5),
+                MessageForm.Field(13, "redactions", 3),
+            ]),
             MessageForm("IngestReply", [
                 MessageForm.Field(1, "acknowledged", 3),
                 MessageForm.Field(2, "credit", 5),
+                MessageForm.Field(3, "acknowledged_credentials", 3),
             ]),
         ],
-        signatures: [MethodSignature(0, 2)])
+        signatures: [MethodSignature(0, 3)])
 }
 
 /// Calls the Telemetry service over a link.

@@ -100,6 +100,7 @@ package final class TelemetryDaemon: BulkheadService {
             AdminVerb("costs") { (query: ReportQuery) in try await reports.costs(query) },
             AdminVerb("errors") { (query: ReportQuery) in try await reports.errors(query) },
             AdminVerb("prices") { (query: ReportQuery) in try await reports.prices(query) },
+            AdminVerb("audit") { (query: CredentialQuery) in try await reports.credentials(query) },
             AdminVerb("trace") { (query: TraceQuery) in try await reports.trace(query) },
         ]
     }

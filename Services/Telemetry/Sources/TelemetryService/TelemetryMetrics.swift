@@ -21,8 +21,17 @@ package final class TelemetryMetrics: Sendable {
         let duration: Timing
     }
 
+    /// Kinds of audit records with series of their own; later ones share one.
+    private static let kindLimit = 64
+
+    private struct Kind: Hashable {
+        var event: String
+        var decision: String
+    }
+
     private struct State {
         var models: [Model: Instruments] = [:]
+        var kinds: [Kind: Counter] = [:]
         var isFailing = false
     }
 
@@ -44,8 +53,10 @@ package final class TelemetryMetrics: Sendable {
         self.registry = registry
         self.report = report
         events = registry.counter("telemetry_events", help: "Events stored.")
-        replays = registry.counter("telemetry_replayed_events", help: "Events that came again and were stored before.")
-        drops = registry.counter("telemetry_lost_events", help: "Events producers dropped because their spool was full.")
+        replays = registry.counter(
+            "telemetry_replayed_events", help: "Events and records that came again and were stored before.")
+        drops = registry.counter(
+            "telemetry_lost_events", help: "Events and records producers dropped because their spool was full.")
         refusals = registry.counter("telemetry_refused_batches", help: "Batches the store could not take.")
         deleted = registry.counter("telemetry_deleted_rows", help: "Rows deleted at the end of their retention.")
     }
@@ -56,6 +67,25 @@ package final class TelemetryMetrics: Sendable {
         drops.add(dropped)
         for event in stored { count(event) }
         setFailing(nil)
+    }
+
+    /// Audit records were stored, or came again.
+    func recorded(_ stored: ArraySlice<TelemetryAPI.CredentialRecord>, replayed: Int) {
+        replays.add(replayed)
+        for record in stored { counter(Kind(event: record.event, decision: record.decision)).add() }
+    }
+
+    private func counter(_ asked: Kind) -> Counter {
+        state.withLock { state in
+            if let known = state.kinds[asked] { return known }
+            let kind = state.kinds.count < Self.kindLimit ? asked : Kind(event: "other", decision: "other")
+            if let known = state.kinds[kind] { return known }
+            let made = registry.counter(
+                "telemetry_credential_records", help: "Records of credentials' audit trail by event and decision.",
+                labels: [("event", kind.event), ("decision", kind.decision)])
+            state.kinds[kind] = made
+            return made
+        }
     }
 
     func refused(_ error: any Error) {

@@ -11,7 +11,7 @@ extension TelemetryDaemon: CommandLineService {
     package static var abstract: String { "Requests, costs, latencies and errors of the suite." }
 
     package static var commands: [any ParsableCommand.Type] {
-        [StatsCommand.self, CostsCommand.self, ErrorsCommand.self, TraceCommand.self, PricesCommand.self]
+        [StatsCommand.self, CostsCommand.self, ErrorsCommand.self, TraceCommand.self, PricesCommand.self, AuditCommand.self]
     }
 }
 

@@ -40,6 +40,25 @@ enum EventRules {
         cut(&event.cache)
     }
 
+    /// The record with numbers in range and texts of bounded length.
+    static func sane(_ record: TelemetryAPI.CredentialRecord) -> TelemetryAPI.CredentialRecord {
+        var sane = record
+        sane.seq = max(0, record.seq)
+        sane.atUnixMS = min(max(0, record.atUnixMS), timeLimit / 1_000_000)
+        sane.status = (0 ..< 1000).contains(record.status) ? record.status : 0
+        sane.redactions = amount(record.redactions)
+        cut(&sane.event)
+        cut(&sane.decision)
+        cut(&sane.peer)
+        cut(&sane.destination)
+        cut(&sane.secret)
+        cut(&sane.method)
+        cut(&sane.reason)
+        cut(&sane.requestID)
+        cut(&sane.tenant)
+        return sane
+    }
+
     private static func cut(_ text: inout String) {
         if text.utf8.count > textLimit { text = String(decoding: text.utf8.prefix(textLimit), as: UTF8.self) }
     }

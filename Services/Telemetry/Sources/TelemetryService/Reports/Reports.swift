@@ -4,7 +4,7 @@ import GRDB
 /// Answers the operator's questions from the stored rows.
 package struct Reports: Sendable {
     /// Groups and spans of one answer.
-    private static let rowLimit = 1000
+    static let rowLimit = 1000
 
     private let store: TelemetryStore
     private let now: @Sendable () -> Int64
@@ -47,7 +47,7 @@ package struct Reports: Sendable {
 
     /// Failed requests by status, code and model, most frequent first.
     package func errors(_ query: ReportQuery) async throws -> [ErrorReport] {
-        let since = try start(query)
+        let since = try start(query.since)
         let tenant = query.tenant
         return try await read { db in
             try Row.fetchAll(
@@ -93,7 +93,7 @@ package struct Reports: Sendable {
     }
 
     private func usage(_ query: ReportQuery) async throws -> (since: Int, groups: [Group]) {
-        let since = try start(query)
+        let since = try start(query.since)
         let tenant = query.tenant
         let groups = try await read { db in
             var groups: [[String]: Group] = [:]
@@ -130,20 +130,20 @@ package struct Reports: Sendable {
     }
 
     /// Seconds since 1970 at which the query begins.
-    private func start(_ query: ReportQuery) throws -> Int {
+    func start(_ text: String) throws -> Int {
         let factors: [(unit: String, seconds: Int)] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)]
-        let digits = query.since.prefix { $0.isASCII && $0.isNumber }
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
         guard digits.count <= 9, let number = Int(digits), number > 0,
-            let factor = factors.first(where: { $0.unit == query.since.dropFirst(digits.count) })?.seconds
+            let factor = factors.first(where: { $0.unit == text.dropFirst(digits.count) })?.seconds
         else {
             throw CallError(
                 .invalidArgument, reason: "invalid_request",
-                message: "--since is \"\(query.since.prefix(40))\"; expected a duration such as 15m, 1h or 7d")
+                message: "--since is \"\(text.prefix(40))\"; expected a duration such as 15m, 1h or 7d")
         }
         return max(0, Int(now() / 1000) - number * factor)
     }
 
-    private func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+    func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         do {
             return try await store.write(body)
         } catch let error as DatabaseError {

@@ -7,7 +7,7 @@ package struct Retention: Sendable {
     /// A producer's run that was silent for so long will not report again: its cursor goes.
     private static let cursorAge: Duration = .seconds(30 * 86_400)
 
-    /// How long single events are kept.
+    /// How long single events and audit records are kept.
     package var events: Duration
     /// How long sums by the minute are kept.
     package var rollups: Duration
@@ -24,6 +24,7 @@ package struct Retention: Sendable {
     package func step(_ store: TelemetryStore, now: Int64) async throws -> (deleted: Int, more: Bool) {
         let limits = [
             ("event", "id", "started_ns", (now - Self.milliseconds(events)) * 1_000_000),
+            ("credential_record", "id", "at_ms", now - Self.milliseconds(events)),
             ("ingest_cursor", "instance", "seen_ms", now - Self.milliseconds(Self.cursorAge)),
         ]
         let firstMinute = (now - Self.milliseconds(rollups)) / 60_000

@@ -9,6 +9,9 @@ enum TelemetrySchema {
             try db.execute(sql: cursors)
             try db.execute(sql: rollups)
         }
+        migrator.registerMigration("2 credential records") { db in
+            try db.execute(sql: credentialRecords)
+        }
         return migrator
     }
 
@@ -49,5 +52,19 @@ enum TelemetrySchema {
             duration_us INTEGER NOT NULL, latency BLOB NOT NULL, first_token BLOB NOT NULL,
             PRIMARY KEY (minute, tenant, alias, provider, model, route, status_class)
         ) STRICT, WITHOUT ROWID;
+        """
+
+    /// One row a record of credentials' audit trail. What a run of credentials has delivered is in `ingest_cursor`, in columns
+    /// of its own.
+    private static let credentialRecords = """
+        CREATE TABLE credential_record (
+            id INTEGER PRIMARY KEY,
+            seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, event TEXT NOT NULL, decision TEXT NOT NULL, peer TEXT NOT NULL,
+            destination TEXT NOT NULL, secret TEXT NOT NULL, method TEXT NOT NULL, reason TEXT NOT NULL,
+            request_id TEXT NOT NULL, tenant TEXT NOT NULL, status INTEGER NOT NULL, redactions INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX credential_record_at ON credential_record (at_ms);
+        ALTER TABLE ingest_cursor ADD COLUMN credentials INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE ingest_cursor ADD COLUMN credentials_dropped INTEGER NOT NULL DEFAULT 0;
         """
 }
