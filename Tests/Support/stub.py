@@ -1,4 +1,4 @@
-"""A provider that says exactly what a test wants: whole or as a stream, whichever it is asked for."""
+"""A provider that says exactly what a test wants: whole or as a stream, whichever it is asked for. It reads JSON and forms."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import http.server
 import json
 import threading
+import urllib.parse
 from typing import Any, Callable
 
 JSON = dict[str, Any]
@@ -126,7 +127,9 @@ class Stub:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"{}")
+                data = self.rfile.read(int(self.headers.get("content-length") or 0))
+                is_form = self.headers.get("content-type", "") == "application/x-www-form-urlencoded"
+                body = dict(urllib.parse.parse_qsl(data.decode())) if is_form else json.loads(data or b"{}")
                 path = self.path.split("?")[0]
                 stub.asked.append(Asked(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
                 script = stub.scripts.get(path, whole({"error": {"message": f"the stub has nothing for {path}", "type": "invalid_request_error"}}, 404))
@@ -136,6 +139,8 @@ class Stub:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(answer.body)
+
+            do_GET = do_POST
 
             def log_message(self, *_: Any) -> None:
                 pass

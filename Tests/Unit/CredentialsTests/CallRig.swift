@@ -15,7 +15,8 @@ struct CallRig {
 
     init(
         port: UInt16, _ keys: String, value: String, _ more: String = "", companions: [String: String] = [:],
-        tokens: OAuthTokens = OAuthTokens()
+        tokens: OAuthTokens = OAuthTokens(), former: [String] = [],
+        forward: @escaping @Sendable (AuditEvent, UInt64, Int64) -> Void = { _, _, _ in }
     ) async throws {
         folder = try TemporaryFolder()
         let place = "base_url: \"http://127.0.0.1:\(port)\", private_network: true, allow_plain_http: true, callers: [edge]"
@@ -23,15 +24,19 @@ struct CallRig {
         let loaded = try loadConfiguration(CredentialsConfiguration.self, text: text, file: "f.yaml")
         let host = try #require(SealedHost("127.0.0.1:\(port)"))
         let asked = Grant(try #require(loaded.service.destinations.first), callers: ["edge"])
-        let stored = companions.merging(["UP_KEY": value]) { $1 }.mapValues { value in
+        var stored = companions.merging(["UP_KEY": value]) { $1 }.mapValues { value in
             StoredSecret(
                 policy: SecretPolicy(host: host, preset: asked.preset, grants: [asked], created: 1),
                 value: SecretBytes(Array(value.utf8)))
         }
+        stored["UP_KEY"]?.former = former.enumerated().map { version, value in
+            FormerValue(version: version, until: .max, value: SecretBytes(Array(value.utf8)))
+        }
         let client = try OutboundClient.make(EgressConfiguration())
         let table = DestinationTable(loaded.service.destinations, providers: [], vault: .open(stored))
         let service = CallService(
-            CallSurroundings(table: table, client: client, tokens: tokens), audit: try AuditTrail(folder: folder.path))
+            CallSurroundings(table: table, client: client, tokens: tokens),
+            audit: try AuditTrail(folder: folder.path, forward: forward))
         link = try await InProcessTransport.connect(
             service: "credentials", methods: CredentialsMethods.serve(service), schemas: [CredentialsMethods.schema],
             link: LinkConfiguration(peer: "credentials", caller: "edge", socketPath: "", schemas: [CredentialsMethods.schema]),

@@ -4,13 +4,42 @@ import BulkheadConfig
 package struct EgressConfiguration: Sendable, Equatable {
     /// An HTTP proxy that destinations are reached through; nil: directly.
     package var proxy: AbsoluteURL?
+    /// The secret `user:password` that the proxy wants; nil: none.
+    package var proxySecret: String?
     /// PEM file of certificate authorities trusted besides the system's.
     package var caFile: String?
 
     /// Directly, with the system's authorities, unless told otherwise.
-    package init(proxy: AbsoluteURL? = nil, caFile: String? = nil) {
+    package init(proxy: AbsoluteURL? = nil, proxySecret: String? = nil, caFile: String? = nil) {
         self.proxy = proxy
+        self.proxySecret = proxySecret
         self.caFile = caFile
+    }
+
+    init(_ section: ConfigSection) {
+        proxy = section.url("proxy", schemes: ["http"])
+        proxySecret = section.optionalString("proxy_secret")
+        caFile = section.optionalString("ca_file")
+        if proxy?.userInfo != nil {
+            section.report(
+                "proxy", found: "a URL with user or password",
+                expected: "http://HOST:PORT alone; store user:password with bulkhead-credentials set NAME and name it in "
+                    + "`proxy_secret`")
+        }
+        guard let proxySecret else { return }
+        if !StoredSecret.isName(proxySecret) {
+            section.report(
+                "proxy_secret", found: "no name of a secret",
+                expected: "the name of a stored secret such as PROXY_LOGIN; its value is user:password")
+        } else if proxy == nil {
+            section.report("proxy_secret", found: proxySecret, expected: "`proxy` beside it")
+        }
+    }
+
+    /// What the proxy asks of its secret; nil without one.
+    package var proxyGrant: Grant? {
+        guard let proxy, proxySecret != nil else { return nil }
+        return Grant(place: SealedHost(host: proxy.host, port: proxy.effectivePort ?? 80), preset: .basic)
     }
 }
 
@@ -40,9 +69,7 @@ package struct CredentialsConfiguration: ServiceConfiguration {
         keyFile = section.section("vault").optionalString("key_file")
         keychain = KeychainConfiguration(section.section("keychain"))
         importFolder = section.optionalString("import_dir")
-        let egress = section.section("egress")
-        self.egress = EgressConfiguration(
-            proxy: egress.url("proxy", schemes: ["http"]), caFile: egress.optionalString("ca_file"))
+        egress = EgressConfiguration(section.section("egress"))
         audit = AuditConfiguration(section: section.section("audit"))
         allowsUnlockedMemory = section.section("memory").bool("allow_unlocked", default: false)
         let map = section.section("destinations")

@@ -32,9 +32,13 @@ package final class CredentialsDaemon: BulkheadService {
         try Self.prepareMemory(configuration, context)
         let store = Self.makeStore(configuration, context)
         let path = context.configurationPath
+        let telemetry = context.telemetry
         let opened = try await context.blocking {
             (
-                problem: store.open(), audit: try AuditTrail(configuration.audit, folder: context.stateDirectory),
+                problem: store.open(),
+                audit: try AuditTrail(configuration.audit, folder: context.stateDirectory) { event, seq, at in
+                    telemetry.emit(TelemetryAPI.CredentialRecord(event, seq: seq, at: at))
+                },
                 providers: ProviderReferences.read(path),
                 client: try OutboundClient.make(configuration.egress)
             )
@@ -43,6 +47,7 @@ package final class CredentialsDaemon: BulkheadService {
             context.logger.error("the store of secrets is not open", metadata: ["reason": "\(problem)"])
         }
         self.store = store
+        opened.client.use(ProxyAccess(configuration.egress, store.state))
         let rotations = TokenRotations()
         audit = opened.audit
         let table = DestinationTable(
@@ -139,6 +144,7 @@ package final class CredentialsDaemon: BulkheadService {
         refresh()
         guard let client else { return }
         let before = service.current.client
+        client.use(ProxyAccess(configuration.egress, store.state))
         service.replace { $0.client = client }
         // Calls under way keep the old client until they end.
         context.background("old HTTP client") { [context] in await Self.end(before, context) }
@@ -154,6 +160,7 @@ package final class CredentialsDaemon: BulkheadService {
             inForce.configuration.destinations, providers: inForce.providers, vault: store.state, metrics: context.metrics,
             before: service.current.table, isStale: store.stale != nil)
         service.replace { $0.table = table }
+        service.current.client.use(ProxyAccess(inForce.configuration.egress, store.state))
         reportHealth()
     }
 
@@ -170,9 +177,12 @@ package final class CredentialsDaemon: BulkheadService {
         if let failure = audit.failure {
             return PeerHealth(state: .degraded, reason: "the audit trail cannot be written: \(failure)")
         }
-        if let trouble = table.trouble { return PeerHealth(state: .degraded, reason: trouble.message) }
+        if let trouble = table.trouble ?? proxyAccess.trouble { return PeerHealth(state: .degraded, reason: trouble.message) }
         return PeerHealth(state: .ready)
     }
+
+    /// What the proxy is shown, as the secrets are now.
+    var proxyAccess: ProxyAccess { ProxyAccess(inForce.withLock { $0.configuration.egress }, store.state) }
 
     private static func end(_ client: OutboundClient, _ context: ServiceContext) async {
         do {

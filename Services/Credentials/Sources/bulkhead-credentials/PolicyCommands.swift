@@ -66,7 +66,9 @@ extension CredentialsDaemon {
             let connection = AdminConnection.ifRunning(.credentials, runDir: loaded.suite.runDir)
         else { return [] }
         let references = ProviderReferences.read(path)
-        let asks = loaded.service.destinations.compactMap { PolicyAsk($0, references) }
+        let asks =
+            loaded.service.destinations.compactMap { PolicyAsk($0, references) }
+            + [PolicyAsk(loaded.service.egress)].compactMap { $0 }
         do {
             let findings = try await connection.request("policy.check", asks, as: [PolicyFinding].self, within: .seconds(5))
             return findings.map { $0.problem(loaded) }
@@ -79,7 +81,9 @@ extension CredentialsDaemon {
 
 extension PolicyFinding {
     fileprivate func problem(_ loaded: LoadedConfiguration<CredentialsConfiguration>) -> ConfigProblem {
-        let entry = "credentials.destinations.\(destination)"
+        let isProxy = destination.isEmpty
+        let entry = isProxy ? "credentials.egress" : "credentials.destinations.\(destination)"
+        let key = isProxy ? "proxy_secret" : key
         let places = [entry + "." + key, entry + ".secret"].compactMap { wanted -> Int? in
             for value in loaded.effective where value.key == wanted {
                 if case .file(let line) = value.source { return line }

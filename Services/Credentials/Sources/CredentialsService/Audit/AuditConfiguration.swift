@@ -17,7 +17,9 @@ package struct AuditConfiguration: Sendable, Equatable {
 }
 
 extension AuditTrail {
-    convenience init(_ configuration: AuditConfiguration, folder: String) throws {
-        try self.init(folder: folder, keyPath: configuration.keyFile, limits: configuration.limits)
+    convenience init(
+        _ configuration: AuditConfiguration, folder: String, forward: @escaping @Sendable (AuditEvent, UInt64, Int64) -> Void
+    ) throws {
+        try self.init(folder: folder, keyPath: configuration.keyFile, limits: configuration.limits, forward: forward)
     }
 }

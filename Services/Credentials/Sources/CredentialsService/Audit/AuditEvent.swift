@@ -1,6 +1,6 @@
 /// What happened, as it is told to the audit trail. No query, header or body: they may hold what must not be kept.
 package struct AuditEvent: Sendable, Equatable {
-    /// call | end | set | rotate | revoke | delete | reseal | import | unlock | gap | repair | drop
+    /// call | end | honeytoken | set | rotate | revoke | delete | reseal | import | unlock | gap | repair | drop
     package var event: String
     /// allow | deny | done | failed
     package var decision: String
@@ -54,8 +54,8 @@ package struct AuditEvent: Sendable, Equatable {
         outcome = call
     }
 
-    /// Whether something goes out only after this record stands in the file.
-    var isPermission: Bool { event == "call" && decision == "allow" }
+    /// Whether something goes out, or is changed, only after this record stands in the file.
+    var isPermission: Bool { decision == "allow" }
     /// Whether it may wait for the next write.
     var mayWait: Bool { event == "end" }
 }

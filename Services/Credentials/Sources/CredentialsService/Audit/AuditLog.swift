@@ -30,7 +30,7 @@ struct AuditLog: Sendable {
     /// Writes what waits, all or nothing.
     /// - Returns: false with `failure` set.
     mutating func write() -> Bool {
-        guard !waiting.isEmpty else { return true }
+        guard !waiting.isEmpty else { return failure == nil || hasRoom() }
         guard PrivateFile.writeAll(file, waiting) else {
             failure = String(cString: strerror(errno))
             // A line half written would break the chain: it is taken back, and tried again later.
@@ -42,6 +42,18 @@ struct AuditLog: Sendable {
         failure = nil
         return true
     }
+
+    /// After a failure with nothing left to write: whether a record would go in again. What is tried is taken back; left behind by
+    /// a process that was killed in between it is half a record.
+    private mutating func hasRoom() -> Bool {
+        let isWritten = PrivateFile.writeAll(file, Self.trial)
+        let reason = String(cString: strerror(errno))
+        let isTakenBack = ftruncate(file, off_t(size)) == 0
+        failure = isWritten && isTakenBack ? nil : isTakenBack ? reason : "half a record stands in it: \(reason)"
+        return failure == nil
+    }
+
+    private static let trial = [UInt8](repeating: UInt8(ascii: " "), count: 1024)
 
     mutating func close() {
         if file >= 0 { Glibc.close(file) }

@@ -51,13 +51,21 @@ package final class AuditTrail: Sendable {
     private let state: Mutex<State>
     private let keeper: Mutex<Keeper>
     private let wake: @Sendable () -> Void
+    private let forward: @Sendable (AuditEvent, UInt64, Int64) -> Void
     /// Ticks when there is something for `flush`.
     let wakeups: AsyncStream<Void>
 
     /// Opens or begins the trail in `folder`. Blocks.
-    /// - Parameter keyPath: the file with its key; nil: `audit.key` in `folder`.
+    /// - Parameters:
+    ///   - keyPath: the file with its key; nil: `audit.key` in `folder`.
+    ///   - forward: told of every record with its number and time (milliseconds since 1970); neither waits nor fails. Records
+    ///     made at the same time may come in another order than that of their numbers.
     /// - Throws: INTERNAL when it cannot be read or written.
-    package init(folder: String, keyPath: String? = nil, limits: AuditLimits = AuditLimits()) throws {
+    package init(
+        folder: String, keyPath: String? = nil, limits: AuditLimits = AuditLimits(),
+        forward: @escaping @Sendable (AuditEvent, UInt64, Int64) -> Void = { _, _, _ in }
+    ) throws {
+        self.forward = forward
         files = AuditFiles(folder: folder)
         self.limits = limits
         let (stream, source) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -105,6 +113,7 @@ package final class AuditTrail: Sendable {
                 .unavailable, reason: "credentials_unavailable", message: "the audit trail cannot be kept: \(refusal)",
                 retryAfter: .seconds(1), notProcessed: true)
         }
+        forward(event, seq, now)
         return seq
     }
 

@@ -2,6 +2,7 @@ import BulkheadConfig
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Synchronization
 import X509
 
 /// Makes connections: resolve, vet every address, connect to a vetted one, look who is there, then proxy and TLS. Not a byte is
@@ -24,6 +25,8 @@ final class Connector: @unchecked Sendable {
     private let trust: TrustSettings
     private let resolver: HostResolver
     private let proxy: AbsoluteURL?
+    /// What the proxy is shown. Changes with the secrets, from any thread.
+    let access = Mutex(ProxyAccess.open)
     private let peer: @Sendable (any Channel) -> SocketAddress?
     private var contexts: [TLSFloor: EventLoopFuture<NIOSSLContext>] = [:]
     private var roots: EventLoopFuture<CertificateStore>?
@@ -66,6 +69,7 @@ final class Connector: @unchecked Sendable {
 
     private func addresses(of origin: Origin) -> EventLoopFuture<[SocketAddress]> {
         if let proxy {
+            if let trouble = access.withLock({ $0.trouble }) { return eventLoop.makeFailedFuture(trouble) }
             return eventLoop.makeCompletedFuture { try AddressVetting.check(unresolved: origin) }.flatMap {
                 self.resolver.resolve(proxy.host, port: proxy.effectivePort ?? 80)
             }
@@ -121,9 +125,9 @@ final class Connector: @unchecked Sendable {
     }
 
     private func tunnel(_ channel: any Channel, _ origin: Origin) -> EventLoopFuture<Void> {
-        guard let proxy else { return eventLoop.makeSucceededVoidFuture() }
+        guard proxy != nil else { return eventLoop.makeSucceededVoidFuture() }
         let opened = eventLoop.makePromise(of: Void.self)
-        let tunnel = ProxyTunnel(proxy, to: origin, opened: opened)
+        let tunnel = ProxyTunnel(access.withLock { $0 }, to: origin, opened: opened)
         do {
             try channel.pipeline.syncOperations.addHandler(tunnel)
         } catch {

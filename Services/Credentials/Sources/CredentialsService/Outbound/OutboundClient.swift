@@ -32,6 +32,9 @@ package final class OutboundClient: Sendable {
         return OutboundClient(Connector(eventLoop, trust, resolver, proxy: egress.proxy, peer: peer), eventLoop)
     }
 
+    /// What the proxy is shown from now on.
+    package func use(_ access: ProxyAccess) { connections.connector.access.withLock { $0 = access } }
+
     /// Ends the connections.
     func shutdown() async throws {
         try await eventLoop.submit { self.connections.shutdown() }.get()

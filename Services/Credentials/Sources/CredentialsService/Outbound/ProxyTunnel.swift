@@ -1,4 +1,3 @@
-import BulkheadConfig
 import NIOCore
 
 /// Asks an HTTP proxy for a way through to an origin (CONNECT, RFC 9110 §9.3.6), and goes.
@@ -13,23 +12,25 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler, @unchec
 
     private static let maxHead = 16 << 10
 
-    private let request: String
+    private var request = ByteBuffer()
     private let opened: EventLoopPromise<Void>
     private var answer = ByteBuffer()
 
     /// - Parameter opened: succeeds when what is written next goes to the origin.
-    init(_ proxy: AbsoluteURL, to origin: Origin, opened: EventLoopPromise<Void>) {
-        var request = "CONNECT \(origin.place) HTTP/1.1\r\nHost: \(origin.place)\r\n"
-        if let user = proxy.userInfo {
-            let pair = PercentEncoding.decode(user.utf8)
-            request += "Proxy-Authorization: Basic \(String(decoding: Base64.encode(pair), as: UTF8.self))\r\n"
+    init(_ access: ProxyAccess, to origin: Origin, opened: EventLoopPromise<Void>) {
+        request.writeString("CONNECT \(origin.place) HTTP/1.1\r\nHost: \(origin.place)\r\n")
+        if case .pair(let pair) = access {
+            request.writeStaticString("Proxy-Authorization: Basic ")
+            request.writeBytes(pair.withBytes { Base64.encode(Array($0)) })
+            request.writeStaticString("\r\n")
         }
-        self.request = request + "\r\n"
+        request.writeStaticString("\r\n")
         self.opened = opened
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: request)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(request), promise: nil)
+        request = ByteBuffer()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -61,23 +62,5 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler, @unchec
     func channelInactive(context: ChannelHandlerContext) {
         opened.fail(UpstreamFault.proxyRefused)
         context.fireChannelInactive()
-    }
-}
-
-extension PercentEncoding {
-    /// The bytes that a text stands for whose escapes are complete.
-    fileprivate static func decode(_ text: some Collection<UInt8>) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var rest = text[...]
-        while let byte = rest.popFirst() {
-            let digits = rest.prefix(2).compactMap(digit)
-            guard byte == UInt8(ascii: "%"), digits.count == 2 else {
-                bytes.append(byte)
-                continue
-            }
-            bytes.append(digits[0] << 4 | digits[1])
-            rest = rest.dropFirst(2)
-        }
-        return bytes
     }
 }

@@ -30,21 +30,23 @@ extension CredentialsDaemon {
         var destinations = current.table.using(secret: name)
         if destinations.isEmpty { destinations = [try current.table.find(name)] }
         var rows: [TestRow] = []
-        for destination in destinations { rows.append(await tried(destination, current.client)) }
+        for destination in destinations { rows.append(await tried(destination, current.client, current.tokens)) }
         return rows
     }
 
     /// One request with the secret of a destination, which may not be in force yet.
-    func tried(_ destination: Destination, _ client: OutboundClient) async -> TestRow {
+    /// - Parameter tokens: where its access token comes from, if it needs one.
+    func tried(_ destination: Destination, _ client: OutboundClient, _ tokens: OAuthTokens) async -> TestRow {
         let begun = MonotonicTime.now()
         var row = TestRow(destination: destination.configuration.name, isGood: false, milliseconds: 0, message: "")
         do {
-            let status = try await status(of: destination, client)
+            let status = try await status(of: destination, client, tokens)
             row.status = status
             row.isGood = status != 401 && status != 403
             row.message = row.isGood ? "answers" : "answers, but refuses the stored secret"
         } catch let error as CallError {
             row.message = error.message
+            row.isRefused = error.reason == "secret_refused"
         } catch {
             row.message = "the test failed"
         }
@@ -53,7 +55,7 @@ extension CredentialsDaemon {
     }
 
     /// The destination's own probe, else a GET of a path that needs the key where one is known, else of `/`.
-    private func status(of destination: Destination, _ client: OutboundClient) async throws -> Int {
+    private func status(of destination: Destination, _ client: OutboundClient, _ tokens: OAuthTokens) async throws -> Int {
         let probe = destination.configuration.effectiveProbe
         let unlimited = Destination(
             destination.configuration.forTest, isProvider: false, secret: destination.secret, metrics: destination.metrics)
@@ -61,14 +63,32 @@ extension CredentialsDaemon {
             CredentialsAPI.CallRequest(method: probe.method, path: probe.path), unlimited, peer: "admin")
         try audit.record(
             AuditEvent("call", "allow", destination: destination.configuration.name, method: probe.method, reason: "test"))
+        guard let oauth = admitted.injection?.oauth else {
+            return try await answer(to: admitted.request(.none), at: destination, client)
+        }
+        var token = try await tokens.token(of: oauth, for: destination, by: client)
+        while true {
+            var request = try admitted.request(.none)
+            if let token { request.headers.append(token.header) }
+            let status = try await answer(to: request, at: destination, client)
+            guard status == 401, let next = try await tokens.token(of: oauth, for: destination, by: client, after: token) else {
+                return status
+            }
+            token = next
+        }
+    }
+
+    /// The status of an answer.
+    private func answer(
+        to request: OutboundRequest, at destination: Destination, _ client: OutboundClient
+    ) async throws -> Int {
         let upstream = UpstreamExchange(client)
         let timer = context.eventLoop.scheduleTask(in: TimeAmount(Self.testTimeout)) { upstream.cancel() }
         defer {
             timer.cancel()
             upstream.cancel()
         }
-        upstream.start(
-            try admitted.request(.none), to: destination.origin, connectTimeout: destination.configuration.limits.connect)
+        upstream.start(request, to: destination.origin, connectTimeout: destination.configuration.limits.connect)
         switch await upstream.next() {
         case .head(let head, _): return Int(head.status.code)
         case .failed(let error):
@@ -99,6 +119,9 @@ extension CredentialsDaemon {
         let memory = SecretMemory.shared.problem
         rows.append(
             DoctorRow(level: memory == nil ? "ok" : "warning", subject: "memory", message: memory ?? "secrets are locked in it"))
+        if let trouble = proxyAccess.trouble {
+            rows.append(DoctorRow(level: "error", subject: "egress proxy", message: trouble.message))
+        }
         for destination in service.current.table.all {
             rows.append(finding(destination))
         }

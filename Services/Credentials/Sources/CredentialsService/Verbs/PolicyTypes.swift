@@ -19,10 +19,18 @@ package struct PolicyAsk: Codable, Sendable {
         self.secret = secret
         grant = Grant(configuration, callers: configuration.callers(with: references))
     }
+
+    /// What the proxy asks for; nil when it wants no secret.
+    package init?(_ egress: EgressConfiguration) {
+        guard let secret = egress.proxySecret, let grant = egress.proxyGrant else { return nil }
+        self.secret = secret
+        self.grant = grant
+    }
 }
 
 /// Why a destination could not use its secret.
 package struct PolicyFinding: Codable, Sendable {
+    /// Empty: the proxy.
     package var destination: String
     /// The key of its entry that is to blame.
     package var key: String

@@ -17,9 +17,11 @@ extension CredentialsDaemon {
         _ occasion: Sealing.Occasion, _ command: SecretCommand, known: SecretPolicy?
     ) throws(CallError) -> Sealing {
         let inForce = inForce.withLock { $0 }
-        let asks = inForce.configuration.destinations.filter { $0.secret == command.name }.map { configuration in
+        var asks = inForce.configuration.destinations.filter { $0.secret == command.name }.map { configuration in
             Grant(configuration, callers: configuration.callers(with: inForce.providers))
         }
+        let egress = inForce.configuration.egress
+        if egress.proxySecret == command.name, let grant = egress.proxyGrant { asks.append(grant) }
         let seal = try Sealing.decide(
             occasion, secret: command.name, host: command.host, preset: command.preset, known: known, asks: asks)
         guard let text = try? AdminJSON.encode(seal.grants), text.utf8.count <= Self.maxSealedBytes else {
@@ -34,11 +36,10 @@ extension CredentialsDaemon {
     /// What a vault keeps beside one value.
     private static let maxSealedBytes = 60_000
 
-    /// Puts on record what a secret may do from now on that it could not before. Called before it may.
-    func recordWidening(_ changes: [SealedChange], of name: String, by event: String = "reseal") throws(CallError) {
+    /// Says in the trail what a secret may do from now on that it could not before; empty: nothing.
+    func reason(_ changes: [SealedChange]) -> String {
         let words = Set(changes.flatMap { $0.widens.map(\.what) }).sorted().joined(separator: ",")
-        guard !words.isEmpty else { return }
-        try audit.record(AuditEvent(event, "allow", secret: name, reason: "widens:\(words)"))
+        return words.isEmpty ? "" : "widens:\(words)"
     }
 
     private func resealPlan(_ command: SecretCommand) throws -> ResealPlan {

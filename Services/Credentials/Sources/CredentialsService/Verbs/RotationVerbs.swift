@@ -1,5 +1,6 @@
 import BulkheadCore
 import BulkheadServiceKit
+import Synchronization
 
 // A new value: asked about at its destinations, put in force, the one before kept for an overlap.
 extension CredentialsDaemon {
@@ -28,10 +29,10 @@ extension CredentialsDaemon {
         candidate.policy.grants = seal.grants
         candidate.policy.rotated = now
         candidate.policy.revoked = 0
-        let warning = try await verify(candidate, named: name, isUnverified: command.isUnverified == true)
         let widens = seal.widenings(beyond: known.policy)
-        try recordWidening(widens, of: name, by: "rotate")
-        try await change("rotate", name) { [candidate] secrets in
+        try permit("rotate", name, reason: reason(widens))
+        let warning = try await verify(&candidate, named: name, isUnverified: command.isUnverified == true)
+        try await make("rotate", name) { [candidate] secrets in
             // Asking takes seconds: what was changed meanwhile was not asked about.
             guard let present = secrets[name], present.isSame(as: known) else { throw Self.overtaken(name) }
             secrets[name] = candidate
@@ -55,27 +56,33 @@ extension CredentialsDaemon {
         return changed(name, "undone", nil)
     }
 
+    /// - Parameter candidate: has another value afterwards when asking for an access token used up its refresh token.
     /// - Returns: what the operator should know; nil when all is well.
     /// - Throws: why the value is not put in force.
-    private func verify(_ candidate: StoredSecret, named name: String, isUnverified: Bool) async throws -> String? {
-        switch await verdict(on: candidate, named: name) {
+    private func verify(_ candidate: inout StoredSecret, named name: String, isUnverified: Bool) async throws -> String? {
+        let rotated = Mutex<SecretBytes?>(nil)
+        // Apart from the tokens in use: they are of the value in force.
+        let tokens = OAuthTokens { _, _, new in rotated.withLock { $0 = new } }
+        let verdict = await verdict(on: candidate, named: name, tokens)
+        if let value = rotated.withLock({ $0 }) { candidate.value = value }
+        switch verdict {
         case .good: return nil
         case .nobody: return "nothing was verified: no destination can use \(name)"
         case .silent(let what) where isUnverified: return "not verified: \(what)"
         case .silent(let what):
-            try audit.record(AuditEvent("rotate", "failed", secret: name, reason: "unverified"))
+            recordOutcome(AuditEvent("rotate", "failed", secret: name, reason: "unverified"))
             throw CallError(
                 .failedPrecondition, reason: "unverified",
                 message:
                     "the new value could not be verified, the old one stays: \(what); --unverified puts it in force all the same")
         case .refused(let what):
-            try audit.record(AuditEvent("rotate", "failed", secret: name, reason: "refused"))
+            recordOutcome(AuditEvent("rotate", "failed", secret: name, reason: "refused"))
             throw CallError(
                 .failedPrecondition, reason: "refused", message: "the new value was refused, the old one stays: \(what)")
         }
     }
 
-    private func verdict(on candidate: StoredSecret, named name: String) async -> Verdict {
+    private func verdict(on candidate: StoredSecret, named name: String, _ tokens: OAuthTokens) async -> Verdict {
         let inForce = inForce.withLock { $0 }
         let table = DestinationTable(
             inForce.configuration.destinations.filter { $0.secret == name }, providers: inForce.providers,
@@ -86,7 +93,8 @@ extension CredentialsDaemon {
         for destination in table.all {
             guard case .ready = destination.secret else { continue }
             isAsked = true
-            let row = await tried(destination, client)
+            let row = await tried(destination, client, tokens)
+            if row.isRefused { return .refused("\(row.destination): \(row.message)") }
             switch row.status {
             case 401, 403: return .refused("\(row.destination) answers with status \(row.status ?? 0)")
             case .some(500...): silent = "\(row.destination) answers with status \(row.status ?? 0)"

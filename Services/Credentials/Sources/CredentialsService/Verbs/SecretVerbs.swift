@@ -1,7 +1,8 @@
 import BulkheadCore
 import BulkheadServiceKit
 
-// Verbs that change secrets. Each is recorded before it is answered, and takes effect for calls that begin afterwards.
+// Verbs that change secrets. Each is on record before anything changes (`allow`), and again with what became of it (`done`,
+// `failed`); it takes effect for calls that begin afterwards. While the trail cannot be written nothing is changed.
 extension CredentialsDaemon {
     var secretVerbs: [AdminVerb] {
         [
@@ -25,10 +26,9 @@ extension CredentialsDaemon {
             throw CallError(.invalidArgument, message: problem)
         }
         let widens = known.map { seal.widenings(beyond: $0.policy) } ?? []
-        try recordWidening(widens, of: command.name, by: event)
         let now = AuditTrail.wallMilliseconds()
         let bytes = SecretBytes(value)
-        try await change(event, command.name) { secrets in
+        try await change(event, command.name, reason: reason(widens)) { secrets in
             let created = secrets[command.name]?.policy.created
             let policy = SecretPolicy(
                 host: seal.host, preset: seal.preset, grants: seal.grants, created: created ?? now,
@@ -56,8 +56,7 @@ extension CredentialsDaemon {
         if let problem = known.value.withBytes({ StoredSecret.valueProblem(Array($0), preset: seal.preset) }) {
             throw CallError(.invalidArgument, message: problem)
         }
-        try recordWidening(widens, of: command.name)
-        try await change("reseal", command.name) { secrets in
+        try await change("reseal", command.name, reason: reason(widens)) { secrets in
             secrets[command.name]?.policy.grants = seal.grants
             secrets[command.name]?.policy.host = seal.host
             secrets[command.name]?.policy.preset = seal.preset
@@ -104,19 +103,48 @@ extension CredentialsDaemon {
 
     // MARK: steps
 
-    /// Writes a change of the vault, puts it on record and lets it take effect.
+    /// Puts a change on record, makes it, and lets it take effect.
+    /// - Parameter reason: a stable word for the trail.
+    /// - Throws: UNAVAILABLE `credentials_unavailable` while the trail cannot be written: nothing was changed.
     func change(
+        _ event: String, _ name: String, reason: String = "",
+        _ body: @escaping @Sendable (inout [String: StoredSecret]) throws -> Void
+    ) async throws {
+        try permit(event, name, reason: reason)
+        try await make(event, name, body)
+    }
+
+    /// Puts a change on record that is about to be made.
+    /// - Throws: UNAVAILABLE `credentials_unavailable` while the trail cannot be written.
+    func permit(_ event: String, _ name: String, reason: String = "") throws(CallError) {
+        try audit.record(AuditEvent(event, "allow", secret: name, reason: reason))
+    }
+
+    /// Makes a change that is on record, and lets it take effect.
+    func make(
         _ event: String, _ name: String, _ body: @escaping @Sendable (inout [String: StoredSecret]) throws -> Void
     ) async throws {
         do {
             try await context.blocking { [store] in try store.change(body) }
         } catch {
-            try audit.record(AuditEvent(event, "failed", secret: name))
+            recordOutcome(AuditEvent(event, "failed", secret: name))
             throw error
         }
         refresh()
-        try audit.record(AuditEvent(event, "done", secret: name, reason: store.mark))
+        recordOutcome(AuditEvent(event, "done", secret: name, reason: store.mark))
         context.logger.notice("a secret was changed", metadata: ["secret": "\(name)", "event": "\(event)"])
+    }
+
+    /// Puts on record what became of a change. It waits in memory while the file cannot be written, and is lost only when too
+    /// much waits there: the change stands either way, and that it was to be made is on record.
+    func recordOutcome(_ event: AuditEvent) {
+        do {
+            try audit.record(event)
+        } catch {
+            context.logger.error(
+                "what became of a change is not on record",
+                metadata: ["event": "\(event.event)", "secret": "\(event.secret)", "decision": "\(event.decision)"])
+        }
     }
 
     func secrets() throws(CallError) -> [String: StoredSecret] {

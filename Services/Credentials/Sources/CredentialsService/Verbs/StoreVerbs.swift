@@ -1,4 +1,3 @@
-import BulkheadAPI
 import BulkheadCore
 import BulkheadServiceKit
 import Foundation
@@ -30,9 +29,10 @@ extension CredentialsDaemon {
             material = VaultKeys.material(Array(key))
         }
         let acceptsOlder = command.acceptsOlder == true
+        try audit.record(AuditEvent(acceptsOlder ? "accept_older" : "unlock", "allow"))
         let problem = try await context.blocking { [store, material] in store.unlock(material, acceptsOlder: acceptsOlder) }
-        try audit.record(AuditEvent("unlock", problem == nil ? "done" : "failed", reason: store.mark))
-        if acceptsOlder, problem == nil { try audit.record(AuditEvent("accept_older", "done", reason: store.mark)) }
+        recordOutcome(AuditEvent("unlock", problem == nil ? "done" : "failed", reason: store.mark))
+        if acceptsOlder, problem == nil { recordOutcome(AuditEvent("accept_older", "done", reason: store.mark)) }
         if problem == nil { try await importSecrets() }
         refresh()
         if case .failed(let failure) = store.state { throw failure.callError }
@@ -84,7 +84,8 @@ extension CredentialsDaemon {
 
     /// Destroys former values whose overlap is over, one secret at a time.
     private func expireFormer() async throws {
-        guard case .open(let secrets) = store.state, store.stale == nil else { return }
+        // While the trail cannot be written nothing is changed, and no secret is used.
+        guard case .open(let secrets) = store.state, store.stale == nil, audit.failure == nil else { return }
         let now = AuditTrail.wallMilliseconds()
         for (name, secret) in secrets where secret.hasExpired(now: now) {
             try await change("expire", name) { $0[name]?.expire(now: now) }
@@ -93,7 +94,7 @@ extension CredentialsDaemon {
 
     // MARK: alarms
 
-    /// Somebody tried to use a honeytoken.
+    /// Somebody tried to use a honeytoken. Telemetry has it from the audit trail.
     static func alarm(_ event: AuditEvent, _ context: ServiceContext) {
         context.logger.error(
             "a honeytoken was used",
@@ -102,14 +103,5 @@ extension CredentialsDaemon {
                 "request": "\(event.request)",
             ])
         context.metrics.counter("credentials_honeytokens", help: "Calls that would have used a honeytoken.", labels: []).add()
-        var alert = TelemetryAPI.RequestEvent()
-        alert.startedUnixNS = Int(AuditTrail.wallMilliseconds()) * 1_000_000
-        alert.requestID = event.request
-        alert.tenant = event.tenant
-        alert.route = "alert"
-        alert.provider = event.destination
-        alert.status = 404
-        alert.errorCode = "honeytoken"
-        context.telemetry.emit(alert)
     }
 }

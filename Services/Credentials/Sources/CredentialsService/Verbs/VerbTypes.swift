@@ -96,6 +96,10 @@ package struct TestRow: Codable, Sendable {
     package var milliseconds: Double
     /// What it means.
     package var message: String
+    /// Whether the secret itself was refused: by the destination, or where its access tokens come from.
+    var isRefused = false
+
+    private enum CodingKeys: String, CodingKey { case destination, isGood, status, milliseconds, message }
 }
 
 /// One finding of `doctor`.
