@@ -705,7 +705,7 @@ const ProtobufCMessageDescriptor bulkhead__telemetry__credential_record__descrip
 };
 static const int64_t bulkhead__telemetry__ingest_request__first_sequence__default_value = 0ll;
 static const int64_t bulkhead__telemetry__ingest_request__dropped__default_value = 0ll;
-static const int64_t bulkhead__telemetry__ingest_request__first_credential__default_value = 1ll;
+static const int64_t bulkhead__telemetry__ingest_request__first_credential__default_value = 0ll;
 static const int64_t bulkhead__telemetry__ingest_request__credentials_dropped__default_value = 0ll;
 static const ProtobufCFieldDescriptor bulkhead__telemetry__ingest_request__field_descriptors[8] =
 {

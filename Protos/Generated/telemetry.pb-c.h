@@ -205,7 +205,7 @@ struct  Bulkhead__Telemetry__IngestRequest
 };
 #define BULKHEAD__TELEMETRY__INGEST_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__telemetry__ingest_request__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0,NULL, 0, 0ll, 0,NULL, 0, 1ll, 0, 0ll }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0,NULL, 0, 0ll, 0,NULL, 0, 0ll, 0, 0ll }
 
 
 struct  Bulkhead__Telemetry__IngestReply

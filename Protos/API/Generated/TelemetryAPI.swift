@@ -641,7 +641,7 @@ package enum TelemetryAPI {
         package var credentialsDropped: Int
 
         /// A message with the given fields, the others at their defaults.
-        package init(producer: String = "", instance: String = "", firstSequence: Int = 0, events: [TelemetryAPI.RequestEvent] = [], dropped: Int = 0, credentials: [TelemetryAPI.CredentialRecord] = [], firstCredential: Int = 1, credentialsDropped: Int = 0) {
+        package init(producer: String = "", instance: String = "", firstSequence: Int = 0, events: [TelemetryAPI.RequestEvent] = [], dropped: Int = 0, credentials: [TelemetryAPI.CredentialRecord] = [], firstCredential: Int = 0, credentialsDropped: Int = 0) {
             self.producer = producer
             self.instance = instance
             self.firstSequence = firstSequence
@@ -676,7 +676,7 @@ package enum TelemetryAPI {
                 wire.pointee.dropped = Int64(dropped)
             }
             (wire.pointee.credentials, wire.pointee.n_credentials) = try arena.messages(credentials)
-            if firstCredential != 1 {
+            if firstCredential != 0 {
                 wire.pointee.has_first_credential = 1
                 wire.pointee.first_credential = Int64(firstCredential)
             }
@@ -693,7 +693,7 @@ package enum TelemetryAPI {
             events = try WireReader.messages(wire.pointee.events, wire.pointee.n_events)
             dropped = wire.pointee.has_dropped != 0 ? Int(wire.pointee.dropped) : 0
             credentials = try WireReader.messages(wire.pointee.credentials, wire.pointee.n_credentials)
-            firstCredential = wire.pointee.has_first_credential != 0 ? Int(wire.pointee.first_credential) : 1
+            firstCredential = wire.pointee.has_first_credential != 0 ? Int(wire.pointee.first_credential) : 0
             credentialsDropped = wire.pointee.has_credentials_dropped != 0 ? Int(wire.pointee.credentials_dropped) : 0
         }
     }

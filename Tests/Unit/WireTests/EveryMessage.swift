@@ -21,5 +21,6 @@ let everyMessage: [any TestedMessage.Type] = [
     RouterAPI.EmbedReply.self, RouterAPI.ListModelsRequest.self, RouterAPI.Model.self, RouterAPI.ListModelsReply.self,
     SessionAPI.AdmitRequest.self, SessionAPI.StoredAnswer.self, SessionAPI.RateLimit.self, SessionAPI.AdmitReply.self,
     SessionAPI.SettleRequest.self, SessionAPI.SettleReply.self,
-    TelemetryAPI.RequestEvent.self, TelemetryAPI.IngestRequest.self, TelemetryAPI.IngestReply.self,
+    TelemetryAPI.RequestEvent.self, TelemetryAPI.CredentialRecord.self, TelemetryAPI.IngestRequest.self,
+    TelemetryAPI.IngestReply.self,
 ]

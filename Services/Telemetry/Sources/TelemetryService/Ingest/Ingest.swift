@@ -76,7 +76,7 @@ package final class Ingest: Sendable {
                 "audit records are taken from credentials only"
             } else if !(1 ... 1 << 60).contains(request.firstSequence) {
                 "first_sequence is \(request.firstSequence), allowed are 1 to 2^60"
-            } else if !(1 ... 1 << 60).contains(request.firstCredential) {
+            } else if !((request.credentials.isEmpty ? 0 : 1) ... 1 << 60).contains(request.firstCredential) {
                 "first_credential is \(request.firstCredential), allowed are 1 to 2^60"
             } else {
                 nil
