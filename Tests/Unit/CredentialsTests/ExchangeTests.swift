@@ -248,7 +248,14 @@ func tooLarge() async throws {
     let upstream = try ScriptedUpstream { connection in
         while connection.head() != nil { connection.answer("200 OK", [], String(repeating: "x", count: 5000)) }
     }
-    #expect(await (try Rig(port: upstream.port, ", limits: { max_response: 1KiB }")).failure()?.code == .resourceExhausted)
+    let rig = try await Rig(port: upstream.port, ", limits: { max_response: 1KiB }")
+    #expect(await rig.failure()?.code == .resourceExhausted)
+    // Its length is announced: nothing of it is passed on before.
+    try await CredentialsClient(link: rig.link).call(CallOptions(deadline: .now() + .seconds(20))) { writer, reader in
+        try await writer.write(CredentialsAPI.CallRequest(destination: "up", method: "GET", path: "/x"))
+        writer.finish()
+        await #expect(throws: CallError.self) { _ = try await reader.next() }
+    }
 }
 
 @Test("a long answer arrives whole and in order, and its connection serves the next call", arguments: [true, false])

@@ -50,6 +50,10 @@ private func forms(_ secret: String) -> [String] {
         markup.replacing("\"", with: "&quot;").replacing("'", with: "&#39;").replacing("/", with: "&#x2F;")
             .replacing("=", with: "&#x3D;"),
         markup.replacing("\"", with: "&quot;").replacing("'", with: "&#x27;").replacing("=", with: "&#x3D;"),
+        // PHP's and Python's, which leaves quotes; .NET's JSON, PHP's with all of its flags.
+        markup.replacing("\"", with: "&quot;").replacing("'", with: "&#039;"), markup,
+        escaped(secret.replacing("\\", with: "\\\\"), "<>&'\"+", "\\u%04X"),
+        escaped(secret.replacing("\\", with: "\\\\"), "<>&'\"", "\\u%04X").replacing("/", with: "\\/"),
     ]
 }
 

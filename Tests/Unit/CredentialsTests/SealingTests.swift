@@ -81,3 +81,33 @@ func oldPolicy() throws {
     let asks = try asks(one, two)
     #expect(old.ceiling.contains { $0.covers(asks[0]) } && !old.ceiling.contains { $0.covers(asks[1]) })
 }
+
+@Test("where a client secret goes for tokens is shown, and what changes of it")
+func tokenEndpoint() throws {
+    func at(_ host: String) throws -> Grant {
+        try grant(
+            "base_url: \"https://one.example\", secret: A_KEY, preset: oauth2, "
+                + "oauth: { token_url: \"https://\(host)/token\", client_id: me }")
+    }
+    let seal = try decide(asks: [try at("login.example")])
+    #expect(seal.places == "one.example, https://login.example/token for tokens")
+    let changed = try decide(.reseal, known: sealed(seal.grants), asks: [try at("evil.example")])
+    let told = changed.widenings(beyond: sealed(seal.grants)).flatMap(\.widens)
+    #expect(told.map(\.what) == ["oauth"])
+    #expect(told.first?.asked.contains("https://evil.example/token") == true)
+    #expect(told.first?.sealed.contains("https://login.example/token") == true)
+}
+
+@Test(
+    "a value that its preset cannot use is told when it is stored",
+    arguments: [
+        ("preset: aws-sigv4, region: eu-central-1", "AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI"),
+        ("preset: standard-webhooks", "whsec_!!!notbase64", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"),
+        ("preset: path, path: \"/bot{secret}\"", "has/slash%%x", "1234:has-none-of-them"),
+    ])
+func unusableValue(_ preset: String, _ bad: String, _ good: String) throws {
+    let seal = try decide(asks: [try grant("base_url: \"https://one.example\", secret: A_KEY, \(preset)")])
+    let told = try #require(seal.problem(with: Array(bad.utf8)))
+    #expect(told.hasPrefix("the value ") && !told.contains(bad))
+    #expect(seal.problem(with: Array(good.utf8)) == nil)
+}

@@ -52,11 +52,10 @@ extension GrantTerms {
     private func connectionWidenings(_ asked: GrantTerms) -> [Widening] {
         var found: [Widening] = []
         if asked.injection.preset == injection.preset, asked.injection != injection {
-            let isElsewhere = asked.injection.field != injection.field
+            let isElsewhere = asked.injection.oauth != injection.oauth
             found.append(
                 Widening(
-                    what: "injection", sealed: isElsewhere ? injection.field : "as it was",
-                    asked: isElsewhere ? asked.injection.field : "changed"))
+                    what: isElsewhere ? "oauth" : "injection", sealed: injection.described, asked: asked.injection.described))
         }
         if isTLS, !asked.isTLS { found.append(Widening(what: "scheme", sealed: "https", asked: "http")) }
         if asked.plainHTTP, !plainHTTP { found.append(Widening(what: "plain_http", sealed: "false", asked: "true")) }
@@ -67,7 +66,8 @@ extension GrantTerms {
             found.append(Widening(what: "tls", sealed: tls.minimum.rawValue, asked: asked.tls.minimum.rawValue))
         }
         if !tls.pins.isEmpty, asked.tls.pins.isEmpty || !Set(asked.tls.pins).isSubset(of: tls.pins) {
-            found.append(Widening(what: "pins", sealed: "\(tls.pins.count) keys", asked: "others"))
+            let asked = asked.tls.pins.isEmpty ? "none" : asked.tls.pins.joined(separator: " ")
+            found.append(Widening(what: "pins", sealed: tls.pins.joined(separator: " "), asked: asked))
         }
         return found
     }

@@ -23,8 +23,18 @@ package struct Sealing: Sendable, Equatable {
     package var host: SealedHost { grants[0].place }
     /// The preset of the first grant.
     package var preset: Preset { grants[0].preset }
-    /// All hosts, for people.
-    package var places: String { Set(grants.map(\.place.description)).sorted().joined(separator: ", ") }
+    /// All hosts, for people; where it goes for access tokens is one of them.
+    package var places: String {
+        let tokens = grants.compactMap { $0.terms?.injection.oauth.map { "\($0.tokenURL) for tokens" } }
+        return (Set(grants.map(\.place.description)).sorted() + Set(tokens).sorted()).joined(separator: ", ")
+    }
+
+    /// Why a value cannot be used as one of the grants says; nil when it can. Never repeats it.
+    package func problem(with value: [UInt8]) -> String? {
+        let bytes = SecretBytes(value)
+        return grants.lazy.compactMap { $0.terms?.injection }.compactMap { Injection($0, value: bytes).problem }.first
+            .map { "the value \($0); nothing was stored" }
+    }
 
     /// Grants at most: more destinations than that do not share a secret.
     private static let maxGrants = 256

@@ -31,6 +31,12 @@ package struct Injection: Sendable {
             needles ?? SecretNeedles(([value] + [previous].compactMap { $0 }).flatMap { Self.sensitive(in: $0, spec.preset) })
     }
 
+    /// Why the value cannot be used the way the preset says, as the end of a sentence about it; nil when it can.
+    package var problem: String? {
+        if case .unusable(let why) = style { return why }
+        return nil
+    }
+
     private static func style(_ spec: InjectionSpec, _ value: SecretBytes, _ previous: SecretBytes?) -> Style {
         switch spec.preset {
         case .awsSigV4:

@@ -40,6 +40,22 @@ package struct InjectionSpec: Sendable, Hashable, Codable {
         self.field = field
     }
 
+    /// All of it in one line, for people.
+    package var described: String {
+        var words = [preset.rawValue] + places.map { "\($0.kind.rawValue) \($0.field)" }
+        if let template { words.append("value \(template)") }
+        if let aws { words.append("region \(aws.region) service \(aws.service)") }
+        if let hmac {
+            words.append("header \(hmac.header) value \(hmac.template) \(hmac.algorithm.rawValue) \(hmac.encoding.rawValue)")
+            words.append("signs \(hmac.content.rawValue)" + (hmac.timestampHeader.map { " timestamp_header \($0)" } ?? ""))
+        }
+        if let oauth {
+            words.append("token_url \(oauth.tokenURL) client_id \(oauth.clientID) grant \(oauth.grant.rawValue)")
+            words.append("auth \(oauth.authentication.rawValue) scopes [\(oauth.scopes.joined(separator: ", "))]")
+        }
+        return words.joined(separator: ", ")
+    }
+
     /// Where a value goes as it is; empty for presets that make something else of it.
     var places: [InjectionPlace] { (preset.place.map { [InjectionPlace($0, field)] } ?? []) + (also ?? []) }
 }

@@ -87,6 +87,12 @@ final class CallRelay {
     /// The head as the caller gets it.
     private func reply(_ head: HTTPResponseHead, reason: String) throws(CallError) -> CredentialsAPI.CallReply {
         let hasNoBody = isHEAD || head.status == .notModified || head.status == .noContent
+        // Known before the caller has seen a byte of it.
+        if !hasNoBody, let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
+            length > destination.configuration.limits.maxResponse
+        {
+            throw tooLong
+        }
         let isCoded = try decode(head, hasNoBody: hasNoBody)
         var headers = HeaderHygiene.incoming(head.headers, keepsLength: cleaner == nil || hasNoBody && !isCoded)
         var reason = reason
@@ -137,17 +143,20 @@ final class CallRelay {
         }
     }
 
+    private var tooLong: CallError {
+        let limit = destination.configuration.limits.maxResponse
+        return CallError(
+            .resourceExhausted, reason: "upstream_error",
+            message:
+                "the answer of \(destination.place) is larger than the \(limit) bytes that `limits.max_response` of destination "
+                + "\(destination.configuration.name) allows")
+    }
+
     /// The piece counted, decoded and cleaned.
     @inline(never)
     private func pass(_ piece: ByteBuffer) throws(CallError) -> ByteBuffer {
         received += piece.readableBytes
-        guard received <= destination.configuration.limits.maxResponse else {
-            throw CallError(
-                .resourceExhausted, reason: "upstream_error",
-                message:
-                    "the answer of \(destination.place) is larger than the \(destination.configuration.limits.maxResponse) bytes that "
-                    + "`limits.max_response` of destination \(destination.configuration.name) allows")
-        }
+        guard received <= destination.configuration.limits.maxResponse else { throw tooLong }
         guard cleaner != nil else { return piece }
         var plain = piece
         if decoder != nil {

@@ -61,14 +61,18 @@ struct SecretForms {
             literals.insert(Self.backslashed(once, slashes: false))
         }
         for digits in [HexDigits.lower, HexDigits.upper] {
-            for set in Self.jsonSets { literals.insert(Self.mapped(scalars, { _ in true }) { Self.jsonEscape($0, set, digits) }) }
+            for set in Self.jsonSets {
+                for slashes in [false, true] {
+                    literals.insert(Self.mapped(scalars, { _ in true }) { Self.jsonEscape($0, set, digits, slashes: slashes) })
+                }
+            }
             for set in Self.htmlSets {
                 literals.insert(Self.mapped(scalars, set) { Array("&#x".utf8) + digits.short($0) + [59] })
             }
         }
         for set in Self.htmlSets { literals.insert(Self.mapped(scalars, set) { Array("&#\($0.value);".utf8) }) }
-        for apostrophe in ["&#39;", "&#x27;", "&apos;", "'"] {
-            for quote in ["&quot;", "&#34;"] {
+        for apostrophe in ["&#39;", "&#039;", "&#x27;", "&apos;", "'"] {
+            for quote in ["&quot;", "&#34;", "\""] {
                 for more in Self.markupBeside {
                     let chooses: Chooses = { Self.isMarkup($0) || more.unicodeScalars.contains($0) }
                     literals.insert(Self.mapped(scalars, chooses) { Self.entity($0, apostrophe: apostrophe, quote: quote) })
@@ -85,10 +89,11 @@ struct SecretForms {
 extension SecretForms {
     private typealias Chooses = @Sendable (Unicode.Scalar) -> Bool
 
-    /// What Go and PHP escape for HTML's sake, what Gson does, what only ASCII texts need, all but letters and digits, and everything.
+    /// What Go and PHP escape for HTML's sake, what Gson and .NET do, what only ASCII texts need, all but letters and digits, and everything.
     private static let jsonSets: [Chooses] = [
         { "<>&".unicodeScalars.contains($0) || $0.value > 127 }, { "<>&='".unicodeScalars.contains($0) || $0.value > 127 },
-        { "<>&'\"".unicodeScalars.contains($0) || $0.value > 127 }, { $0.value > 127 || "\"\\".unicodeScalars.contains($0) },
+        { "<>&'\"".unicodeScalars.contains($0) || $0.value > 127 }, { "<>&'\"+`".unicodeScalars.contains($0) || $0.value > 127 },
+        { $0.value > 127 || "\"\\".unicodeScalars.contains($0) },
         { !isAlphanumeric($0) }, { _ in true },
     ]
     private static let htmlSets: [Chooses] = [isMarkup, { !isAlphanumeric($0) }, { _ in true }]
@@ -115,8 +120,10 @@ extension SecretForms {
         }
     }
 
-    private static func jsonEscape(_ scalar: Unicode.Scalar, _ chooses: Chooses, _ digits: HexDigits) -> [UInt8] {
-        guard chooses(scalar) else { return backslashed(Array(String(scalar).utf8), slashes: false) }
+    private static func jsonEscape(
+        _ scalar: Unicode.Scalar, _ chooses: Chooses, _ digits: HexDigits, slashes: Bool
+    ) -> [UInt8] {
+        guard chooses(scalar) else { return backslashed(Array(String(scalar).utf8), slashes: slashes) }
         return scalar.utf16.flatMap { unit in
             Array("\\u".utf8) + digits.pair(UInt8(unit >> 8)) + digits.pair(UInt8(unit & 255))
         }

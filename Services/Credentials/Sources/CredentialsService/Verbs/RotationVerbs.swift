@@ -11,6 +11,8 @@ extension CredentialsDaemon {
         case nobody
         case refused(String)
         case silent(String)
+        /// An answer that says nothing of the value.
+        case unclear(String)
     }
 
     func rotate(_ command: SecretCommand) async throws -> SecretChange {
@@ -18,7 +20,7 @@ extension CredentialsDaemon {
         guard let known = try secrets()[name] else { throw Self.unknown(name) }
         let value = SecretInput.trimmed(Array((command.value ?? "").utf8))
         let seal = try sealing(.rotate, command, known: known.policy)
-        if let problem = StoredSecret.valueProblem(value, preset: seal.preset) {
+        if let problem = StoredSecret.valueProblem(value, preset: seal.preset) ?? seal.problem(with: value) {
             throw CallError(.invalidArgument, message: problem)
         }
         let now = AuditTrail.wallMilliseconds()
@@ -69,6 +71,9 @@ extension CredentialsDaemon {
         case .good: return nil
         case .nobody: return "nothing was verified: no destination can use \(name)"
         case .silent(let what) where isUnverified: return "not verified: \(what)"
+        case .unclear(let what):
+            return
+                "not verified: \(what), which says nothing of the value; `probe` of the destination names a request that needs it"
         case .silent(let what):
             recordOutcome(AuditEvent("rotate", "failed", secret: name, reason: "unverified"))
             throw CallError(
@@ -88,7 +93,7 @@ extension CredentialsDaemon {
             inForce.configuration.destinations.filter { $0.secret == name }, providers: inForce.providers,
             vault: .open([name: candidate]))
         let client = service.current.client
-        var silent: String?
+        var (silent, unclear): (String?, String?) = (nil, nil)
         var isAsked = false
         for destination in table.all {
             guard case .ready = destination.secret else { continue }
@@ -99,10 +104,13 @@ extension CredentialsDaemon {
             case 401, 403: return .refused("\(row.destination) answers with status \(row.status ?? 0)")
             case .some(500...): silent = "\(row.destination) answers with status \(row.status ?? 0)"
             case nil: silent = "\(row.destination): \(row.message)"
+            case .some(let status) where !(200 ..< 300).contains(status):
+                unclear = "\(row.destination) answers with status \(status)"
             default: break
             }
         }
         if let silent { return .silent(silent) }
+        if let unclear { return .unclear(unclear) }
         return isAsked ? .good : .nobody
     }
 

@@ -22,7 +22,7 @@ extension CredentialsDaemon {
         let value = SecretInput.trimmed(Array((command.value ?? "").utf8))
         let known = try secrets()[command.name]
         let seal = try sealing(event == "import" ? .importing : .set, command, known: known?.policy)
-        if let problem = StoredSecret.valueProblem(value, preset: seal.preset) {
+        if let problem = StoredSecret.valueProblem(value, preset: seal.preset) ?? seal.problem(with: value) {
             throw CallError(.invalidArgument, message: problem)
         }
         let widens = known.map { seal.widenings(beyond: $0.policy) } ?? []

@@ -37,6 +37,11 @@ extension CredentialsDaemon {
         refresh()
         if case .failed(let failure) = store.state { throw failure.callError }
         if let problem, store.kind == .keychain { throw CallError(.failedPrecondition, message: problem) }
+        if problem != nil {
+            throw CallError(
+                .failedPrecondition,
+                message: "the vault is open already, and what was given does not open it; nothing was changed")
+        }
         return NoValue()
     }
 

@@ -87,7 +87,9 @@ extension DestinationDirectory {
         guard knows(name) else { return Self.unknown(name) }
         return EdgeError(
             .forbidden, code: "destination_denied",
-            message: "The destination \(name) is not for applications: `callers` in its configuration does not name edge.")
+            message:
+                "The destination \(name) is not for applications. An operator finds out why with bulkhead-credentials audit tail: "
+                + "its `callers` may not name edge.")
     }
 
     private static func unknown(_ name: String) -> EdgeError {

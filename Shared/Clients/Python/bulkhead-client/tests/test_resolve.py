@@ -51,6 +51,12 @@ def test_anything_else_is_refused(url: str, key: Key | None, says: str) -> None:
     assert says in told.value.detail
 
 
+def test_a_secret_given_in_place_of_its_name_is_not_repeated() -> None:
+    with pytest.raises(NoDestination) as told:
+        resolve("https://api.stripe.com/v1", bearer("sk_live_abcdef0123456789"), KNOWN)
+    assert "sk_live" not in str(told.value) and "hidden" in str(told.value)
+
+
 def test_two_that_fit_are_refused() -> None:
     twin = Destination("twin", "https://api.stripe.com", "STRIPE_KEY", "openai")
     with pytest.raises(NoDestination, match="stripe, twin"):

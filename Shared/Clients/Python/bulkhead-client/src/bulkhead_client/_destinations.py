@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import urllib.parse
 from collections.abc import Iterable, Sequence
 
@@ -13,6 +14,7 @@ _STYLES = {
     "bearer": "bearer", "openai": "bearer", "cohere": "bearer", "mistral": "bearer", "basic": "basic", "header": "header", "anthropic": "header",
     "gemini": "header", "azure": "header", "query": "query_key",
 }
+_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _PORTS = {"http": 80, "https": 443}
 _PATH = "/%:@!$&'()*+,;=-._~"
 
@@ -83,7 +85,10 @@ def _fits(destination: Destination, key: Key | None) -> bool:
 
 
 def _said(key: Key | None) -> str:
-    return f"{key.style}={key.name!r}" if key else "no key"
+    """The key for people. What is no name may be a secret that was given in its place: it is not repeated."""
+    if key is None:
+        return "no key"
+    return f"{key.style}={key.name!r}" if _NAME.fullmatch(key.name) else f"{key.style}=(hidden: no name of a key, such as STRIPE_KEY)"
 
 
 def resolve(target: str, key: Key | None, destinations: Iterable[Destination]) -> Target:
