@@ -136,7 +136,8 @@ def test_faults_of_a_whole_answer(suite: Suite, model: str, status: int, code: s
     if status in (429, 503):
         assert int(reply.headers["retry-after"]) >= 1
     if model == "fail-401":
-        # The account is left alone with all of its models; the other tests need it.
+        # After its second refusal the account is left alone with all of its models; the other tests need it.
+        assert suite.chat(model).status == status
         (name,) = [row["name"] for row in suite.admin("router", "breakers", "list") if row["name"].startswith("credential:")]
         assert suite.chat("assistant").error["code"] == "breaker_open"
         for verb in ("close", "auto"):

@@ -1,6 +1,6 @@
 /// One thing in which a destination goes beyond what was sealed.
 package struct Widening: Sendable, Hashable, Codable, CustomStringConvertible {
-    /// A stable word: host, preset, injection, scheme, plain_http, private_network, tls, pins, paths, methods, callers,
+    /// A stable word: host, preset, injection, oauth, scheme, plain_http, private_network, tls, pins, paths, methods, callers,
     /// headers, max_request, max_response, rate, probe.
     package var what: String
     /// What was sealed, for people.
