@@ -211,6 +211,16 @@ def test_e47_stored_under_one_secret_and_read_under_another(target: Target) -> N
 def test_e48_more_than_the_limit(target: Target) -> None:
     target.upstream.behaviour = answer(b"a" * (65 << 10) + b"{secret}")
     told = target.clean(target.call("small"))
+    # The edge says 502 `upstream_error`: the length was announced, so nothing of the answer has begun.
+    assert told.code == (EXHAUSTED if target.way == "socket" else UNAVAILABLE) and "larger than the 65536 bytes" in str(told), told
+    assert b"aaaa" not in told.body
+
+
+@every_way
+def test_e48_more_than_the_limit_unannounced(target: Target) -> None:
+    pieces = [b"2000\r\n" + b"a" * 0x2000 + b"\r\n", 0.05] * 9
+    target.upstream.behaviour = raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", *pieces, b"0\r\n\r\n")
+    told = target.clean(target.call("small"))
     assert told.code in (EXHAUSTED, DATA_LOSS), told
     assert len(told.body) <= 64 << 10
 
