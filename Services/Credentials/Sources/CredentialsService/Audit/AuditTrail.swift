@@ -153,19 +153,25 @@ package final class AuditTrail: Sendable {
     private func putAside(_ keeper: inout Keeper) {
         let number = (keeper.numbers.last ?? 0) + 1
         let full = files.full(number)
-        state.withLock { state in
-            guard state.log.write(), access(full, F_OK) != 0, rename(files.current, full) == 0 else { return }
+        // Calls wait for this lock: the disk is waited for after it.
+        let old = state.withLock { state -> Int32? in
+            guard state.log.write(), access(full, F_OK) != 0, rename(files.current, full) == 0 else { return nil }
             do throws(CallError) {
                 let next = AuditLog(try files.open(files.current, O_WRONLY | O_APPEND))
-                // What went into the old file since is brought to the disk with it.
-                fdatasync(state.log.file)
-                state.log.close()
+                let old = state.log.file
                 state.log = next
                 keeper.numbers.append(number)
+                return old
             } catch {
                 rename(full, files.current)
                 state.log.failure = error.message
+                return nil
             }
+        }
+        if let old {
+            // What went into the full file since is on the disk before the anchor speaks of a record behind it.
+            if fdatasync(old) != 0 { failed(errno) }
+            close(old)
         }
         dropOldest(&keeper)
     }

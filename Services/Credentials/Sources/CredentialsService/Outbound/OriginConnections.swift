@@ -59,8 +59,10 @@ final class OriginConnections: @unchecked Sendable {
             retryAfter: .seconds(1), notProcessed: true)
     }
 
-    /// The exchange is over.
-    func forget(_ exchange: UpstreamExchange) { waiting.removeAll { $0.exchange === exchange } }
+    /// The exchange is over. Times run out in the order of the queue, so it is found at the front.
+    func forget(_ exchange: UpstreamExchange) {
+        if let index = waiting.firstIndex(where: { $0.exchange === exchange }) { waiting.remove(at: index) }
+    }
 
     /// A connection has served its request.
     func release(_ connection: HTTP1Connection) {

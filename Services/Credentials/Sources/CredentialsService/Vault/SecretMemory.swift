@@ -14,11 +14,13 @@ final class SecretMemory: Sendable {
         let count: Int
         /// The slot's own size; 0 for memory that was mapped for it alone.
         fileprivate let size: Int
+        fileprivate let isLocked: Bool
 
-        fileprivate init(_ memory: UnsafeMutableRawPointer, _ count: Int, size: Int) {
+        fileprivate init(_ memory: UnsafeMutableRawPointer, _ count: Int, size: Int, isLocked: Bool = false) {
             address = UInt(bitPattern: memory)
             self.count = count
             self.size = size
+            self.isLocked = isLocked
         }
 
         /// Whoever has the slot may use it until it is given back.
@@ -47,7 +49,8 @@ final class SecretMemory: Sendable {
     func take(_ count: Int) -> Slot {
         state.withLock { state in
             guard let size = Self.sizes.first(where: { $0 >= count }) else {
-                return Slot(Self.map(count, &state), count, size: 0)
+                let (memory, isLocked) = Self.map(count, &state)
+                return Slot(memory, count, size: 0, isLocked: isLocked)
             }
             if state.free[size]?.isEmpty ?? true { Self.refill(size, &state) }
             guard let place = state.free[size]?.popLast(), let memory = UnsafeMutableRawPointer(bitPattern: place) else {
@@ -63,7 +66,7 @@ final class SecretMemory: Sendable {
         guard slot.size > 0 else {
             return state.withLock { state in
                 bh_guarded_unmap(base, slot.bytes.count)
-                state.locked -= min(state.locked, slot.bytes.count)
+                if slot.isLocked { state.locked -= slot.bytes.count } else { state.unlocked -= slot.bytes.count }
             }
         }
         explicit_bzero(base, slot.bytes.count)
@@ -86,23 +89,24 @@ final class SecretMemory: Sendable {
     }
 
     private static func refill(_ size: Int, _ state: inout State) {
-        let memory = map(chunk, &state)
+        let (memory, _) = map(chunk, &state)
         state.free[size, default: []] += stride(from: 0, to: chunk, by: size).map { UInt(bitPattern: memory + $0) }
     }
 
-    private static func map(_ bytes: Int, _ state: inout State) -> UnsafeMutableRawPointer {
+    private static func map(_ bytes: Int, _ state: inout State) -> (UnsafeMutableRawPointer, isLocked: Bool) {
         var error: Int32 = 0
         guard let memory = bh_guarded_map(bytes, &error) else {
             preconditionFailure("bug: \(bytes) bytes for secrets cannot be mapped, there is no memory left")
         }
         let isBeyond = state.locked + bytes > maxLocked
         if isBeyond { munlock(memory, bytes) }
-        if error != 0 || isBeyond {
+        let isLocked = error == 0 && !isBeyond
+        if isLocked {
+            state.locked += bytes
+        } else {
             state.unlocked += bytes
             state.lockError = error
-        } else {
-            state.locked += bytes
         }
-        return memory
+        return (memory, isLocked)
     }
 }
