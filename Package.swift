@@ -100,6 +100,10 @@ let sharedTargets: [[Target]] = [
         "BulkheadRedis", "Redis",
         ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CHiredis", .nio, .nioPosix, .deque, .log]),
     shared("BulkheadObservability", "Observability", ["BulkheadCore", .log]),
+    shared("BulkheadPostgres", "Postgres", ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CLibpq", .nio, .log]),
+    shared(
+        "BulkheadStore", "Store",
+        ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadPostgres", .nio, .log, .grdb, .deque]),
     shared(
         "BulkheadServiceKit", "ServiceKit",
         [
@@ -122,6 +126,7 @@ let sharedTargets: [[Target]] = [
     system("CProtobufC", apt: "libprotobuf-c-dev"),
     system("COpenBLAS", apt: "libopenblas-dev"),
     system("CHiredis", apt: "libhiredis-dev"),
+    system("CLibpq", apt: "libpq-dev", pkgConfig: "libpq"),
     system("CLibsecret", apt: "libsecret-1-dev", pkgConfig: "libsecret-1"),
     system("CZlib", apt: "zlib1g-dev"),
     shim("CBulkheadSystem"),
@@ -135,7 +140,7 @@ let serviceTargets: [[Target]] = [
     service("Edge", ["BulkheadHTTP", "BulkheadJSON", .hummingbird, .httpTypes, .nioHTTP1, .crypto]),
     service("Router", ["BulkheadHTTP", "BulkheadJSON", "BulkheadRedis", "BulkheadTokens", .crypto]),
     service("Retrieval", ["COpenBLAS"]),
-    service("Session", [.grdb, .crypto]),
+    service("Session", ["BulkheadStore", "BulkheadPostgres", "BulkheadRedis", .crypto, .deque, .heap]),
     service(
         "Credentials",
         [
@@ -207,7 +212,22 @@ let testTargets: [[Target]] = [
     test("RetrievalTests", "Unit/RetrievalTests", ["RetrievalService", "BulkheadCore", "BulkheadConfig"]),
     test(
         "SessionTests", "Unit/SessionTests",
-        ["SessionService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", .nio, .grdb]),
+        [
+            "SessionService", "BulkheadStore", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC",
+            "BulkheadObservability", .nio, .nioPosix, .crypto, .log,
+        ]),
+    test("PostgresTests", "Unit/PostgresTests", ["BulkheadPostgres", "BulkheadCore", "BulkheadConfig", .nio, .log]),
+    test(
+        "StoreConformanceTests", "Conformance/Store",
+        [
+            "SessionService", "BulkheadStore", "BulkheadPostgres", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC",
+            .nio, .nioPosix, .log, .crypto, .grdb,
+        ]),
+    test(
+        "LimitConformanceTests", "Conformance/Limits",
+        [
+            "SessionService", "BulkheadRedis", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", .nio, .nioPosix, .log,
+        ]),
     test(
         "CredentialsTests", "Unit/CredentialsTests",
         [

@@ -1457,7 +1457,9 @@ const ProtobufCMessageDescriptor bulkhead__router__list_models_request__descript
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const int64_t bulkhead__router__model__created__default_value = 0ll;
-static const ProtobufCFieldDescriptor bulkhead__router__model__field_descriptors[3] =
+static const int64_t bulkhead__router__model__input_nanousd__default_value = 0ll;
+static const int64_t bulkhead__router__model__output_nanousd__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__router__model__field_descriptors[5] =
 {
   {
     "name",
@@ -1495,16 +1497,42 @@ static const ProtobufCFieldDescriptor bulkhead__router__model__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "input_nanousd",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Router__Model, has_input_nanousd),
+    offsetof(Bulkhead__Router__Model, input_nanousd),
+    NULL,
+    &bulkhead__router__model__input_nanousd__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "output_nanousd",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Router__Model, has_output_nanousd),
+    offsetof(Bulkhead__Router__Model, output_nanousd),
+    NULL,
+    &bulkhead__router__model__output_nanousd__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__router__model__field_indices_by_name[] = {
   2,   /* field[2] = created */
+  3,   /* field[3] = input_nanousd */
   0,   /* field[0] = name */
+  4,   /* field[4] = output_nanousd */
   1,   /* field[1] = provider */
 };
 static const ProtobufCIntRange bulkhead__router__model__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor bulkhead__router__model__descriptor =
 {
@@ -1514,7 +1542,7 @@ const ProtobufCMessageDescriptor bulkhead__router__model__descriptor =
   "Bulkhead__Router__Model",
   "bulkhead.router",
   sizeof(Bulkhead__Router__Model),
-  3,
+  5,
   bulkhead__router__model__field_descriptors,
   bulkhead__router__model__field_indices_by_name,
   1,  bulkhead__router__model__number_ranges,

@@ -297,10 +297,17 @@ struct  Bulkhead__Router__Model
    */
   protobuf_c_boolean has_created;
   int64_t created;
+  /*
+   * Nano-dollars for a token of input and of output, of the dearest target; 0: not known.
+   */
+  protobuf_c_boolean has_input_nanousd;
+  int64_t input_nanousd;
+  protobuf_c_boolean has_output_nanousd;
+  int64_t output_nanousd;
 };
 #define BULKHEAD__ROUTER__MODEL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__model__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, 0ll }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, 0ll, 0, 0ll }
 
 
 struct  Bulkhead__Router__ListModelsReply

@@ -142,6 +142,51 @@ void   bulkhead__session__rate_limit__free_unpacked
   assert(message->base.descriptor == &bulkhead__session__rate_limit__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   bulkhead__session__budget__init
+                     (Bulkhead__Session__Budget         *message)
+{
+  static const Bulkhead__Session__Budget init_value = BULKHEAD__SESSION__BUDGET__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__budget__get_packed_size
+                     (const Bulkhead__Session__Budget *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__budget__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__budget__pack
+                     (const Bulkhead__Session__Budget *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__budget__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__budget__pack_to_buffer
+                     (const Bulkhead__Session__Budget *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__budget__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__Budget *
+       bulkhead__session__budget__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__Budget *)
+     protobuf_c_message_unpack (&bulkhead__session__budget__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__budget__free_unpacked
+                     (Bulkhead__Session__Budget *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__budget__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   bulkhead__session__admit_reply__init
                      (Bulkhead__Session__AdmitReply         *message)
 {
@@ -277,12 +322,603 @@ void   bulkhead__session__settle_reply__free_unpacked
   assert(message->base.descriptor == &bulkhead__session__settle_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   bulkhead__session__stream_end__init
+                     (Bulkhead__Session__StreamEnd         *message)
+{
+  static const Bulkhead__Session__StreamEnd init_value = BULKHEAD__SESSION__STREAM_END__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__stream_end__get_packed_size
+                     (const Bulkhead__Session__StreamEnd *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__stream_end__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__stream_end__pack
+                     (const Bulkhead__Session__StreamEnd *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__stream_end__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__stream_end__pack_to_buffer
+                     (const Bulkhead__Session__StreamEnd *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__stream_end__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__StreamEnd *
+       bulkhead__session__stream_end__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__StreamEnd *)
+     protobuf_c_message_unpack (&bulkhead__session__stream_end__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__stream_end__free_unpacked
+                     (Bulkhead__Session__StreamEnd *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__stream_end__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__dispatch_request__init
+                     (Bulkhead__Session__DispatchRequest         *message)
+{
+  static const Bulkhead__Session__DispatchRequest init_value = BULKHEAD__SESSION__DISPATCH_REQUEST__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__dispatch_request__get_packed_size
+                     (const Bulkhead__Session__DispatchRequest *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__dispatch_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__dispatch_request__pack
+                     (const Bulkhead__Session__DispatchRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__dispatch_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__dispatch_request__pack_to_buffer
+                     (const Bulkhead__Session__DispatchRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__dispatch_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__DispatchRequest *
+       bulkhead__session__dispatch_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__DispatchRequest *)
+     protobuf_c_message_unpack (&bulkhead__session__dispatch_request__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__dispatch_request__free_unpacked
+                     (Bulkhead__Session__DispatchRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__dispatch_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__dispatch_reply__init
+                     (Bulkhead__Session__DispatchReply         *message)
+{
+  static const Bulkhead__Session__DispatchReply init_value = BULKHEAD__SESSION__DISPATCH_REPLY__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__dispatch_reply__get_packed_size
+                     (const Bulkhead__Session__DispatchReply *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__dispatch_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__dispatch_reply__pack
+                     (const Bulkhead__Session__DispatchReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__dispatch_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__dispatch_reply__pack_to_buffer
+                     (const Bulkhead__Session__DispatchReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__dispatch_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__DispatchReply *
+       bulkhead__session__dispatch_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__DispatchReply *)
+     protobuf_c_message_unpack (&bulkhead__session__dispatch_reply__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__dispatch_reply__free_unpacked
+                     (Bulkhead__Session__DispatchReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__dispatch_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__renew_request__init
+                     (Bulkhead__Session__RenewRequest         *message)
+{
+  static const Bulkhead__Session__RenewRequest init_value = BULKHEAD__SESSION__RENEW_REQUEST__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__renew_request__get_packed_size
+                     (const Bulkhead__Session__RenewRequest *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__renew_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__renew_request__pack
+                     (const Bulkhead__Session__RenewRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__renew_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__renew_request__pack_to_buffer
+                     (const Bulkhead__Session__RenewRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__renew_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__RenewRequest *
+       bulkhead__session__renew_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__RenewRequest *)
+     protobuf_c_message_unpack (&bulkhead__session__renew_request__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__renew_request__free_unpacked
+                     (Bulkhead__Session__RenewRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__renew_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__held__init
+                     (Bulkhead__Session__Held         *message)
+{
+  static const Bulkhead__Session__Held init_value = BULKHEAD__SESSION__HELD__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__held__get_packed_size
+                     (const Bulkhead__Session__Held *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__held__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__held__pack
+                     (const Bulkhead__Session__Held *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__held__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__held__pack_to_buffer
+                     (const Bulkhead__Session__Held *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__held__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__Held *
+       bulkhead__session__held__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__Held *)
+     protobuf_c_message_unpack (&bulkhead__session__held__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__held__free_unpacked
+                     (Bulkhead__Session__Held *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__held__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__renew_reply__init
+                     (Bulkhead__Session__RenewReply         *message)
+{
+  static const Bulkhead__Session__RenewReply init_value = BULKHEAD__SESSION__RENEW_REPLY__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__renew_reply__get_packed_size
+                     (const Bulkhead__Session__RenewReply *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__renew_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__renew_reply__pack
+                     (const Bulkhead__Session__RenewReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__renew_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__renew_reply__pack_to_buffer
+                     (const Bulkhead__Session__RenewReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__renew_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__RenewReply *
+       bulkhead__session__renew_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__RenewReply *)
+     protobuf_c_message_unpack (&bulkhead__session__renew_reply__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__renew_reply__free_unpacked
+                     (Bulkhead__Session__RenewReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__renew_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__append_stream_request__init
+                     (Bulkhead__Session__AppendStreamRequest         *message)
+{
+  static const Bulkhead__Session__AppendStreamRequest init_value = BULKHEAD__SESSION__APPEND_STREAM_REQUEST__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__append_stream_request__get_packed_size
+                     (const Bulkhead__Session__AppendStreamRequest *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__append_stream_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__append_stream_request__pack
+                     (const Bulkhead__Session__AppendStreamRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__append_stream_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__append_stream_request__pack_to_buffer
+                     (const Bulkhead__Session__AppendStreamRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__append_stream_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__AppendStreamRequest *
+       bulkhead__session__append_stream_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__AppendStreamRequest *)
+     protobuf_c_message_unpack (&bulkhead__session__append_stream_request__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__append_stream_request__free_unpacked
+                     (Bulkhead__Session__AppendStreamRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__append_stream_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__stream_piece__init
+                     (Bulkhead__Session__StreamPiece         *message)
+{
+  static const Bulkhead__Session__StreamPiece init_value = BULKHEAD__SESSION__STREAM_PIECE__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__stream_piece__get_packed_size
+                     (const Bulkhead__Session__StreamPiece *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__stream_piece__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__stream_piece__pack
+                     (const Bulkhead__Session__StreamPiece *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__stream_piece__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__stream_piece__pack_to_buffer
+                     (const Bulkhead__Session__StreamPiece *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__stream_piece__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__StreamPiece *
+       bulkhead__session__stream_piece__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__StreamPiece *)
+     protobuf_c_message_unpack (&bulkhead__session__stream_piece__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__stream_piece__free_unpacked
+                     (Bulkhead__Session__StreamPiece *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__stream_piece__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__append_stream_reply__init
+                     (Bulkhead__Session__AppendStreamReply         *message)
+{
+  static const Bulkhead__Session__AppendStreamReply init_value = BULKHEAD__SESSION__APPEND_STREAM_REPLY__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__append_stream_reply__get_packed_size
+                     (const Bulkhead__Session__AppendStreamReply *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__append_stream_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__append_stream_reply__pack
+                     (const Bulkhead__Session__AppendStreamReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__append_stream_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__append_stream_reply__pack_to_buffer
+                     (const Bulkhead__Session__AppendStreamReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__append_stream_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__AppendStreamReply *
+       bulkhead__session__append_stream_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__AppendStreamReply *)
+     protobuf_c_message_unpack (&bulkhead__session__append_stream_reply__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__append_stream_reply__free_unpacked
+                     (Bulkhead__Session__AppendStreamReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__append_stream_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__read_stream_request__init
+                     (Bulkhead__Session__ReadStreamRequest         *message)
+{
+  static const Bulkhead__Session__ReadStreamRequest init_value = BULKHEAD__SESSION__READ_STREAM_REQUEST__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__read_stream_request__get_packed_size
+                     (const Bulkhead__Session__ReadStreamRequest *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__read_stream_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__read_stream_request__pack
+                     (const Bulkhead__Session__ReadStreamRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__read_stream_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__read_stream_request__pack_to_buffer
+                     (const Bulkhead__Session__ReadStreamRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__read_stream_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__ReadStreamRequest *
+       bulkhead__session__read_stream_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__ReadStreamRequest *)
+     protobuf_c_message_unpack (&bulkhead__session__read_stream_request__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__read_stream_request__free_unpacked
+                     (Bulkhead__Session__ReadStreamRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__read_stream_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__read_stream_reply__init
+                     (Bulkhead__Session__ReadStreamReply         *message)
+{
+  static const Bulkhead__Session__ReadStreamReply init_value = BULKHEAD__SESSION__READ_STREAM_REPLY__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__read_stream_reply__get_packed_size
+                     (const Bulkhead__Session__ReadStreamReply *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__read_stream_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__read_stream_reply__pack
+                     (const Bulkhead__Session__ReadStreamReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__read_stream_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__read_stream_reply__pack_to_buffer
+                     (const Bulkhead__Session__ReadStreamReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__read_stream_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__ReadStreamReply *
+       bulkhead__session__read_stream_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__ReadStreamReply *)
+     protobuf_c_message_unpack (&bulkhead__session__read_stream_reply__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__read_stream_reply__free_unpacked
+                     (Bulkhead__Session__ReadStreamReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__read_stream_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__watch_keys_request__init
+                     (Bulkhead__Session__WatchKeysRequest         *message)
+{
+  static const Bulkhead__Session__WatchKeysRequest init_value = BULKHEAD__SESSION__WATCH_KEYS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__watch_keys_request__get_packed_size
+                     (const Bulkhead__Session__WatchKeysRequest *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__watch_keys_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__watch_keys_request__pack
+                     (const Bulkhead__Session__WatchKeysRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__watch_keys_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__watch_keys_request__pack_to_buffer
+                     (const Bulkhead__Session__WatchKeysRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__watch_keys_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__WatchKeysRequest *
+       bulkhead__session__watch_keys_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__WatchKeysRequest *)
+     protobuf_c_message_unpack (&bulkhead__session__watch_keys_request__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__watch_keys_request__free_unpacked
+                     (Bulkhead__Session__WatchKeysRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__watch_keys_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__watch_keys_reply__init
+                     (Bulkhead__Session__WatchKeysReply         *message)
+{
+  static const Bulkhead__Session__WatchKeysReply init_value = BULKHEAD__SESSION__WATCH_KEYS_REPLY__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__watch_keys_reply__get_packed_size
+                     (const Bulkhead__Session__WatchKeysReply *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__watch_keys_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__watch_keys_reply__pack
+                     (const Bulkhead__Session__WatchKeysReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__watch_keys_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__watch_keys_reply__pack_to_buffer
+                     (const Bulkhead__Session__WatchKeysReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__watch_keys_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__WatchKeysReply *
+       bulkhead__session__watch_keys_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__WatchKeysReply *)
+     protobuf_c_message_unpack (&bulkhead__session__watch_keys_reply__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__watch_keys_reply__free_unpacked
+                     (Bulkhead__Session__WatchKeysReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__watch_keys_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const int64_t bulkhead__session__admit_request__estimated_tokens__default_value = 0ll;
 static const protobuf_c_boolean bulkhead__session__admit_request__count__default_value = 1;
 static const int64_t bulkhead__session__admit_request__edge_run__default_value = 0ll;
 static const int64_t bulkhead__session__admit_request__lease_ms__default_value = 0ll;
 static const int64_t bulkhead__session__admit_request__assumed_tokens__default_value = 0ll;
-static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_descriptors[13] =
+static const int32_t bulkhead__session__admit_request__weight__default_value = 0;
+static const int64_t bulkhead__session__admit_request__estimated_nanousd__default_value = 0ll;
+static const uint64_t bulkhead__session__admit_request__likeness__default_value = 0ull;
+static const protobuf_c_boolean bulkhead__session__admit_request__streams__default_value = 0;
+static const protobuf_c_boolean bulkhead__session__admit_request__reruns_unknown__default_value = 0;
+static const protobuf_c_boolean bulkhead__session__admit_request__tenant_scope__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_descriptors[22] =
 {
   {
     "key_digest",
@@ -440,26 +1076,143 @@ static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "weight",
+    14,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Bulkhead__Session__AdmitRequest, has_weight),
+    offsetof(Bulkhead__Session__AdmitRequest, weight),
+    NULL,
+    &bulkhead__session__admit_request__weight__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated_nanousd",
+    15,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__AdmitRequest, has_estimated_nanousd),
+    offsetof(Bulkhead__Session__AdmitRequest, estimated_nanousd),
+    NULL,
+    &bulkhead__session__admit_request__estimated_nanousd__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end_user",
+    16,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__AdmitRequest, has_end_user),
+    offsetof(Bulkhead__Session__AdmitRequest, end_user),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "likeness",
+    17,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_FIXED64,
+    offsetof(Bulkhead__Session__AdmitRequest, has_likeness),
+    offsetof(Bulkhead__Session__AdmitRequest, likeness),
+    NULL,
+    &bulkhead__session__admit_request__likeness__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "streams",
+    18,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__AdmitRequest, has_streams),
+    offsetof(Bulkhead__Session__AdmitRequest, streams),
+    NULL,
+    &bulkhead__session__admit_request__streams__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_event_id",
+    19,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__AdmitRequest, has_last_event_id),
+    offsetof(Bulkhead__Session__AdmitRequest, last_event_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reruns_unknown",
+    20,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__AdmitRequest, has_reruns_unknown),
+    offsetof(Bulkhead__Session__AdmitRequest, reruns_unknown),
+    NULL,
+    &bulkhead__session__admit_request__reruns_unknown__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tenant_scope",
+    21,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__AdmitRequest, has_tenant_scope),
+    offsetof(Bulkhead__Session__AdmitRequest, tenant_scope),
+    NULL,
+    &bulkhead__session__admit_request__tenant_scope__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    22,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__AdmitRequest, has_request_id),
+    offsetof(Bulkhead__Session__AdmitRequest, request_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__admit_request__field_indices_by_name[] = {
   6,   /* field[6] = asserted_user */
   11,   /* field[11] = assumed_tokens */
   7,   /* field[7] = count */
   8,   /* field[8] = edge_run */
+  15,   /* field[15] = end_user */
+  14,   /* field[14] = estimated_nanousd */
   3,   /* field[3] = estimated_tokens */
   4,   /* field[4] = idempotency_key */
   0,   /* field[0] = key_digest */
+  18,   /* field[18] = last_event_id */
   9,   /* field[9] = lease_ms */
+  16,   /* field[16] = likeness */
   2,   /* field[2] = model */
   10,   /* field[10] = proposed_id */
   5,   /* field[5] = request_digest */
+  21,   /* field[21] = request_id */
+  19,   /* field[19] = reruns_unknown */
   1,   /* field[1] = route */
   12,   /* field[12] = settled */
+  17,   /* field[17] = streams */
+  20,   /* field[20] = tenant_scope */
+  13,   /* field[13] = weight */
 };
 static const ProtobufCIntRange bulkhead__session__admit_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor =
 {
@@ -469,7 +1222,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor =
   "Bulkhead__Session__AdmitRequest",
   "bulkhead.session",
   sizeof(Bulkhead__Session__AdmitRequest),
-  13,
+  22,
   bulkhead__session__admit_request__field_descriptors,
   bulkhead__session__admit_request__field_indices_by_name,
   1,  bulkhead__session__admit_request__number_ranges,
@@ -477,7 +1230,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor =
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const int32_t bulkhead__session__stored_answer__status__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__stored_answer__field_descriptors[4] =
+static const ProtobufCFieldDescriptor bulkhead__session__stored_answer__field_descriptors[5] =
 {
   {
     "status",
@@ -527,17 +1280,30 @@ static const ProtobufCFieldDescriptor bulkhead__session__stored_answer__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "request_id",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__StoredAnswer, has_request_id),
+    offsetof(Bulkhead__Session__StoredAnswer, request_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__stored_answer__field_indices_by_name[] = {
   2,   /* field[2] = body */
   1,   /* field[1] = content_type */
   3,   /* field[3] = headers */
+  4,   /* field[4] = request_id */
   0,   /* field[0] = status */
 };
 static const ProtobufCIntRange bulkhead__session__stored_answer__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__stored_answer__descriptor =
 {
@@ -547,7 +1313,7 @@ const ProtobufCMessageDescriptor bulkhead__session__stored_answer__descriptor =
   "Bulkhead__Session__StoredAnswer",
   "bulkhead.session",
   sizeof(Bulkhead__Session__StoredAnswer),
-  4,
+  5,
   bulkhead__session__stored_answer__field_descriptors,
   bulkhead__session__stored_answer__field_indices_by_name,
   1,  bulkhead__session__stored_answer__number_ranges,
@@ -558,7 +1324,7 @@ static const int64_t bulkhead__session__rate_limit__limit__default_value = 0ll;
 static const int64_t bulkhead__session__rate_limit__remaining__default_value = 0ll;
 static const int64_t bulkhead__session__rate_limit__reset_ms__default_value = 0ll;
 static const int64_t bulkhead__session__rate_limit__retry_after_ms__default_value = 0ll;
-static const ProtobufCFieldDescriptor bulkhead__session__rate_limit__field_descriptors[4] =
+static const ProtobufCFieldDescriptor bulkhead__session__rate_limit__field_descriptors[5] =
 {
   {
     "limit",
@@ -608,17 +1374,30 @@ static const ProtobufCFieldDescriptor bulkhead__session__rate_limit__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "scope",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__RateLimit, has_scope),
+    offsetof(Bulkhead__Session__RateLimit, scope),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__rate_limit__field_indices_by_name[] = {
   0,   /* field[0] = limit */
   1,   /* field[1] = remaining */
   2,   /* field[2] = reset_ms */
   3,   /* field[3] = retry_after_ms */
+  4,   /* field[4] = scope */
 };
 static const ProtobufCIntRange bulkhead__session__rate_limit__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__rate_limit__descriptor =
 {
@@ -628,18 +1407,117 @@ const ProtobufCMessageDescriptor bulkhead__session__rate_limit__descriptor =
   "Bulkhead__Session__RateLimit",
   "bulkhead.session",
   sizeof(Bulkhead__Session__RateLimit),
-  4,
+  5,
   bulkhead__session__rate_limit__field_descriptors,
   bulkhead__session__rate_limit__field_indices_by_name,
   1,  bulkhead__session__rate_limit__number_ranges,
   (ProtobufCMessageInit) bulkhead__session__rate_limit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const int64_t bulkhead__session__budget__limit__default_value = 0ll;
+static const int64_t bulkhead__session__budget__remaining__default_value = 0ll;
+static const int64_t bulkhead__session__budget__reset_ms__default_value = 0ll;
+static const int64_t bulkhead__session__budget__window_ms__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__session__budget__field_descriptors[5] =
+{
+  {
+    "limit",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__Budget, has_limit),
+    offsetof(Bulkhead__Session__Budget, limit),
+    NULL,
+    &bulkhead__session__budget__limit__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "remaining",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__Budget, has_remaining),
+    offsetof(Bulkhead__Session__Budget, remaining),
+    NULL,
+    &bulkhead__session__budget__remaining__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reset_ms",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__Budget, has_reset_ms),
+    offsetof(Bulkhead__Session__Budget, reset_ms),
+    NULL,
+    &bulkhead__session__budget__reset_ms__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window_ms",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__Budget, has_window_ms),
+    offsetof(Bulkhead__Session__Budget, window_ms),
+    NULL,
+    &bulkhead__session__budget__window_ms__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scope",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__Budget, has_scope),
+    offsetof(Bulkhead__Session__Budget, scope),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__budget__field_indices_by_name[] = {
+  0,   /* field[0] = limit */
+  1,   /* field[1] = remaining */
+  2,   /* field[2] = reset_ms */
+  4,   /* field[4] = scope */
+  3,   /* field[3] = window_ms */
+};
+static const ProtobufCIntRange bulkhead__session__budget__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__budget__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.Budget",
+  "Budget",
+  "Bulkhead__Session__Budget",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__Budget),
+  5,
+  bulkhead__session__budget__field_descriptors,
+  bulkhead__session__budget__field_indices_by_name,
+  1,  bulkhead__session__budget__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__budget__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const Bulkhead__Session__Verdict bulkhead__session__admit_reply__verdict__default_value = BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED;
 static const protobuf_c_boolean bulkhead__session__admit_reply__admin__default_value = 0;
 static const protobuf_c_boolean bulkhead__session__admit_reply__reserved__default_value = 0;
 static const int32_t bulkhead__session__admit_reply__settled__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[15] =
+static const int64_t bulkhead__session__admit_reply__fence__default_value = 0ll;
+static const int64_t bulkhead__session__admit_reply__attach_after__default_value = 0ll;
+static const int64_t bulkhead__session__admit_reply__retry_after_ms__default_value = 0ll;
+static const protobuf_c_boolean bulkhead__session__admit_reply__possible_duplicate__default_value = 0;
+static const protobuf_c_boolean bulkhead__session__admit_reply__limits_local__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[24] =
 {
   {
     "verdict",
@@ -821,28 +1699,145 @@ static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "budget",
+    16,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Session__AdmitReply, budget),
+    &bulkhead__session__budget__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "violated",
+    17,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__AdmitReply, n_violated),
+    offsetof(Bulkhead__Session__AdmitReply, violated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fence",
+    18,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__AdmitReply, has_fence),
+    offsetof(Bulkhead__Session__AdmitReply, fence),
+    NULL,
+    &bulkhead__session__admit_reply__fence__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stream_id",
+    19,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__AdmitReply, has_stream_id),
+    offsetof(Bulkhead__Session__AdmitReply, stream_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attach_after",
+    20,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__AdmitReply, has_attach_after),
+    offsetof(Bulkhead__Session__AdmitReply, attach_after),
+    NULL,
+    &bulkhead__session__admit_reply__attach_after__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retry_after_ms",
+    21,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__AdmitReply, has_retry_after_ms),
+    offsetof(Bulkhead__Session__AdmitReply, retry_after_ms),
+    NULL,
+    &bulkhead__session__admit_reply__retry_after_ms__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "possible_duplicate",
+    22,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__AdmitReply, has_possible_duplicate),
+    offsetof(Bulkhead__Session__AdmitReply, possible_duplicate),
+    NULL,
+    &bulkhead__session__admit_reply__possible_duplicate__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limits_local",
+    23,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__AdmitReply, has_limits_local),
+    offsetof(Bulkhead__Session__AdmitReply, limits_local),
+    NULL,
+    &bulkhead__session__admit_reply__limits_local__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "response_id",
+    24,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__AdmitReply, has_response_id),
+    offsetof(Bulkhead__Session__AdmitReply, response_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = {
   5,   /* field[5] = admin */
   1,   /* field[1] = admission_id */
+  19,   /* field[19] = attach_after */
+  15,   /* field[15] = budget */
   11,   /* field[11] = concurrency */
   14,   /* field[14] = destinations */
+  17,   /* field[17] = fence */
   2,   /* field[2] = key_id */
+  22,   /* field[22] = limits_local */
   6,   /* field[6] = models */
+  21,   /* field[21] = possible_duplicate */
   9,   /* field[9] = reason */
   7,   /* field[7] = requests */
   12,   /* field[12] = reserved */
+  23,   /* field[23] = response_id */
+  20,   /* field[20] = retry_after_ms */
   13,   /* field[13] = settled */
   8,   /* field[8] = stored */
+  18,   /* field[18] = stream_id */
   3,   /* field[3] = tenant */
   10,   /* field[10] = tokens */
   4,   /* field[4] = user */
   0,   /* field[0] = verdict */
+  16,   /* field[16] = violated */
 };
 static const ProtobufCIntRange bulkhead__session__admit_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
 {
@@ -852,7 +1847,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
   "Bulkhead__Session__AdmitReply",
   "bulkhead.session",
   sizeof(Bulkhead__Session__AdmitReply),
-  15,
+  24,
   bulkhead__session__admit_reply__field_descriptors,
   bulkhead__session__admit_reply__field_indices_by_name,
   1,  bulkhead__session__admit_reply__number_ranges,
@@ -863,7 +1858,9 @@ static const int32_t bulkhead__session__settle_request__status__default_value = 
 static const int64_t bulkhead__session__settle_request__input_tokens__default_value = 0ll;
 static const int64_t bulkhead__session__settle_request__output_tokens__default_value = 0ll;
 static const protobuf_c_boolean bulkhead__session__settle_request__unused__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__settle_request__field_descriptors[8] =
+static const int64_t bulkhead__session__settle_request__fence__default_value = 0ll;
+static const protobuf_c_boolean bulkhead__session__settle_request__cached__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__settle_request__field_descriptors[11] =
 {
   {
     "admission_id",
@@ -961,21 +1958,60 @@ static const ProtobufCFieldDescriptor bulkhead__session__settle_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "fence",
+    9,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__SettleRequest, has_fence),
+    offsetof(Bulkhead__Session__SettleRequest, fence),
+    NULL,
+    &bulkhead__session__settle_request__fence__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cached",
+    10,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__SettleRequest, has_cached),
+    offsetof(Bulkhead__Session__SettleRequest, cached),
+    NULL,
+    &bulkhead__session__settle_request__cached__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stream_end",
+    11,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Session__SettleRequest, stream_end),
+    &bulkhead__session__stream_end__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__settle_request__field_indices_by_name[] = {
   0,   /* field[0] = admission_id */
   6,   /* field[6] = answer */
+  9,   /* field[9] = cached */
   5,   /* field[5] = cost_nanousd */
+  8,   /* field[8] = fence */
   3,   /* field[3] = input_tokens */
   1,   /* field[1] = key_id */
   4,   /* field[4] = output_tokens */
   2,   /* field[2] = status */
+  10,   /* field[10] = stream_end */
   7,   /* field[7] = unused */
 };
 static const ProtobufCIntRange bulkhead__session__settle_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__settle_request__descriptor =
 {
@@ -985,16 +2021,37 @@ const ProtobufCMessageDescriptor bulkhead__session__settle_request__descriptor =
   "Bulkhead__Session__SettleRequest",
   "bulkhead.session",
   sizeof(Bulkhead__Session__SettleRequest),
-  8,
+  11,
   bulkhead__session__settle_request__field_descriptors,
   bulkhead__session__settle_request__field_indices_by_name,
   1,  bulkhead__session__settle_request__number_ranges,
   (ProtobufCMessageInit) bulkhead__session__settle_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-#define bulkhead__session__settle_reply__field_descriptors NULL
-#define bulkhead__session__settle_reply__field_indices_by_name NULL
-#define bulkhead__session__settle_reply__number_ranges NULL
+static const protobuf_c_boolean bulkhead__session__settle_reply__stale_fence__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__settle_reply__field_descriptors[1] =
+{
+  {
+    "stale_fence",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__SettleReply, has_stale_fence),
+    offsetof(Bulkhead__Session__SettleReply, stale_fence),
+    NULL,
+    &bulkhead__session__settle_reply__stale_fence__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__settle_reply__field_indices_by_name[] = {
+  0,   /* field[0] = stale_fence */
+};
+static const ProtobufCIntRange bulkhead__session__settle_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
 const ProtobufCMessageDescriptor bulkhead__session__settle_reply__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
@@ -1003,14 +2060,709 @@ const ProtobufCMessageDescriptor bulkhead__session__settle_reply__descriptor =
   "Bulkhead__Session__SettleReply",
   "bulkhead.session",
   sizeof(Bulkhead__Session__SettleReply),
-  0,
+  1,
   bulkhead__session__settle_reply__field_descriptors,
   bulkhead__session__settle_reply__field_indices_by_name,
-  0,  bulkhead__session__settle_reply__number_ranges,
+  1,  bulkhead__session__settle_reply__number_ranges,
   (ProtobufCMessageInit) bulkhead__session__settle_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue bulkhead__session__verdict__enum_values_by_number[8] =
+static const int64_t bulkhead__session__stream_end__last_seq__default_value = 0ll;
+static const protobuf_c_boolean bulkhead__session__stream_end__incomplete__default_value = 0;
+static const protobuf_c_boolean bulkhead__session__stream_end__truncated__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__stream_end__field_descriptors[3] =
+{
+  {
+    "last_seq",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__StreamEnd, has_last_seq),
+    offsetof(Bulkhead__Session__StreamEnd, last_seq),
+    NULL,
+    &bulkhead__session__stream_end__last_seq__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "incomplete",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__StreamEnd, has_incomplete),
+    offsetof(Bulkhead__Session__StreamEnd, incomplete),
+    NULL,
+    &bulkhead__session__stream_end__incomplete__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "truncated",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__StreamEnd, has_truncated),
+    offsetof(Bulkhead__Session__StreamEnd, truncated),
+    NULL,
+    &bulkhead__session__stream_end__truncated__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__stream_end__field_indices_by_name[] = {
+  1,   /* field[1] = incomplete */
+  0,   /* field[0] = last_seq */
+  2,   /* field[2] = truncated */
+};
+static const ProtobufCIntRange bulkhead__session__stream_end__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__stream_end__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.StreamEnd",
+  "StreamEnd",
+  "Bulkhead__Session__StreamEnd",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__StreamEnd),
+  3,
+  bulkhead__session__stream_end__field_descriptors,
+  bulkhead__session__stream_end__field_indices_by_name,
+  1,  bulkhead__session__stream_end__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__stream_end__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const int64_t bulkhead__session__dispatch_request__fence__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__session__dispatch_request__field_descriptors[2] =
+{
+  {
+    "admission_id",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__DispatchRequest, has_admission_id),
+    offsetof(Bulkhead__Session__DispatchRequest, admission_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fence",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__DispatchRequest, has_fence),
+    offsetof(Bulkhead__Session__DispatchRequest, fence),
+    NULL,
+    &bulkhead__session__dispatch_request__fence__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__dispatch_request__field_indices_by_name[] = {
+  0,   /* field[0] = admission_id */
+  1,   /* field[1] = fence */
+};
+static const ProtobufCIntRange bulkhead__session__dispatch_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__dispatch_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.DispatchRequest",
+  "DispatchRequest",
+  "Bulkhead__Session__DispatchRequest",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__DispatchRequest),
+  2,
+  bulkhead__session__dispatch_request__field_descriptors,
+  bulkhead__session__dispatch_request__field_indices_by_name,
+  1,  bulkhead__session__dispatch_request__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__dispatch_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const protobuf_c_boolean bulkhead__session__dispatch_reply__stale_fence__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__dispatch_reply__field_descriptors[1] =
+{
+  {
+    "stale_fence",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__DispatchReply, has_stale_fence),
+    offsetof(Bulkhead__Session__DispatchReply, stale_fence),
+    NULL,
+    &bulkhead__session__dispatch_reply__stale_fence__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__dispatch_reply__field_indices_by_name[] = {
+  0,   /* field[0] = stale_fence */
+};
+static const ProtobufCIntRange bulkhead__session__dispatch_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__dispatch_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.DispatchReply",
+  "DispatchReply",
+  "Bulkhead__Session__DispatchReply",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__DispatchReply),
+  1,
+  bulkhead__session__dispatch_reply__field_descriptors,
+  bulkhead__session__dispatch_reply__field_indices_by_name,
+  1,  bulkhead__session__dispatch_reply__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__dispatch_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const int64_t bulkhead__session__renew_request__edge_run__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__session__renew_request__field_descriptors[2] =
+{
+  {
+    "edge_run",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__RenewRequest, has_edge_run),
+    offsetof(Bulkhead__Session__RenewRequest, edge_run),
+    NULL,
+    &bulkhead__session__renew_request__edge_run__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Session__RenewRequest, n_held),
+    offsetof(Bulkhead__Session__RenewRequest, held),
+    &bulkhead__session__held__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__renew_request__field_indices_by_name[] = {
+  0,   /* field[0] = edge_run */
+  1,   /* field[1] = held */
+};
+static const ProtobufCIntRange bulkhead__session__renew_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__renew_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.RenewRequest",
+  "RenewRequest",
+  "Bulkhead__Session__RenewRequest",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__RenewRequest),
+  2,
+  bulkhead__session__renew_request__field_descriptors,
+  bulkhead__session__renew_request__field_indices_by_name,
+  1,  bulkhead__session__renew_request__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__renew_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const int64_t bulkhead__session__held__fence__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__session__held__field_descriptors[2] =
+{
+  {
+    "admission_id",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__Held, has_admission_id),
+    offsetof(Bulkhead__Session__Held, admission_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fence",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__Held, has_fence),
+    offsetof(Bulkhead__Session__Held, fence),
+    NULL,
+    &bulkhead__session__held__fence__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__held__field_indices_by_name[] = {
+  0,   /* field[0] = admission_id */
+  1,   /* field[1] = fence */
+};
+static const ProtobufCIntRange bulkhead__session__held__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__held__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.Held",
+  "Held",
+  "Bulkhead__Session__Held",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__Held),
+  2,
+  bulkhead__session__held__field_descriptors,
+  bulkhead__session__held__field_indices_by_name,
+  1,  bulkhead__session__held__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__held__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bulkhead__session__renew_reply__field_descriptors[1] =
+{
+  {
+    "lost",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__RenewReply, n_lost),
+    offsetof(Bulkhead__Session__RenewReply, lost),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__renew_reply__field_indices_by_name[] = {
+  0,   /* field[0] = lost */
+};
+static const ProtobufCIntRange bulkhead__session__renew_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__renew_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.RenewReply",
+  "RenewReply",
+  "Bulkhead__Session__RenewReply",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__RenewReply),
+  1,
+  bulkhead__session__renew_reply__field_descriptors,
+  bulkhead__session__renew_reply__field_indices_by_name,
+  1,  bulkhead__session__renew_reply__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__renew_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const int64_t bulkhead__session__append_stream_request__fence__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__session__append_stream_request__field_descriptors[4] =
+{
+  {
+    "admission_id",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__AppendStreamRequest, has_admission_id),
+    offsetof(Bulkhead__Session__AppendStreamRequest, admission_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fence",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__AppendStreamRequest, has_fence),
+    offsetof(Bulkhead__Session__AppendStreamRequest, fence),
+    NULL,
+    &bulkhead__session__append_stream_request__fence__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stream_id",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__AppendStreamRequest, has_stream_id),
+    offsetof(Bulkhead__Session__AppendStreamRequest, stream_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pieces",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Session__AppendStreamRequest, n_pieces),
+    offsetof(Bulkhead__Session__AppendStreamRequest, pieces),
+    &bulkhead__session__stream_piece__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__append_stream_request__field_indices_by_name[] = {
+  0,   /* field[0] = admission_id */
+  1,   /* field[1] = fence */
+  3,   /* field[3] = pieces */
+  2,   /* field[2] = stream_id */
+};
+static const ProtobufCIntRange bulkhead__session__append_stream_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__append_stream_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.AppendStreamRequest",
+  "AppendStreamRequest",
+  "Bulkhead__Session__AppendStreamRequest",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__AppendStreamRequest),
+  4,
+  bulkhead__session__append_stream_request__field_descriptors,
+  bulkhead__session__append_stream_request__field_indices_by_name,
+  1,  bulkhead__session__append_stream_request__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__append_stream_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const int64_t bulkhead__session__stream_piece__seq__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__session__stream_piece__field_descriptors[2] =
+{
+  {
+    "seq",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__StreamPiece, has_seq),
+    offsetof(Bulkhead__Session__StreamPiece, seq),
+    NULL,
+    &bulkhead__session__stream_piece__seq__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__StreamPiece, has_bytes),
+    offsetof(Bulkhead__Session__StreamPiece, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__stream_piece__field_indices_by_name[] = {
+  1,   /* field[1] = bytes */
+  0,   /* field[0] = seq */
+};
+static const ProtobufCIntRange bulkhead__session__stream_piece__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__stream_piece__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.StreamPiece",
+  "StreamPiece",
+  "Bulkhead__Session__StreamPiece",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__StreamPiece),
+  2,
+  bulkhead__session__stream_piece__field_descriptors,
+  bulkhead__session__stream_piece__field_indices_by_name,
+  1,  bulkhead__session__stream_piece__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__stream_piece__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const protobuf_c_boolean bulkhead__session__append_stream_reply__stale_fence__default_value = 0;
+static const protobuf_c_boolean bulkhead__session__append_stream_reply__is_full__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__append_stream_reply__field_descriptors[2] =
+{
+  {
+    "stale_fence",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__AppendStreamReply, has_stale_fence),
+    offsetof(Bulkhead__Session__AppendStreamReply, stale_fence),
+    NULL,
+    &bulkhead__session__append_stream_reply__stale_fence__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_full",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__AppendStreamReply, has_is_full),
+    offsetof(Bulkhead__Session__AppendStreamReply, is_full),
+    NULL,
+    &bulkhead__session__append_stream_reply__is_full__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__append_stream_reply__field_indices_by_name[] = {
+  1,   /* field[1] = is_full */
+  0,   /* field[0] = stale_fence */
+};
+static const ProtobufCIntRange bulkhead__session__append_stream_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__append_stream_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.AppendStreamReply",
+  "AppendStreamReply",
+  "Bulkhead__Session__AppendStreamReply",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__AppendStreamReply),
+  2,
+  bulkhead__session__append_stream_reply__field_descriptors,
+  bulkhead__session__append_stream_reply__field_indices_by_name,
+  1,  bulkhead__session__append_stream_reply__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__append_stream_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const int64_t bulkhead__session__read_stream_request__after__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__session__read_stream_request__field_descriptors[3] =
+{
+  {
+    "tenant",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__ReadStreamRequest, has_tenant),
+    offsetof(Bulkhead__Session__ReadStreamRequest, tenant),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stream_id",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__ReadStreamRequest, has_stream_id),
+    offsetof(Bulkhead__Session__ReadStreamRequest, stream_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__ReadStreamRequest, has_after),
+    offsetof(Bulkhead__Session__ReadStreamRequest, after),
+    NULL,
+    &bulkhead__session__read_stream_request__after__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__read_stream_request__field_indices_by_name[] = {
+  2,   /* field[2] = after */
+  1,   /* field[1] = stream_id */
+  0,   /* field[0] = tenant */
+};
+static const ProtobufCIntRange bulkhead__session__read_stream_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__read_stream_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.ReadStreamRequest",
+  "ReadStreamRequest",
+  "Bulkhead__Session__ReadStreamRequest",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__ReadStreamRequest),
+  3,
+  bulkhead__session__read_stream_request__field_descriptors,
+  bulkhead__session__read_stream_request__field_indices_by_name,
+  1,  bulkhead__session__read_stream_request__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__read_stream_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bulkhead__session__read_stream_reply__field_descriptors[3] =
+{
+  {
+    "pieces",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Session__ReadStreamReply, n_pieces),
+    offsetof(Bulkhead__Session__ReadStreamReply, pieces),
+    &bulkhead__session__stream_piece__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Session__ReadStreamReply, end),
+    &bulkhead__session__stream_end__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "head",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Session__ReadStreamReply, head),
+    &bulkhead__session__stored_answer__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__read_stream_reply__field_indices_by_name[] = {
+  1,   /* field[1] = end */
+  2,   /* field[2] = head */
+  0,   /* field[0] = pieces */
+};
+static const ProtobufCIntRange bulkhead__session__read_stream_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__read_stream_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.ReadStreamReply",
+  "ReadStreamReply",
+  "Bulkhead__Session__ReadStreamReply",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__ReadStreamReply),
+  3,
+  bulkhead__session__read_stream_reply__field_descriptors,
+  bulkhead__session__read_stream_reply__field_indices_by_name,
+  1,  bulkhead__session__read_stream_reply__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__read_stream_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define bulkhead__session__watch_keys_request__field_descriptors NULL
+#define bulkhead__session__watch_keys_request__field_indices_by_name NULL
+#define bulkhead__session__watch_keys_request__number_ranges NULL
+const ProtobufCMessageDescriptor bulkhead__session__watch_keys_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.WatchKeysRequest",
+  "WatchKeysRequest",
+  "Bulkhead__Session__WatchKeysRequest",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__WatchKeysRequest),
+  0,
+  bulkhead__session__watch_keys_request__field_descriptors,
+  bulkhead__session__watch_keys_request__field_indices_by_name,
+  0,  bulkhead__session__watch_keys_request__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__watch_keys_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const protobuf_c_boolean bulkhead__session__watch_keys_reply__all__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__watch_keys_reply__field_descriptors[3] =
+{
+  {
+    "key_ids",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__WatchKeysReply, n_key_ids),
+    offsetof(Bulkhead__Session__WatchKeysReply, key_ids),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tenants",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__WatchKeysReply, n_tenants),
+    offsetof(Bulkhead__Session__WatchKeysReply, tenants),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "all",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__WatchKeysReply, has_all),
+    offsetof(Bulkhead__Session__WatchKeysReply, all),
+    NULL,
+    &bulkhead__session__watch_keys_reply__all__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__watch_keys_reply__field_indices_by_name[] = {
+  2,   /* field[2] = all */
+  0,   /* field[0] = key_ids */
+  1,   /* field[1] = tenants */
+};
+static const ProtobufCIntRange bulkhead__session__watch_keys_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__watch_keys_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.WatchKeysReply",
+  "WatchKeysReply",
+  "Bulkhead__Session__WatchKeysReply",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__WatchKeysReply),
+  3,
+  bulkhead__session__watch_keys_reply__field_descriptors,
+  bulkhead__session__watch_keys_reply__field_indices_by_name,
+  1,  bulkhead__session__watch_keys_reply__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__watch_keys_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue bulkhead__session__verdict__enum_values_by_number[18] =
 {
   { "VERDICT_UNSPECIFIED", "BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED", 0 },
   { "VERDICT_ADMITTED", "BULKHEAD__SESSION__VERDICT__VERDICT_ADMITTED", 1 },
@@ -1020,19 +2772,39 @@ static const ProtobufCEnumValue bulkhead__session__verdict__enum_values_by_numbe
   { "VERDICT_IDEMPOTENCY_RUNNING", "BULKHEAD__SESSION__VERDICT__VERDICT_IDEMPOTENCY_RUNNING", 5 },
   { "VERDICT_REPLAY", "BULKHEAD__SESSION__VERDICT__VERDICT_REPLAY", 6 },
   { "VERDICT_MODEL_REFUSED", "BULKHEAD__SESSION__VERDICT__VERDICT_MODEL_REFUSED", 7 },
+  { "VERDICT_BUDGET_EXCEEDED", "BULKHEAD__SESSION__VERDICT__VERDICT_BUDGET_EXCEEDED", 8 },
+  { "VERDICT_TENANT_BLOCKED", "BULKHEAD__SESSION__VERDICT__VERDICT_TENANT_BLOCKED", 9 },
+  { "VERDICT_SPEND_FROZEN", "BULKHEAD__SESSION__VERDICT__VERDICT_SPEND_FROZEN", 10 },
+  { "VERDICT_RUNAWAY", "BULKHEAD__SESSION__VERDICT__VERDICT_RUNAWAY", 11 },
+  { "VERDICT_COST_ABOVE_LIMIT", "BULKHEAD__SESSION__VERDICT__VERDICT_COST_ABOVE_LIMIT", 12 },
+  { "VERDICT_SCOPE_REFUSED", "BULKHEAD__SESSION__VERDICT__VERDICT_SCOPE_REFUSED", 13 },
+  { "VERDICT_OUTCOME_UNKNOWN", "BULKHEAD__SESSION__VERDICT__VERDICT_OUTCOME_UNKNOWN", 14 },
+  { "VERDICT_NOT_RETAINED", "BULKHEAD__SESSION__VERDICT__VERDICT_NOT_RETAINED", 15 },
+  { "VERDICT_ATTACH", "BULKHEAD__SESSION__VERDICT__VERDICT_ATTACH", 16 },
+  { "VERDICT_STREAM_GONE", "BULKHEAD__SESSION__VERDICT__VERDICT_STREAM_GONE", 17 },
 };
 static const ProtobufCIntRange bulkhead__session__verdict__value_ranges[] = {
-{0, 0},{0, 8}
+{0, 0},{0, 18}
 };
-static const ProtobufCEnumValueIndex bulkhead__session__verdict__enum_values_by_name[8] =
+static const ProtobufCEnumValueIndex bulkhead__session__verdict__enum_values_by_name[18] =
 {
   { "VERDICT_ADMITTED", 1 },
+  { "VERDICT_ATTACH", 16 },
+  { "VERDICT_BUDGET_EXCEEDED", 8 },
+  { "VERDICT_COST_ABOVE_LIMIT", 12 },
   { "VERDICT_IDEMPOTENCY_MISMATCH", 4 },
   { "VERDICT_IDEMPOTENCY_RUNNING", 5 },
   { "VERDICT_KEY_REFUSED", 2 },
   { "VERDICT_MODEL_REFUSED", 7 },
+  { "VERDICT_NOT_RETAINED", 15 },
+  { "VERDICT_OUTCOME_UNKNOWN", 14 },
   { "VERDICT_RATE_LIMITED", 3 },
   { "VERDICT_REPLAY", 6 },
+  { "VERDICT_RUNAWAY", 11 },
+  { "VERDICT_SCOPE_REFUSED", 13 },
+  { "VERDICT_SPEND_FROZEN", 10 },
+  { "VERDICT_STREAM_GONE", 17 },
+  { "VERDICT_TENANT_BLOCKED", 9 },
   { "VERDICT_UNSPECIFIED", 0 },
 };
 const ProtobufCEnumDescriptor bulkhead__session__verdict__descriptor =
@@ -1042,22 +2814,32 @@ const ProtobufCEnumDescriptor bulkhead__session__verdict__descriptor =
   "Verdict",
   "Bulkhead__Session__Verdict",
   "bulkhead.session",
-  8,
+  18,
   bulkhead__session__verdict__enum_values_by_number,
-  8,
+  18,
   bulkhead__session__verdict__enum_values_by_name,
   1,
   bulkhead__session__verdict__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor bulkhead__session__session__method_descriptors[2] =
+static const ProtobufCMethodDescriptor bulkhead__session__session__method_descriptors[7] =
 {
   { "Admit", &bulkhead__session__admit_request__descriptor, &bulkhead__session__admit_reply__descriptor },
   { "Settle", &bulkhead__session__settle_request__descriptor, &bulkhead__session__settle_reply__descriptor },
+  { "Dispatch", &bulkhead__session__dispatch_request__descriptor, &bulkhead__session__dispatch_reply__descriptor },
+  { "Renew", &bulkhead__session__renew_request__descriptor, &bulkhead__session__renew_reply__descriptor },
+  { "AppendStream", &bulkhead__session__append_stream_request__descriptor, &bulkhead__session__append_stream_reply__descriptor },
+  { "ReadStream", &bulkhead__session__read_stream_request__descriptor, &bulkhead__session__read_stream_reply__descriptor },
+  { "WatchKeys", &bulkhead__session__watch_keys_request__descriptor, &bulkhead__session__watch_keys_reply__descriptor },
 };
 const unsigned bulkhead__session__session__method_indices_by_name[] = {
   0,        /* Admit */
-  1         /* Settle */
+  4,        /* AppendStream */
+  2,        /* Dispatch */
+  5,        /* ReadStream */
+  3,        /* Renew */
+  1,        /* Settle */
+  6         /* WatchKeys */
 };
 const ProtobufCServiceDescriptor bulkhead__session__session__descriptor =
 {
@@ -1066,7 +2848,7 @@ const ProtobufCServiceDescriptor bulkhead__session__session__descriptor =
   "Session",
   "Bulkhead__Session__Session",
   "bulkhead.session",
-  2,
+  7,
   bulkhead__session__session__method_descriptors,
   bulkhead__session__session__method_indices_by_name
 };
@@ -1085,6 +2867,46 @@ void bulkhead__session__session__settle(ProtobufCService *service,
 {
   assert(service->descriptor == &bulkhead__session__session__descriptor);
   service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void bulkhead__session__session__dispatch(ProtobufCService *service,
+                                          const Bulkhead__Session__DispatchRequest *input,
+                                          Bulkhead__Session__DispatchReply_Closure closure,
+                                          void *closure_data)
+{
+  assert(service->descriptor == &bulkhead__session__session__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void bulkhead__session__session__renew(ProtobufCService *service,
+                                       const Bulkhead__Session__RenewRequest *input,
+                                       Bulkhead__Session__RenewReply_Closure closure,
+                                       void *closure_data)
+{
+  assert(service->descriptor == &bulkhead__session__session__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void bulkhead__session__session__append_stream(ProtobufCService *service,
+                                               const Bulkhead__Session__AppendStreamRequest *input,
+                                               Bulkhead__Session__AppendStreamReply_Closure closure,
+                                               void *closure_data)
+{
+  assert(service->descriptor == &bulkhead__session__session__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void bulkhead__session__session__read_stream(ProtobufCService *service,
+                                             const Bulkhead__Session__ReadStreamRequest *input,
+                                             Bulkhead__Session__ReadStreamReply_Closure closure,
+                                             void *closure_data)
+{
+  assert(service->descriptor == &bulkhead__session__session__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void bulkhead__session__session__watch_keys(ProtobufCService *service,
+                                            const Bulkhead__Session__WatchKeysRequest *input,
+                                            Bulkhead__Session__WatchKeysReply_Closure closure,
+                                            void *closure_data)
+{
+  assert(service->descriptor == &bulkhead__session__session__descriptor);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void bulkhead__session__session__init (Bulkhead__Session__Session_Service *service,
                                        Bulkhead__Session__Session_ServiceDestroy destroy)

@@ -18,9 +18,23 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Bulkhead__Session__AdmitRequest Bulkhead__Session__AdmitRequest;
 typedef struct Bulkhead__Session__StoredAnswer Bulkhead__Session__StoredAnswer;
 typedef struct Bulkhead__Session__RateLimit Bulkhead__Session__RateLimit;
+typedef struct Bulkhead__Session__Budget Bulkhead__Session__Budget;
 typedef struct Bulkhead__Session__AdmitReply Bulkhead__Session__AdmitReply;
 typedef struct Bulkhead__Session__SettleRequest Bulkhead__Session__SettleRequest;
 typedef struct Bulkhead__Session__SettleReply Bulkhead__Session__SettleReply;
+typedef struct Bulkhead__Session__StreamEnd Bulkhead__Session__StreamEnd;
+typedef struct Bulkhead__Session__DispatchRequest Bulkhead__Session__DispatchRequest;
+typedef struct Bulkhead__Session__DispatchReply Bulkhead__Session__DispatchReply;
+typedef struct Bulkhead__Session__RenewRequest Bulkhead__Session__RenewRequest;
+typedef struct Bulkhead__Session__Held Bulkhead__Session__Held;
+typedef struct Bulkhead__Session__RenewReply Bulkhead__Session__RenewReply;
+typedef struct Bulkhead__Session__AppendStreamRequest Bulkhead__Session__AppendStreamRequest;
+typedef struct Bulkhead__Session__StreamPiece Bulkhead__Session__StreamPiece;
+typedef struct Bulkhead__Session__AppendStreamReply Bulkhead__Session__AppendStreamReply;
+typedef struct Bulkhead__Session__ReadStreamRequest Bulkhead__Session__ReadStreamRequest;
+typedef struct Bulkhead__Session__ReadStreamReply Bulkhead__Session__ReadStreamReply;
+typedef struct Bulkhead__Session__WatchKeysRequest Bulkhead__Session__WatchKeysRequest;
+typedef struct Bulkhead__Session__WatchKeysReply Bulkhead__Session__WatchKeysReply;
 
 
 /* --- enums --- */
@@ -48,7 +62,47 @@ typedef enum _Bulkhead__Session__Verdict {
   /*
    * The key may not use this model.
    */
-  BULKHEAD__SESSION__VERDICT__VERDICT_MODEL_REFUSED = 7
+  BULKHEAD__SESSION__VERDICT__VERDICT_MODEL_REFUSED = 7,
+  /*
+   * What was to be spent is spent: `budget`.
+   */
+  BULKHEAD__SESSION__VERDICT__VERDICT_BUDGET_EXCEEDED = 8,
+  /*
+   * The tenant is blocked.
+   */
+  BULKHEAD__SESSION__VERDICT__VERDICT_TENANT_BLOCKED = 9,
+  /*
+   * Spending is frozen, for the tenant or for all.
+   */
+  BULKHEAD__SESSION__VERDICT__VERDICT_SPEND_FROZEN = 10,
+  /*
+   * The key makes the same call over and over.
+   */
+  BULKHEAD__SESSION__VERDICT__VERDICT_RUNAWAY = 11,
+  /*
+   * The request weighs more than its limit ever admits.
+   */
+  BULKHEAD__SESSION__VERDICT__VERDICT_COST_ABOVE_LIMIT = 12,
+  /*
+   * The key's scopes do not cover the route.
+   */
+  BULKHEAD__SESSION__VERDICT__VERDICT_SCOPE_REFUSED = 13,
+  /*
+   * The first request with this Idempotency-Key was sent out, and nobody knows what became of it.
+   */
+  BULKHEAD__SESSION__VERDICT__VERDICT_OUTCOME_UNKNOWN = 14,
+  /*
+   * The first request was answered with more than is kept: `response_id`.
+   */
+  BULKHEAD__SESSION__VERDICT__VERDICT_NOT_RETAINED = 15,
+  /*
+   * The first request streams, or streamed: `stream_id` is read by ReadStream, from after `attach_after`.
+   */
+  BULKHEAD__SESSION__VERDICT__VERDICT_ATTACH = 16,
+  /*
+   * The place asked for is of another run of the stream.
+   */
+  BULKHEAD__SESSION__VERDICT__VERDICT_STREAM_GONE = 17
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BULKHEAD__SESSION__VERDICT)
 } Bulkhead__Session__Verdict;
 
@@ -117,10 +171,55 @@ struct  Bulkhead__Session__AdmitRequest
    */
   size_t n_settled;
   Bulkhead__Session__SettleRequest **settled;
+  /*
+   * What the request counts against limits of requests; 0: 1.
+   */
+  protobuf_c_boolean has_weight;
+  int32_t weight;
+  /*
+   * What the request may cost in nano-dollars, estimated; 0: not known.
+   */
+  protobuf_c_boolean has_estimated_nanousd;
+  int64_t estimated_nanousd;
+  /*
+   * The user the body names; honoured when neither the key nor x-bulkhead-user says who it is.
+   */
+  protobuf_c_boolean has_end_user;
+  ProtobufCBinaryData end_user;
+  /*
+   * Calls that are nearly the same have the same number; 0: not told.
+   */
+  protobuf_c_boolean has_likeness;
+  uint64_t likeness;
+  /*
+   * The answer is a stream, to be kept for the Idempotency-Key.
+   */
+  protobuf_c_boolean has_streams;
+  protobuf_c_boolean streams;
+  /*
+   * Last-Event-ID: where the client left a stream with this Idempotency-Key.
+   */
+  protobuf_c_boolean has_last_event_id;
+  ProtobufCBinaryData last_event_id;
+  /*
+   * Run again what was sent out and whose outcome is not known.
+   */
+  protobuf_c_boolean has_reruns_unknown;
+  protobuf_c_boolean reruns_unknown;
+  /*
+   * The Idempotency-Key counts for the whole tenant, not for the user alone.
+   */
+  protobuf_c_boolean has_tenant_scope;
+  protobuf_c_boolean tenant_scope;
+  /*
+   * The request's id, to be told with a replay.
+   */
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData request_id;
 };
 #define BULKHEAD__SESSION__ADMIT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__admit_request__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 1, 0, 0ll, 0, 0ll, 0, {0,NULL}, 0, 0ll, 0,NULL }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 1, 0, 0ll, 0, 0ll, 0, {0,NULL}, 0, 0ll, 0,NULL, 0, 0, 0, 0ll, 0, {0,NULL}, 0, 0ull, 0, 0, 0, {0,NULL}, 0, 0, 0, 0, 0, {0,NULL} }
 
 
 /*
@@ -140,10 +239,15 @@ struct  Bulkhead__Session__StoredAnswer
    */
   size_t n_headers;
   ProtobufCBinaryData *headers;
+  /*
+   * The id of the request that was answered.
+   */
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData request_id;
 };
 #define BULKHEAD__SESSION__STORED_ANSWER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__stored_answer__descriptor) \
-    , 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0,NULL }
+    , 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0,NULL, 0, {0,NULL} }
 
 
 struct  Bulkhead__Session__RateLimit
@@ -166,10 +270,52 @@ struct  Bulkhead__Session__RateLimit
    */
   protobuf_c_boolean has_retry_after_ms;
   int64_t retry_after_ms;
+  /*
+   * Whose limit it is: key, user or tenant.
+   */
+  protobuf_c_boolean has_scope;
+  ProtobufCBinaryData scope;
 };
 #define BULKHEAD__SESSION__RATE_LIMIT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__rate_limit__descriptor) \
-    , 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll }
+    , 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, {0,NULL} }
+
+
+/*
+ * Money that may be spent in a window.
+ */
+struct  Bulkhead__Session__Budget
+{
+  ProtobufCMessage base;
+  /*
+   * Nano-dollars.
+   */
+  protobuf_c_boolean has_limit;
+  int64_t limit;
+  /*
+   * What is neither spent nor reserved.
+   */
+  protobuf_c_boolean has_remaining;
+  int64_t remaining;
+  /*
+   * Until the next window begins, in milliseconds.
+   */
+  protobuf_c_boolean has_reset_ms;
+  int64_t reset_ms;
+  /*
+   * How long a window is, in milliseconds.
+   */
+  protobuf_c_boolean has_window_ms;
+  int64_t window_ms;
+  /*
+   * Whose budget it is: key, user or tenant.
+   */
+  protobuf_c_boolean has_scope;
+  ProtobufCBinaryData scope;
+};
+#define BULKHEAD__SESSION__BUDGET__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__budget__descriptor) \
+    , 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, {0,NULL} }
 
 
 struct  Bulkhead__Session__AdmitReply
@@ -228,10 +374,54 @@ struct  Bulkhead__Session__AdmitReply
    */
   size_t n_destinations;
   ProtobufCBinaryData *destinations;
+  /*
+   * The budget with the least left; absent when there is none.
+   */
+  Bulkhead__Session__Budget *budget;
+  /*
+   * Limits that refuse the request, as scope-kind, e.g. tenant-requests, user-tokens, key-concurrency, user-budget.
+   */
+  size_t n_violated;
+  ProtobufCBinaryData *violated;
+  /*
+   * Which of several admissions of an Idempotency-Key this is; goes with all words on it.
+   */
+  protobuf_c_boolean has_fence;
+  int64_t fence;
+  /*
+   * Names the kept stream of the admission, to append to or to read from; unguessable.
+   */
+  protobuf_c_boolean has_stream_id;
+  ProtobufCBinaryData stream_id;
+  /*
+   * Pieces of the stream the client has.
+   */
+  protobuf_c_boolean has_attach_after;
+  int64_t attach_after;
+  /*
+   * Until it is worth asking again, where no limit says so.
+   */
+  protobuf_c_boolean has_retry_after_ms;
+  int64_t retry_after_ms;
+  /*
+   * The request runs again although an earlier run of it may have been billed.
+   */
+  protobuf_c_boolean has_possible_duplicate;
+  protobuf_c_boolean possible_duplicate;
+  /*
+   * Limits and budgets are held by this process alone, as the shared store is away.
+   */
+  protobuf_c_boolean has_limits_local;
+  protobuf_c_boolean limits_local;
+  /*
+   * The first request's id: VERDICT_NOT_RETAINED.
+   */
+  protobuf_c_boolean has_response_id;
+  ProtobufCBinaryData response_id;
 };
 #define BULKHEAD__SESSION__ADMIT_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__admit_reply__descriptor) \
-    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0,NULL }
+    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0,NULL, NULL, 0,NULL, 0, 0ll, 0, {0,NULL}, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, {0,NULL} }
 
 
 struct  Bulkhead__Session__SettleRequest
@@ -261,19 +451,257 @@ struct  Bulkhead__Session__SettleRequest
    */
   protobuf_c_boolean has_unused;
   protobuf_c_boolean unused;
+  /*
+   * Goes with an admission that has one.
+   */
+  protobuf_c_boolean has_fence;
+  int64_t fence;
+  /*
+   * The answer came from a cache: the request counts, its tokens and money come back.
+   */
+  protobuf_c_boolean has_cached;
+  protobuf_c_boolean cached;
+  /*
+   * The kept stream has ended.
+   */
+  Bulkhead__Session__StreamEnd *stream_end;
 };
 #define BULKHEAD__SESSION__SETTLE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__settle_request__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0ll, 0, 0ll, 0, 0, NULL, 0, 0 }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0ll, 0, 0ll, 0, 0, NULL, 0, 0, 0, 0ll, 0, 0, NULL }
 
 
 struct  Bulkhead__Session__SettleReply
 {
   ProtobufCMessage base;
+  /*
+   * Another admission holds the Idempotency-Key, or it was completed before: nothing was changed.
+   */
+  protobuf_c_boolean has_stale_fence;
+  protobuf_c_boolean stale_fence;
 };
 #define BULKHEAD__SESSION__SETTLE_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__settle_reply__descriptor) \
+    , 0, 0 }
+
+
+/*
+ * How a kept stream ended.
+ */
+struct  Bulkhead__Session__StreamEnd
+{
+  ProtobufCMessage base;
+  /*
+   * Its pieces: the number of the last.
+   */
+  protobuf_c_boolean has_last_seq;
+  int64_t last_seq;
+  /*
+   * It broke off.
+   */
+  protobuf_c_boolean has_incomplete;
+  protobuf_c_boolean incomplete;
+  /*
+   * Not all of it was kept.
+   */
+  protobuf_c_boolean has_truncated;
+  protobuf_c_boolean truncated;
+};
+#define BULKHEAD__SESSION__STREAM_END__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__stream_end__descriptor) \
+    , 0, 0ll, 0, 0, 0, 0 }
+
+
+struct  Bulkhead__Session__DispatchRequest
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_admission_id;
+  ProtobufCBinaryData admission_id;
+  protobuf_c_boolean has_fence;
+  int64_t fence;
+};
+#define BULKHEAD__SESSION__DISPATCH_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__dispatch_request__descriptor) \
+    , 0, {0,NULL}, 0, 0ll }
+
+
+struct  Bulkhead__Session__DispatchReply
+{
+  ProtobufCMessage base;
+  /*
+   * Another admission holds the Idempotency-Key: the caller must not go on.
+   */
+  protobuf_c_boolean has_stale_fence;
+  protobuf_c_boolean stale_fence;
+};
+#define BULKHEAD__SESSION__DISPATCH_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__dispatch_reply__descriptor) \
+    , 0, 0 }
+
+
+struct  Bulkhead__Session__RenewRequest
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_edge_run;
+  int64_t edge_run;
+  /*
+   * Admissions with an Idempotency-Key that run.
+   */
+  size_t n_held;
+  Bulkhead__Session__Held **held;
+};
+#define BULKHEAD__SESSION__RENEW_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__renew_request__descriptor) \
+    , 0, 0ll, 0,NULL }
+
+
+struct  Bulkhead__Session__Held
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_admission_id;
+  ProtobufCBinaryData admission_id;
+  protobuf_c_boolean has_fence;
+  int64_t fence;
+};
+#define BULKHEAD__SESSION__HELD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__held__descriptor) \
+    , 0, {0,NULL}, 0, 0ll }
+
+
+struct  Bulkhead__Session__RenewReply
+{
+  ProtobufCMessage base;
+  /*
+   * Those another admission has taken over.
+   */
+  size_t n_lost;
+  ProtobufCBinaryData *lost;
+};
+#define BULKHEAD__SESSION__RENEW_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__renew_reply__descriptor) \
+    , 0,NULL }
+
+
+struct  Bulkhead__Session__AppendStreamRequest
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_admission_id;
+  ProtobufCBinaryData admission_id;
+  protobuf_c_boolean has_fence;
+  int64_t fence;
+  protobuf_c_boolean has_stream_id;
+  ProtobufCBinaryData stream_id;
+  size_t n_pieces;
+  Bulkhead__Session__StreamPiece **pieces;
+};
+#define BULKHEAD__SESSION__APPEND_STREAM_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__append_stream_request__descriptor) \
+    , 0, {0,NULL}, 0, 0ll, 0, {0,NULL}, 0,NULL }
+
+
+/*
+ * One event of a stream as the client is sent it.
+ */
+struct  Bulkhead__Session__StreamPiece
+{
+  ProtobufCMessage base;
+  /*
+   * From 1, without gaps.
+   */
+  protobuf_c_boolean has_seq;
+  int64_t seq;
+  protobuf_c_boolean has_bytes;
+  ProtobufCBinaryData bytes;
+};
+#define BULKHEAD__SESSION__STREAM_PIECE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__stream_piece__descriptor) \
+    , 0, 0ll, 0, {0,NULL} }
+
+
+struct  Bulkhead__Session__AppendStreamReply
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_stale_fence;
+  protobuf_c_boolean stale_fence;
+  /*
+   * The stream has reached the most that is kept: nothing more is taken.
+   */
+  protobuf_c_boolean has_is_full;
+  protobuf_c_boolean is_full;
+};
+#define BULKHEAD__SESSION__APPEND_STREAM_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__append_stream_reply__descriptor) \
+    , 0, 0, 0, 0 }
+
+
+struct  Bulkhead__Session__ReadStreamRequest
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_tenant;
+  ProtobufCBinaryData tenant;
+  protobuf_c_boolean has_stream_id;
+  ProtobufCBinaryData stream_id;
+  /*
+   * Pieces up to this one are not wanted.
+   */
+  protobuf_c_boolean has_after;
+  int64_t after;
+};
+#define BULKHEAD__SESSION__READ_STREAM_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__read_stream_request__descriptor) \
+    , 0, {0,NULL}, 0, {0,NULL}, 0, 0ll }
+
+
+struct  Bulkhead__Session__ReadStreamReply
+{
+  ProtobufCMessage base;
+  size_t n_pieces;
+  Bulkhead__Session__StreamPiece **pieces;
+  /*
+   * Nothing follows.
+   */
+  Bulkhead__Session__StreamEnd *end;
+  /*
+   * Status, content type and headers of the answer, with the first reply.
+   */
+  Bulkhead__Session__StoredAnswer *head;
+};
+#define BULKHEAD__SESSION__READ_STREAM_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__read_stream_reply__descriptor) \
+    , 0,NULL, NULL, NULL }
+
+
+struct  Bulkhead__Session__WatchKeysRequest
+{
+  ProtobufCMessage base;
+};
+#define BULKHEAD__SESSION__WATCH_KEYS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__watch_keys_request__descriptor) \
      }
+
+
+struct  Bulkhead__Session__WatchKeysReply
+{
+  ProtobufCMessage base;
+  /*
+   * Keys that ended, by id.
+   */
+  size_t n_key_ids;
+  ProtobufCBinaryData *key_ids;
+  /*
+   * Tenants that were blocked or frozen, or no longer are.
+   */
+  size_t n_tenants;
+  ProtobufCBinaryData *tenants;
+  /*
+   * What changed may have been missed: everything is to be forgotten.
+   */
+  protobuf_c_boolean has_all;
+  protobuf_c_boolean all;
+};
+#define BULKHEAD__SESSION__WATCH_KEYS_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__watch_keys_reply__descriptor) \
+    , 0,NULL, 0,NULL, 0, 0 }
 
 
 /* Bulkhead__Session__AdmitRequest methods */
@@ -333,6 +761,25 @@ Bulkhead__Session__RateLimit *
 void   bulkhead__session__rate_limit__free_unpacked
                      (Bulkhead__Session__RateLimit *message,
                       ProtobufCAllocator *allocator);
+/* Bulkhead__Session__Budget methods */
+void   bulkhead__session__budget__init
+                     (Bulkhead__Session__Budget         *message);
+size_t bulkhead__session__budget__get_packed_size
+                     (const Bulkhead__Session__Budget   *message);
+size_t bulkhead__session__budget__pack
+                     (const Bulkhead__Session__Budget   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__budget__pack_to_buffer
+                     (const Bulkhead__Session__Budget   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__Budget *
+       bulkhead__session__budget__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__budget__free_unpacked
+                     (Bulkhead__Session__Budget *message,
+                      ProtobufCAllocator *allocator);
 /* Bulkhead__Session__AdmitReply methods */
 void   bulkhead__session__admit_reply__init
                      (Bulkhead__Session__AdmitReply         *message);
@@ -390,6 +837,253 @@ Bulkhead__Session__SettleReply *
 void   bulkhead__session__settle_reply__free_unpacked
                      (Bulkhead__Session__SettleReply *message,
                       ProtobufCAllocator *allocator);
+/* Bulkhead__Session__StreamEnd methods */
+void   bulkhead__session__stream_end__init
+                     (Bulkhead__Session__StreamEnd         *message);
+size_t bulkhead__session__stream_end__get_packed_size
+                     (const Bulkhead__Session__StreamEnd   *message);
+size_t bulkhead__session__stream_end__pack
+                     (const Bulkhead__Session__StreamEnd   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__stream_end__pack_to_buffer
+                     (const Bulkhead__Session__StreamEnd   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__StreamEnd *
+       bulkhead__session__stream_end__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__stream_end__free_unpacked
+                     (Bulkhead__Session__StreamEnd *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__DispatchRequest methods */
+void   bulkhead__session__dispatch_request__init
+                     (Bulkhead__Session__DispatchRequest         *message);
+size_t bulkhead__session__dispatch_request__get_packed_size
+                     (const Bulkhead__Session__DispatchRequest   *message);
+size_t bulkhead__session__dispatch_request__pack
+                     (const Bulkhead__Session__DispatchRequest   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__dispatch_request__pack_to_buffer
+                     (const Bulkhead__Session__DispatchRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__DispatchRequest *
+       bulkhead__session__dispatch_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__dispatch_request__free_unpacked
+                     (Bulkhead__Session__DispatchRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__DispatchReply methods */
+void   bulkhead__session__dispatch_reply__init
+                     (Bulkhead__Session__DispatchReply         *message);
+size_t bulkhead__session__dispatch_reply__get_packed_size
+                     (const Bulkhead__Session__DispatchReply   *message);
+size_t bulkhead__session__dispatch_reply__pack
+                     (const Bulkhead__Session__DispatchReply   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__dispatch_reply__pack_to_buffer
+                     (const Bulkhead__Session__DispatchReply   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__DispatchReply *
+       bulkhead__session__dispatch_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__dispatch_reply__free_unpacked
+                     (Bulkhead__Session__DispatchReply *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__RenewRequest methods */
+void   bulkhead__session__renew_request__init
+                     (Bulkhead__Session__RenewRequest         *message);
+size_t bulkhead__session__renew_request__get_packed_size
+                     (const Bulkhead__Session__RenewRequest   *message);
+size_t bulkhead__session__renew_request__pack
+                     (const Bulkhead__Session__RenewRequest   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__renew_request__pack_to_buffer
+                     (const Bulkhead__Session__RenewRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__RenewRequest *
+       bulkhead__session__renew_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__renew_request__free_unpacked
+                     (Bulkhead__Session__RenewRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__Held methods */
+void   bulkhead__session__held__init
+                     (Bulkhead__Session__Held         *message);
+size_t bulkhead__session__held__get_packed_size
+                     (const Bulkhead__Session__Held   *message);
+size_t bulkhead__session__held__pack
+                     (const Bulkhead__Session__Held   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__held__pack_to_buffer
+                     (const Bulkhead__Session__Held   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__Held *
+       bulkhead__session__held__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__held__free_unpacked
+                     (Bulkhead__Session__Held *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__RenewReply methods */
+void   bulkhead__session__renew_reply__init
+                     (Bulkhead__Session__RenewReply         *message);
+size_t bulkhead__session__renew_reply__get_packed_size
+                     (const Bulkhead__Session__RenewReply   *message);
+size_t bulkhead__session__renew_reply__pack
+                     (const Bulkhead__Session__RenewReply   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__renew_reply__pack_to_buffer
+                     (const Bulkhead__Session__RenewReply   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__RenewReply *
+       bulkhead__session__renew_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__renew_reply__free_unpacked
+                     (Bulkhead__Session__RenewReply *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__AppendStreamRequest methods */
+void   bulkhead__session__append_stream_request__init
+                     (Bulkhead__Session__AppendStreamRequest         *message);
+size_t bulkhead__session__append_stream_request__get_packed_size
+                     (const Bulkhead__Session__AppendStreamRequest   *message);
+size_t bulkhead__session__append_stream_request__pack
+                     (const Bulkhead__Session__AppendStreamRequest   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__append_stream_request__pack_to_buffer
+                     (const Bulkhead__Session__AppendStreamRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__AppendStreamRequest *
+       bulkhead__session__append_stream_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__append_stream_request__free_unpacked
+                     (Bulkhead__Session__AppendStreamRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__StreamPiece methods */
+void   bulkhead__session__stream_piece__init
+                     (Bulkhead__Session__StreamPiece         *message);
+size_t bulkhead__session__stream_piece__get_packed_size
+                     (const Bulkhead__Session__StreamPiece   *message);
+size_t bulkhead__session__stream_piece__pack
+                     (const Bulkhead__Session__StreamPiece   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__stream_piece__pack_to_buffer
+                     (const Bulkhead__Session__StreamPiece   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__StreamPiece *
+       bulkhead__session__stream_piece__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__stream_piece__free_unpacked
+                     (Bulkhead__Session__StreamPiece *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__AppendStreamReply methods */
+void   bulkhead__session__append_stream_reply__init
+                     (Bulkhead__Session__AppendStreamReply         *message);
+size_t bulkhead__session__append_stream_reply__get_packed_size
+                     (const Bulkhead__Session__AppendStreamReply   *message);
+size_t bulkhead__session__append_stream_reply__pack
+                     (const Bulkhead__Session__AppendStreamReply   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__append_stream_reply__pack_to_buffer
+                     (const Bulkhead__Session__AppendStreamReply   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__AppendStreamReply *
+       bulkhead__session__append_stream_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__append_stream_reply__free_unpacked
+                     (Bulkhead__Session__AppendStreamReply *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__ReadStreamRequest methods */
+void   bulkhead__session__read_stream_request__init
+                     (Bulkhead__Session__ReadStreamRequest         *message);
+size_t bulkhead__session__read_stream_request__get_packed_size
+                     (const Bulkhead__Session__ReadStreamRequest   *message);
+size_t bulkhead__session__read_stream_request__pack
+                     (const Bulkhead__Session__ReadStreamRequest   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__read_stream_request__pack_to_buffer
+                     (const Bulkhead__Session__ReadStreamRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__ReadStreamRequest *
+       bulkhead__session__read_stream_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__read_stream_request__free_unpacked
+                     (Bulkhead__Session__ReadStreamRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__ReadStreamReply methods */
+void   bulkhead__session__read_stream_reply__init
+                     (Bulkhead__Session__ReadStreamReply         *message);
+size_t bulkhead__session__read_stream_reply__get_packed_size
+                     (const Bulkhead__Session__ReadStreamReply   *message);
+size_t bulkhead__session__read_stream_reply__pack
+                     (const Bulkhead__Session__ReadStreamReply   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__read_stream_reply__pack_to_buffer
+                     (const Bulkhead__Session__ReadStreamReply   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__ReadStreamReply *
+       bulkhead__session__read_stream_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__read_stream_reply__free_unpacked
+                     (Bulkhead__Session__ReadStreamReply *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__WatchKeysRequest methods */
+void   bulkhead__session__watch_keys_request__init
+                     (Bulkhead__Session__WatchKeysRequest         *message);
+size_t bulkhead__session__watch_keys_request__get_packed_size
+                     (const Bulkhead__Session__WatchKeysRequest   *message);
+size_t bulkhead__session__watch_keys_request__pack
+                     (const Bulkhead__Session__WatchKeysRequest   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__watch_keys_request__pack_to_buffer
+                     (const Bulkhead__Session__WatchKeysRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__WatchKeysRequest *
+       bulkhead__session__watch_keys_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__watch_keys_request__free_unpacked
+                     (Bulkhead__Session__WatchKeysRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__WatchKeysReply methods */
+void   bulkhead__session__watch_keys_reply__init
+                     (Bulkhead__Session__WatchKeysReply         *message);
+size_t bulkhead__session__watch_keys_reply__get_packed_size
+                     (const Bulkhead__Session__WatchKeysReply   *message);
+size_t bulkhead__session__watch_keys_reply__pack
+                     (const Bulkhead__Session__WatchKeysReply   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__watch_keys_reply__pack_to_buffer
+                     (const Bulkhead__Session__WatchKeysReply   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__WatchKeysReply *
+       bulkhead__session__watch_keys_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__watch_keys_reply__free_unpacked
+                     (Bulkhead__Session__WatchKeysReply *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Bulkhead__Session__AdmitRequest_Closure)
@@ -401,6 +1095,9 @@ typedef void (*Bulkhead__Session__StoredAnswer_Closure)
 typedef void (*Bulkhead__Session__RateLimit_Closure)
                  (const Bulkhead__Session__RateLimit *message,
                   void *closure_data);
+typedef void (*Bulkhead__Session__Budget_Closure)
+                 (const Bulkhead__Session__Budget *message,
+                  void *closure_data);
 typedef void (*Bulkhead__Session__AdmitReply_Closure)
                  (const Bulkhead__Session__AdmitReply *message,
                   void *closure_data);
@@ -409,6 +1106,45 @@ typedef void (*Bulkhead__Session__SettleRequest_Closure)
                   void *closure_data);
 typedef void (*Bulkhead__Session__SettleReply_Closure)
                  (const Bulkhead__Session__SettleReply *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__StreamEnd_Closure)
+                 (const Bulkhead__Session__StreamEnd *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__DispatchRequest_Closure)
+                 (const Bulkhead__Session__DispatchRequest *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__DispatchReply_Closure)
+                 (const Bulkhead__Session__DispatchReply *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__RenewRequest_Closure)
+                 (const Bulkhead__Session__RenewRequest *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__Held_Closure)
+                 (const Bulkhead__Session__Held *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__RenewReply_Closure)
+                 (const Bulkhead__Session__RenewReply *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__AppendStreamRequest_Closure)
+                 (const Bulkhead__Session__AppendStreamRequest *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__StreamPiece_Closure)
+                 (const Bulkhead__Session__StreamPiece *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__AppendStreamReply_Closure)
+                 (const Bulkhead__Session__AppendStreamReply *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__ReadStreamRequest_Closure)
+                 (const Bulkhead__Session__ReadStreamRequest *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__ReadStreamReply_Closure)
+                 (const Bulkhead__Session__ReadStreamReply *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__WatchKeysRequest_Closure)
+                 (const Bulkhead__Session__WatchKeysRequest *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__WatchKeysReply_Closure)
+                 (const Bulkhead__Session__WatchKeysReply *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -425,6 +1161,26 @@ struct Bulkhead__Session__Session_Service
                  const Bulkhead__Session__SettleRequest *input,
                  Bulkhead__Session__SettleReply_Closure closure,
                  void *closure_data);
+  void (*dispatch)(Bulkhead__Session__Session_Service *service,
+                   const Bulkhead__Session__DispatchRequest *input,
+                   Bulkhead__Session__DispatchReply_Closure closure,
+                   void *closure_data);
+  void (*renew)(Bulkhead__Session__Session_Service *service,
+                const Bulkhead__Session__RenewRequest *input,
+                Bulkhead__Session__RenewReply_Closure closure,
+                void *closure_data);
+  void (*append_stream)(Bulkhead__Session__Session_Service *service,
+                        const Bulkhead__Session__AppendStreamRequest *input,
+                        Bulkhead__Session__AppendStreamReply_Closure closure,
+                        void *closure_data);
+  void (*read_stream)(Bulkhead__Session__Session_Service *service,
+                      const Bulkhead__Session__ReadStreamRequest *input,
+                      Bulkhead__Session__ReadStreamReply_Closure closure,
+                      void *closure_data);
+  void (*watch_keys)(Bulkhead__Session__Session_Service *service,
+                     const Bulkhead__Session__WatchKeysRequest *input,
+                     Bulkhead__Session__WatchKeysReply_Closure closure,
+                     void *closure_data);
 };
 typedef void (*Bulkhead__Session__Session_ServiceDestroy)(Bulkhead__Session__Session_Service *);
 void bulkhead__session__session__init (Bulkhead__Session__Session_Service *service,
@@ -434,7 +1190,12 @@ void bulkhead__session__session__init (Bulkhead__Session__Session_Service *servi
 #define BULKHEAD__SESSION__SESSION__INIT(function_prefix__) \
     { BULKHEAD__SESSION__SESSION__BASE_INIT,\
       function_prefix__ ## admit,\
-      function_prefix__ ## settle  }
+      function_prefix__ ## settle,\
+      function_prefix__ ## dispatch,\
+      function_prefix__ ## renew,\
+      function_prefix__ ## append_stream,\
+      function_prefix__ ## read_stream,\
+      function_prefix__ ## watch_keys  }
 void bulkhead__session__session__admit(ProtobufCService *service,
                                        const Bulkhead__Session__AdmitRequest *input,
                                        Bulkhead__Session__AdmitReply_Closure closure,
@@ -443,6 +1204,26 @@ void bulkhead__session__session__settle(ProtobufCService *service,
                                         const Bulkhead__Session__SettleRequest *input,
                                         Bulkhead__Session__SettleReply_Closure closure,
                                         void *closure_data);
+void bulkhead__session__session__dispatch(ProtobufCService *service,
+                                          const Bulkhead__Session__DispatchRequest *input,
+                                          Bulkhead__Session__DispatchReply_Closure closure,
+                                          void *closure_data);
+void bulkhead__session__session__renew(ProtobufCService *service,
+                                       const Bulkhead__Session__RenewRequest *input,
+                                       Bulkhead__Session__RenewReply_Closure closure,
+                                       void *closure_data);
+void bulkhead__session__session__append_stream(ProtobufCService *service,
+                                               const Bulkhead__Session__AppendStreamRequest *input,
+                                               Bulkhead__Session__AppendStreamReply_Closure closure,
+                                               void *closure_data);
+void bulkhead__session__session__read_stream(ProtobufCService *service,
+                                             const Bulkhead__Session__ReadStreamRequest *input,
+                                             Bulkhead__Session__ReadStreamReply_Closure closure,
+                                             void *closure_data);
+void bulkhead__session__session__watch_keys(ProtobufCService *service,
+                                            const Bulkhead__Session__WatchKeysRequest *input,
+                                            Bulkhead__Session__WatchKeysReply_Closure closure,
+                                            void *closure_data);
 
 /* --- descriptors --- */
 
@@ -450,9 +1231,23 @@ extern const ProtobufCEnumDescriptor    bulkhead__session__verdict__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__stored_answer__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__rate_limit__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__budget__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__settle_request__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__settle_reply__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__stream_end__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__dispatch_request__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__dispatch_reply__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__renew_request__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__held__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__renew_reply__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__append_stream_request__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__stream_piece__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__append_stream_reply__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__read_stream_request__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__read_stream_reply__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__watch_keys_request__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__watch_keys_reply__descriptor;
 extern const ProtobufCServiceDescriptor bulkhead__session__session__descriptor;
 
 PROTOBUF_C__END_DECLS

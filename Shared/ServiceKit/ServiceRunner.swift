@@ -61,6 +61,7 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
         if getenv("BULKHEAD_SUPERVISED") != nil { endWithParent() }
         if Service.name == .credentials { try refuseDumps() }
         let context = makeContext(loaded.suite, folders)
+        if loaded.suite.environment == .dev { try armFailpoints() }
         try context.parts.startWatchdog(context.eventLoop)
         StopSignals.listen(stop: { [stopping] _ in stopping.stop(nil) }, reload: { [self] in requestReload() })
         context.parts.observeFailure { [stopping] in stopping.stop($0) }
@@ -80,6 +81,16 @@ package final class ServiceRunner<Service: BulkheadService>: Sendable {
         let cut = await drain(service, context, sockets)
         logger.info("stopped", metadata: ["cut_off_calls": "\(cut)"])
         if let failure { throw StartupFailure(failure) }
+    }
+
+    private func armFailpoints() throws(StartupFailure) {
+        guard let text = getenv("BULKHEAD_FAILPOINTS").map({ String(cString: $0) }), !text.isEmpty else { return }
+        let unknown = Failpoint.arm(text)
+        guard unknown.isEmpty else {
+            throw StartupFailure(
+                "BULKHEAD_FAILPOINTS: \(unknown.joined(separator: ", ")) is not understood; write PLACE=kill or PLACE=stop@2")
+        }
+        logger.warning("failpoints are armed", metadata: ["failpoints": "\(text)"])
     }
 
     /// - Returns: what failed, when it was not asked to stop.

@@ -685,12 +685,18 @@ package enum RouterAPI {
         package var provider: String
         /// Seconds since 1970 (the start of the router: configured names have no date of their own).
         package var created: Int
+        /// Nano-dollars for a token of input and of output, of the dearest target; 0: not known.
+        package var inputNanousd: Int
+        /// `output_nanousd` of the message.
+        package var outputNanousd: Int
 
         /// A message with the given fields, the others at their defaults.
-        package init(name: String = "", provider: String = "", created: Int = 0) {
+        package init(name: String = "", provider: String = "", created: Int = 0, inputNanousd: Int = 0, outputNanousd: Int = 0) {
             self.name = name
             self.provider = provider
             self.created = created
+            self.inputNanousd = inputNanousd
+            self.outputNanousd = outputNanousd
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -711,12 +717,22 @@ package enum RouterAPI {
                 wire.pointee.has_created = 1
                 wire.pointee.created = Int64(created)
             }
+            if inputNanousd != 0 {
+                wire.pointee.has_input_nanousd = 1
+                wire.pointee.input_nanousd = Int64(inputNanousd)
+            }
+            if outputNanousd != 0 {
+                wire.pointee.has_output_nanousd = 1
+                wire.pointee.output_nanousd = Int64(outputNanousd)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Router__Model>) throws {
             name = wire.pointee.has_name != 0 ? try WireReader.string(wire.pointee.name) : ""
             provider = wire.pointee.has_provider != 0 ? try WireReader.string(wire.pointee.provider) : ""
             created = wire.pointee.has_created != 0 ? Int(wire.pointee.created) : 0
+            inputNanousd = wire.pointee.has_input_nanousd != 0 ? Int(wire.pointee.input_nanousd) : 0
+            outputNanousd = wire.pointee.has_output_nanousd != 0 ? Int(wire.pointee.output_nanousd) : 0
         }
     }
 
@@ -771,10 +787,10 @@ package enum RouterMethods {
     /// `Router.ListModels`.
     package static let listModels = MethodDescriptor(
         name: "Router.ListModels", shape: .unary, requestHash: 0x4114fdf041005c91,
-        responseHash: 0x895f0a9d0b34ce11)
+        responseHash: 0x7e25efc3df0ad3cd)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Router", fingerprint: "09f3b5ce8f0b6fd0e0c4b0fb883f1137", methods: [complete, takeUsage, countTokens, embed, moderate, listModels],
+        name: "Router", fingerprint: "3fcd76f6cc71027b9ce75c406106bc36", methods: [complete, takeUsage, countTokens, embed, moderate, listModels],
         forms: [
             MessageForm("CompleteRequest", [
                 MessageForm.Field(1, "chat", 11, message: 1),
@@ -938,6 +954,8 @@ package enum RouterMethods {
                 MessageForm.Field(1, "name", 9),
                 MessageForm.Field(2, "provider", 9),
                 MessageForm.Field(3, "created", 3),
+                MessageForm.Field(4, "input_nanousd", 3),
+                MessageForm.Field(5, "output_nanousd", 3),
             ]),
         ],
         signatures: [MethodSignature(0, 5), MethodSignature(9, 10), MethodSignature(11, 12), MethodSignature(13, 14), MethodSignature(16, 17), MethodSignature(18, 19)])

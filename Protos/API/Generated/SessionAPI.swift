@@ -28,6 +28,26 @@ package enum SessionAPI {
         case replay = 6
         /// The key may not use this model.
         case modelRefused = 7
+        /// What was to be spent is spent: `budget`.
+        case budgetExceeded = 8
+        /// The tenant is blocked.
+        case tenantBlocked = 9
+        /// Spending is frozen, for the tenant or for all.
+        case spendFrozen = 10
+        /// The key makes the same call over and over.
+        case runaway = 11
+        /// The request weighs more than its limit ever admits.
+        case costAboveLimit = 12
+        /// The key's scopes do not cover the route.
+        case scopeRefused = 13
+        /// The first request with this Idempotency-Key was sent out, and nobody knows what became of it.
+        case outcomeUnknown = 14
+        /// The first request was answered with more than is kept: `response_id`.
+        case notRetained = 15
+        /// The first request streams, or streamed: `stream_id` is read by ReadStream, from after `attach_after`.
+        case attach = 16
+        /// The place asked for is of another run of the stream.
+        case streamGone = 17
     }
 
     /// AdmitRequest of session.proto.
@@ -48,8 +68,17 @@ package enum SessionAPI {
             @usableFromInline var proposedID: String
             @usableFromInline var assumedTokens: Int
             @usableFromInline var settled: [SessionAPI.SettleRequest]
+            @usableFromInline var weight: Int
+            @usableFromInline var estimatedNanousd: Int
+            @usableFromInline var endUser: String?
+            @usableFromInline var likeness: UInt64
+            @usableFromInline var streams: Bool
+            @usableFromInline var lastEventID: String?
+            @usableFromInline var rerunsUnknown: Bool
+            @usableFromInline var tenantScope: Bool
+            @usableFromInline var requestID: String
 
-            init(keyDigest: ByteBuffer?, route: String, model: String, estimatedTokens: Int, idempotencyKey: String?, requestDigest: ByteBuffer?, assertedUser: String?, count: Bool, edgeRun: Int, leaseMS: Int, proposedID: String, assumedTokens: Int, settled: [SessionAPI.SettleRequest]) {
+            init(keyDigest: ByteBuffer?, route: String, model: String, estimatedTokens: Int, idempotencyKey: String?, requestDigest: ByteBuffer?, assertedUser: String?, count: Bool, edgeRun: Int, leaseMS: Int, proposedID: String, assumedTokens: Int, settled: [SessionAPI.SettleRequest], weight: Int, estimatedNanousd: Int, endUser: String?, likeness: UInt64, streams: Bool, lastEventID: String?, rerunsUnknown: Bool, tenantScope: Bool, requestID: String) {
                 self.keyDigest = keyDigest
                 self.route = route
                 self.model = model
@@ -63,6 +92,15 @@ package enum SessionAPI {
                 self.proposedID = proposedID
                 self.assumedTokens = assumedTokens
                 self.settled = settled
+                self.weight = weight
+                self.estimatedNanousd = estimatedNanousd
+                self.endUser = endUser
+                self.likeness = likeness
+                self.streams = streams
+                self.lastEventID = lastEventID
+                self.rerunsUnknown = rerunsUnknown
+                self.tenantScope = tenantScope
+                self.requestID = requestID
             }
 
             @usableFromInline
@@ -80,6 +118,15 @@ package enum SessionAPI {
                 proposedID = other.proposedID
                 assumedTokens = other.assumedTokens
                 settled = other.settled
+                weight = other.weight
+                estimatedNanousd = other.estimatedNanousd
+                endUser = other.endUser
+                likeness = other.likeness
+                streams = other.streams
+                lastEventID = other.lastEventID
+                rerunsUnknown = other.rerunsUnknown
+                tenantScope = other.tenantScope
+                requestID = other.requestID
             }
         }
 
@@ -105,6 +152,15 @@ package enum SessionAPI {
             guard left.proposedID == right.proposedID else { return false }
             guard left.assumedTokens == right.assumedTokens else { return false }
             guard left.settled == right.settled else { return false }
+            guard left.weight == right.weight else { return false }
+            guard left.estimatedNanousd == right.estimatedNanousd else { return false }
+            guard left.endUser == right.endUser else { return false }
+            guard left.likeness == right.likeness else { return false }
+            guard left.streams == right.streams else { return false }
+            guard left.lastEventID == right.lastEventID else { return false }
+            guard left.rerunsUnknown == right.rerunsUnknown else { return false }
+            guard left.tenantScope == right.tenantScope else { return false }
+            guard left.requestID == right.requestID else { return false }
             return true
         }
 
@@ -187,10 +243,64 @@ package enum SessionAPI {
             get { fields.settled }
             _modify { own(); yield &fields.settled }
         }
+        /// What the request counts against limits of requests; 0: 1.
+        @inlinable
+        package var weight: Int {
+            get { fields.weight }
+            _modify { own(); yield &fields.weight }
+        }
+        /// What the request may cost in nano-dollars, estimated; 0: not known.
+        @inlinable
+        package var estimatedNanousd: Int {
+            get { fields.estimatedNanousd }
+            _modify { own(); yield &fields.estimatedNanousd }
+        }
+        /// The user the body names; honoured when neither the key nor x-bulkhead-user says who it is.
+        @inlinable
+        package var endUser: String? {
+            get { fields.endUser }
+            _modify { own(); yield &fields.endUser }
+        }
+        /// Calls that are nearly the same have the same number; 0: not told.
+        @inlinable
+        package var likeness: UInt64 {
+            get { fields.likeness }
+            _modify { own(); yield &fields.likeness }
+        }
+        /// The answer is a stream, to be kept for the Idempotency-Key.
+        @inlinable
+        package var streams: Bool {
+            get { fields.streams }
+            _modify { own(); yield &fields.streams }
+        }
+        /// Last-Event-ID: where the client left a stream with this Idempotency-Key.
+        @inlinable
+        package var lastEventID: String? {
+            get { fields.lastEventID }
+            _modify { own(); yield &fields.lastEventID }
+        }
+        /// Run again what was sent out and whose outcome is not known.
+        @inlinable
+        package var rerunsUnknown: Bool {
+            get { fields.rerunsUnknown }
+            _modify { own(); yield &fields.rerunsUnknown }
+        }
+        /// The Idempotency-Key counts for the whole tenant, not for the user alone.
+        @inlinable
+        package var tenantScope: Bool {
+            get { fields.tenantScope }
+            _modify { own(); yield &fields.tenantScope }
+        }
+        /// The request's id, to be told with a replay.
+        @inlinable
+        package var requestID: String {
+            get { fields.requestID }
+            _modify { own(); yield &fields.requestID }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(keyDigest: ByteBuffer? = nil, route: String = "", model: String = "", estimatedTokens: Int = 0, idempotencyKey: String? = nil, requestDigest: ByteBuffer? = nil, assertedUser: String? = nil, count: Bool = true, edgeRun: Int = 0, leaseMS: Int = 0, proposedID: String = "", assumedTokens: Int = 0, settled: [SessionAPI.SettleRequest] = []) {
-            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens, settled: settled)
+        package init(keyDigest: ByteBuffer? = nil, route: String = "", model: String = "", estimatedTokens: Int = 0, idempotencyKey: String? = nil, requestDigest: ByteBuffer? = nil, assertedUser: String? = nil, count: Bool = true, edgeRun: Int = 0, leaseMS: Int = 0, proposedID: String = "", assumedTokens: Int = 0, settled: [SessionAPI.SettleRequest] = [], weight: Int = 0, estimatedNanousd: Int = 0, endUser: String? = nil, likeness: UInt64 = 0, streams: Bool = false, lastEventID: String? = nil, rerunsUnknown: Bool = false, tenantScope: Bool = false, requestID: String = "") {
+            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens, settled: settled, weight: weight, estimatedNanousd: estimatedNanousd, endUser: endUser, likeness: likeness, streams: streams, lastEventID: lastEventID, rerunsUnknown: rerunsUnknown, tenantScope: tenantScope, requestID: requestID)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -248,6 +358,42 @@ package enum SessionAPI {
                 wire.pointee.assumed_tokens = Int64(assumedTokens)
             }
             (wire.pointee.settled, wire.pointee.n_settled) = try arena.messages(settled)
+            if weight != 0 {
+                wire.pointee.has_weight = 1
+                wire.pointee.weight = Int32(clamping: weight)
+            }
+            if estimatedNanousd != 0 {
+                wire.pointee.has_estimated_nanousd = 1
+                wire.pointee.estimated_nanousd = Int64(estimatedNanousd)
+            }
+            if let endUser {
+                wire.pointee.has_end_user = 1
+                wire.pointee.end_user = try arena.string(endUser)
+            }
+            if likeness != 0 {
+                wire.pointee.has_likeness = 1
+                wire.pointee.likeness = likeness
+            }
+            if streams {
+                wire.pointee.has_streams = 1
+                wire.pointee.streams = streams ? 1 : 0
+            }
+            if let lastEventID {
+                wire.pointee.has_last_event_id = 1
+                wire.pointee.last_event_id = try arena.string(lastEventID)
+            }
+            if rerunsUnknown {
+                wire.pointee.has_reruns_unknown = 1
+                wire.pointee.reruns_unknown = rerunsUnknown ? 1 : 0
+            }
+            if tenantScope {
+                wire.pointee.has_tenant_scope = 1
+                wire.pointee.tenant_scope = tenantScope ? 1 : 0
+            }
+            if !requestID.isEmpty {
+                wire.pointee.has_request_id = 1
+                wire.pointee.request_id = try arena.string(requestID)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitRequest>) throws {
@@ -264,7 +410,16 @@ package enum SessionAPI {
             let proposedID: String = wire.pointee.has_proposed_id != 0 ? try WireReader.string(wire.pointee.proposed_id) : ""
             let assumedTokens: Int = wire.pointee.has_assumed_tokens != 0 ? Int(wire.pointee.assumed_tokens) : 0
             let settled: [SessionAPI.SettleRequest] = try WireReader.messages(wire.pointee.settled, wire.pointee.n_settled)
-            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens, settled: settled)
+            let weight: Int = wire.pointee.has_weight != 0 ? Int(wire.pointee.weight) : 0
+            let estimatedNanousd: Int = wire.pointee.has_estimated_nanousd != 0 ? Int(wire.pointee.estimated_nanousd) : 0
+            let endUser: String? = wire.pointee.has_end_user != 0 ? try WireReader.string(wire.pointee.end_user) : nil
+            let likeness: UInt64 = wire.pointee.has_likeness != 0 ? wire.pointee.likeness : 0
+            let streams: Bool = wire.pointee.has_streams != 0 ? wire.pointee.streams != 0 : false
+            let lastEventID: String? = wire.pointee.has_last_event_id != 0 ? try WireReader.string(wire.pointee.last_event_id) : nil
+            let rerunsUnknown: Bool = wire.pointee.has_reruns_unknown != 0 ? wire.pointee.reruns_unknown != 0 : false
+            let tenantScope: Bool = wire.pointee.has_tenant_scope != 0 ? wire.pointee.tenant_scope != 0 : false
+            let requestID: String = wire.pointee.has_request_id != 0 ? try WireReader.string(wire.pointee.request_id) : ""
+            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens, settled: settled, weight: weight, estimatedNanousd: estimatedNanousd, endUser: endUser, likeness: likeness, streams: streams, lastEventID: lastEventID, rerunsUnknown: rerunsUnknown, tenantScope: tenantScope, requestID: requestID)
         }
     }
 
@@ -278,13 +433,16 @@ package enum SessionAPI {
         package var body: ByteBuffer?
         /// Headers worth replaying, as "name: value".
         package var headers: [String]
+        /// The id of the request that was answered.
+        package var requestID: String
 
         /// A message with the given fields, the others at their defaults.
-        package init(status: Int = 0, contentType: String = "", body: ByteBuffer? = nil, headers: [String] = []) {
+        package init(status: Int = 0, contentType: String = "", body: ByteBuffer? = nil, headers: [String] = [], requestID: String = "") {
             self.status = status
             self.contentType = contentType
             self.body = body
             self.headers = headers
+            self.requestID = requestID
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -306,6 +464,10 @@ package enum SessionAPI {
                 wire.pointee.body = try arena.bytes(body)
             }
             (wire.pointee.headers, wire.pointee.n_headers) = try arena.strings(headers)
+            if !requestID.isEmpty {
+                wire.pointee.has_request_id = 1
+                wire.pointee.request_id = try arena.string(requestID)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__StoredAnswer>) throws {
@@ -313,6 +475,7 @@ package enum SessionAPI {
             contentType = wire.pointee.has_content_type != 0 ? try WireReader.string(wire.pointee.content_type) : ""
             body = wire.pointee.has_body != 0 ? WireReader.bytes(wire.pointee.body) : nil
             headers = try WireReader.strings(wire.pointee.headers, wire.pointee.n_headers)
+            requestID = wire.pointee.has_request_id != 0 ? try WireReader.string(wire.pointee.request_id) : ""
         }
     }
 
@@ -326,13 +489,16 @@ package enum SessionAPI {
         package var resetMS: Int
         /// Until the next request would be admitted; 0 when admitted.
         package var retryAfterMS: Int
+        /// Whose limit it is: key, user or tenant.
+        package var scope: String
 
         /// A message with the given fields, the others at their defaults.
-        package init(limit: Int = 0, remaining: Int = 0, resetMS: Int = 0, retryAfterMS: Int = 0) {
+        package init(limit: Int = 0, remaining: Int = 0, resetMS: Int = 0, retryAfterMS: Int = 0, scope: String = "") {
             self.limit = limit
             self.remaining = remaining
             self.resetMS = resetMS
             self.retryAfterMS = retryAfterMS
+            self.scope = scope
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -357,6 +523,10 @@ package enum SessionAPI {
                 wire.pointee.has_retry_after_ms = 1
                 wire.pointee.retry_after_ms = Int64(retryAfterMS)
             }
+            if !scope.isEmpty {
+                wire.pointee.has_scope = 1
+                wire.pointee.scope = try arena.string(scope)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__RateLimit>) throws {
@@ -364,6 +534,66 @@ package enum SessionAPI {
             remaining = wire.pointee.has_remaining != 0 ? Int(wire.pointee.remaining) : 0
             resetMS = wire.pointee.has_reset_ms != 0 ? Int(wire.pointee.reset_ms) : 0
             retryAfterMS = wire.pointee.has_retry_after_ms != 0 ? Int(wire.pointee.retry_after_ms) : 0
+            scope = wire.pointee.has_scope != 0 ? try WireReader.string(wire.pointee.scope) : ""
+        }
+    }
+
+    /// Money that may be spent in a window.
+    package struct Budget: WireMessage, Equatable {
+        /// Nano-dollars.
+        package var limit: Int
+        /// What is neither spent nor reserved.
+        package var remaining: Int
+        /// Until the next window begins, in milliseconds.
+        package var resetMS: Int
+        /// How long a window is, in milliseconds.
+        package var windowMS: Int
+        /// Whose budget it is: key, user or tenant.
+        package var scope: String
+
+        /// A message with the given fields, the others at their defaults.
+        package init(limit: Int = 0, remaining: Int = 0, resetMS: Int = 0, windowMS: Int = 0, scope: String = "") {
+            self.limit = limit
+            self.remaining = remaining
+            self.resetMS = resetMS
+            self.windowMS = windowMS
+            self.scope = scope
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__budget__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__Budget>, _ arena: WireArena) throws {
+            bulkhead__session__budget__init(wire)
+            if limit != 0 {
+                wire.pointee.has_limit = 1
+                wire.pointee.limit = Int64(limit)
+            }
+            if remaining != 0 {
+                wire.pointee.has_remaining = 1
+                wire.pointee.remaining = Int64(remaining)
+            }
+            if resetMS != 0 {
+                wire.pointee.has_reset_ms = 1
+                wire.pointee.reset_ms = Int64(resetMS)
+            }
+            if windowMS != 0 {
+                wire.pointee.has_window_ms = 1
+                wire.pointee.window_ms = Int64(windowMS)
+            }
+            if !scope.isEmpty {
+                wire.pointee.has_scope = 1
+                wire.pointee.scope = try arena.string(scope)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__Budget>) throws {
+            limit = wire.pointee.has_limit != 0 ? Int(wire.pointee.limit) : 0
+            remaining = wire.pointee.has_remaining != 0 ? Int(wire.pointee.remaining) : 0
+            resetMS = wire.pointee.has_reset_ms != 0 ? Int(wire.pointee.reset_ms) : 0
+            windowMS = wire.pointee.has_window_ms != 0 ? Int(wire.pointee.window_ms) : 0
+            scope = wire.pointee.has_scope != 0 ? try WireReader.string(wire.pointee.scope) : ""
         }
     }
 
@@ -387,8 +617,17 @@ package enum SessionAPI {
             @usableFromInline var reserved: Bool
             @usableFromInline var settled: Int
             @usableFromInline var destinations: [String]
+            @usableFromInline var budget: SessionAPI.Budget?
+            @usableFromInline var violated: [String]
+            @usableFromInline var fence: Int
+            @usableFromInline var streamID: String
+            @usableFromInline var attachAfter: Int
+            @usableFromInline var retryAfterMS: Int
+            @usableFromInline var possibleDuplicate: Bool
+            @usableFromInline var limitsLocal: Bool
+            @usableFromInline var responseID: String
 
-            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool, settled: Int, destinations: [String]) {
+            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool, settled: Int, destinations: [String], budget: SessionAPI.Budget?, violated: [String], fence: Int, streamID: String, attachAfter: Int, retryAfterMS: Int, possibleDuplicate: Bool, limitsLocal: Bool, responseID: String) {
                 self.verdict = verdict
                 self.admissionID = admissionID
                 self.keyID = keyID
@@ -404,6 +643,15 @@ package enum SessionAPI {
                 self.reserved = reserved
                 self.settled = settled
                 self.destinations = destinations
+                self.budget = budget
+                self.violated = violated
+                self.fence = fence
+                self.streamID = streamID
+                self.attachAfter = attachAfter
+                self.retryAfterMS = retryAfterMS
+                self.possibleDuplicate = possibleDuplicate
+                self.limitsLocal = limitsLocal
+                self.responseID = responseID
             }
 
             @usableFromInline
@@ -423,6 +671,15 @@ package enum SessionAPI {
                 reserved = other.reserved
                 settled = other.settled
                 destinations = other.destinations
+                budget = other.budget
+                violated = other.violated
+                fence = other.fence
+                streamID = other.streamID
+                attachAfter = other.attachAfter
+                retryAfterMS = other.retryAfterMS
+                possibleDuplicate = other.possibleDuplicate
+                limitsLocal = other.limitsLocal
+                responseID = other.responseID
             }
         }
 
@@ -450,6 +707,15 @@ package enum SessionAPI {
             guard left.reserved == right.reserved else { return false }
             guard left.settled == right.settled else { return false }
             guard left.destinations == right.destinations else { return false }
+            guard left.budget == right.budget else { return false }
+            guard left.violated == right.violated else { return false }
+            guard left.fence == right.fence else { return false }
+            guard left.streamID == right.streamID else { return false }
+            guard left.attachAfter == right.attachAfter else { return false }
+            guard left.retryAfterMS == right.retryAfterMS else { return false }
+            guard left.possibleDuplicate == right.possibleDuplicate else { return false }
+            guard left.limitsLocal == right.limitsLocal else { return false }
+            guard left.responseID == right.responseID else { return false }
             return true
         }
 
@@ -543,10 +809,64 @@ package enum SessionAPI {
             get { fields.destinations }
             _modify { own(); yield &fields.destinations }
         }
+        /// The budget with the least left; absent when there is none.
+        @inlinable
+        package var budget: SessionAPI.Budget? {
+            get { fields.budget }
+            _modify { own(); yield &fields.budget }
+        }
+        /// Limits that refuse the request, as scope-kind, e.g. tenant-requests, user-tokens, key-concurrency, user-budget.
+        @inlinable
+        package var violated: [String] {
+            get { fields.violated }
+            _modify { own(); yield &fields.violated }
+        }
+        /// Which of several admissions of an Idempotency-Key this is; goes with all words on it.
+        @inlinable
+        package var fence: Int {
+            get { fields.fence }
+            _modify { own(); yield &fields.fence }
+        }
+        /// Names the kept stream of the admission, to append to or to read from; unguessable.
+        @inlinable
+        package var streamID: String {
+            get { fields.streamID }
+            _modify { own(); yield &fields.streamID }
+        }
+        /// Pieces of the stream the client has.
+        @inlinable
+        package var attachAfter: Int {
+            get { fields.attachAfter }
+            _modify { own(); yield &fields.attachAfter }
+        }
+        /// Until it is worth asking again, where no limit says so.
+        @inlinable
+        package var retryAfterMS: Int {
+            get { fields.retryAfterMS }
+            _modify { own(); yield &fields.retryAfterMS }
+        }
+        /// The request runs again although an earlier run of it may have been billed.
+        @inlinable
+        package var possibleDuplicate: Bool {
+            get { fields.possibleDuplicate }
+            _modify { own(); yield &fields.possibleDuplicate }
+        }
+        /// Limits and budgets are held by this process alone, as the shared store is away.
+        @inlinable
+        package var limitsLocal: Bool {
+            get { fields.limitsLocal }
+            _modify { own(); yield &fields.limitsLocal }
+        }
+        /// The first request's id: VERDICT_NOT_RETAINED.
+        @inlinable
+        package var responseID: String {
+            get { fields.responseID }
+            _modify { own(); yield &fields.responseID }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false, settled: Int = 0, destinations: [String] = []) {
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations)
+        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false, settled: Int = 0, destinations: [String] = [], budget: SessionAPI.Budget? = nil, violated: [String] = [], fence: Int = 0, streamID: String = "", attachAfter: Int = 0, retryAfterMS: Int = 0, possibleDuplicate: Bool = false, limitsLocal: Bool = false, responseID: String = "") {
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -605,6 +925,38 @@ package enum SessionAPI {
                 wire.pointee.settled = Int32(clamping: settled)
             }
             (wire.pointee.destinations, wire.pointee.n_destinations) = try arena.strings(destinations)
+            if let budget {
+                wire.pointee.budget = try arena.message(budget)
+            }
+            (wire.pointee.violated, wire.pointee.n_violated) = try arena.strings(violated)
+            if fence != 0 {
+                wire.pointee.has_fence = 1
+                wire.pointee.fence = Int64(fence)
+            }
+            if !streamID.isEmpty {
+                wire.pointee.has_stream_id = 1
+                wire.pointee.stream_id = try arena.string(streamID)
+            }
+            if attachAfter != 0 {
+                wire.pointee.has_attach_after = 1
+                wire.pointee.attach_after = Int64(attachAfter)
+            }
+            if retryAfterMS != 0 {
+                wire.pointee.has_retry_after_ms = 1
+                wire.pointee.retry_after_ms = Int64(retryAfterMS)
+            }
+            if possibleDuplicate {
+                wire.pointee.has_possible_duplicate = 1
+                wire.pointee.possible_duplicate = possibleDuplicate ? 1 : 0
+            }
+            if limitsLocal {
+                wire.pointee.has_limits_local = 1
+                wire.pointee.limits_local = limitsLocal ? 1 : 0
+            }
+            if !responseID.isEmpty {
+                wire.pointee.has_response_id = 1
+                wire.pointee.response_id = try arena.string(responseID)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitReply>) throws {
@@ -623,39 +975,159 @@ package enum SessionAPI {
             let reserved: Bool = wire.pointee.has_reserved != 0 ? wire.pointee.reserved != 0 : false
             let settled: Int = wire.pointee.has_settled != 0 ? Int(wire.pointee.settled) : 0
             let destinations: [String] = try WireReader.strings(wire.pointee.destinations, wire.pointee.n_destinations)
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations)
+            let budget: SessionAPI.Budget? = try wire.pointee.budget.map { try .init(loading: $0) }
+            let violated: [String] = try WireReader.strings(wire.pointee.violated, wire.pointee.n_violated)
+            let fence: Int = wire.pointee.has_fence != 0 ? Int(wire.pointee.fence) : 0
+            let streamID: String = wire.pointee.has_stream_id != 0 ? try WireReader.string(wire.pointee.stream_id) : ""
+            let attachAfter: Int = wire.pointee.has_attach_after != 0 ? Int(wire.pointee.attach_after) : 0
+            let retryAfterMS: Int = wire.pointee.has_retry_after_ms != 0 ? Int(wire.pointee.retry_after_ms) : 0
+            let possibleDuplicate: Bool = wire.pointee.has_possible_duplicate != 0 ? wire.pointee.possible_duplicate != 0 : false
+            let limitsLocal: Bool = wire.pointee.has_limits_local != 0 ? wire.pointee.limits_local != 0 : false
+            let responseID: String = wire.pointee.has_response_id != 0 ? try WireReader.string(wire.pointee.response_id) : ""
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID)
         }
     }
 
     /// SettleRequest of session.proto.
     package struct SettleRequest: WireMessage, Equatable {
+        // Copies share them; they are written only while one copy alone refers to them.
+        @usableFromInline
+        final class Fields: @unchecked Sendable {
+            @usableFromInline var admissionID: String
+            @usableFromInline var keyID: String
+            @usableFromInline var status: Int
+            @usableFromInline var inputTokens: Int
+            @usableFromInline var outputTokens: Int
+            @usableFromInline var costNanousd: Int?
+            @usableFromInline var answer: SessionAPI.StoredAnswer?
+            @usableFromInline var unused: Bool
+            @usableFromInline var fence: Int
+            @usableFromInline var cached: Bool
+            @usableFromInline var streamEnd: SessionAPI.StreamEnd?
+
+            init(admissionID: String, keyID: String, status: Int, inputTokens: Int, outputTokens: Int, costNanousd: Int?, answer: SessionAPI.StoredAnswer?, unused: Bool, fence: Int, cached: Bool, streamEnd: SessionAPI.StreamEnd?) {
+                self.admissionID = admissionID
+                self.keyID = keyID
+                self.status = status
+                self.inputTokens = inputTokens
+                self.outputTokens = outputTokens
+                self.costNanousd = costNanousd
+                self.answer = answer
+                self.unused = unused
+                self.fence = fence
+                self.cached = cached
+                self.streamEnd = streamEnd
+            }
+
+            @usableFromInline
+            init(copy other: Fields) {
+                admissionID = other.admissionID
+                keyID = other.keyID
+                status = other.status
+                inputTokens = other.inputTokens
+                outputTokens = other.outputTokens
+                costNanousd = other.costNanousd
+                answer = other.answer
+                unused = other.unused
+                fence = other.fence
+                cached = other.cached
+                streamEnd = other.streamEnd
+            }
+        }
+
+        @usableFromInline
+        var fields: Fields
+
+        @usableFromInline
+        mutating func own() { if !isKnownUniquelyReferenced(&fields) { fields = Fields(copy: fields) } }
+
+        package static func == (left: Self, right: Self) -> Bool {
+            let (left, right) = (left.fields, right.fields)
+            if left === right { return true }
+            guard left.admissionID == right.admissionID else { return false }
+            guard left.keyID == right.keyID else { return false }
+            guard left.status == right.status else { return false }
+            guard left.inputTokens == right.inputTokens else { return false }
+            guard left.outputTokens == right.outputTokens else { return false }
+            guard left.costNanousd == right.costNanousd else { return false }
+            guard left.answer == right.answer else { return false }
+            guard left.unused == right.unused else { return false }
+            guard left.fence == right.fence else { return false }
+            guard left.cached == right.cached else { return false }
+            guard left.streamEnd == right.streamEnd else { return false }
+            return true
+        }
+
         /// `admission_id` of the message.
-        package var admissionID: String
+        @inlinable
+        package var admissionID: String {
+            get { fields.admissionID }
+            _modify { own(); yield &fields.admissionID }
+        }
         /// `key_id` of the message.
-        package var keyID: String
+        @inlinable
+        package var keyID: String {
+            get { fields.keyID }
+            _modify { own(); yield &fields.keyID }
+        }
         /// HTTP status of the answer; 0: the caller left.
-        package var status: Int
+        @inlinable
+        package var status: Int {
+            get { fields.status }
+            _modify { own(); yield &fields.status }
+        }
         /// `input_tokens` of the message.
-        package var inputTokens: Int
+        @inlinable
+        package var inputTokens: Int {
+            get { fields.inputTokens }
+            _modify { own(); yield &fields.inputTokens }
+        }
         /// `output_tokens` of the message.
-        package var outputTokens: Int
+        @inlinable
+        package var outputTokens: Int {
+            get { fields.outputTokens }
+            _modify { own(); yield &fields.outputTokens }
+        }
         /// `cost_nanousd` of the message.
-        package var costNanousd: Int?
+        @inlinable
+        package var costNanousd: Int? {
+            get { fields.costNanousd }
+            _modify { own(); yield &fields.costNanousd }
+        }
         /// The answer to keep for this Idempotency-Key; absent: forget the key, so that a retry runs.
-        package var answer: SessionAPI.StoredAnswer?
+        @inlinable
+        package var answer: SessionAPI.StoredAnswer? {
+            get { fields.answer }
+            _modify { own(); yield &fields.answer }
+        }
         /// Nothing was used: what was reserved is free, and the request is not counted as spend.
-        package var unused: Bool
+        @inlinable
+        package var unused: Bool {
+            get { fields.unused }
+            _modify { own(); yield &fields.unused }
+        }
+        /// Goes with an admission that has one.
+        @inlinable
+        package var fence: Int {
+            get { fields.fence }
+            _modify { own(); yield &fields.fence }
+        }
+        /// The answer came from a cache: the request counts, its tokens and money come back.
+        @inlinable
+        package var cached: Bool {
+            get { fields.cached }
+            _modify { own(); yield &fields.cached }
+        }
+        /// The kept stream has ended.
+        @inlinable
+        package var streamEnd: SessionAPI.StreamEnd? {
+            get { fields.streamEnd }
+            _modify { own(); yield &fields.streamEnd }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(admissionID: String = "", keyID: String = "", status: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int? = nil, answer: SessionAPI.StoredAnswer? = nil, unused: Bool = false) {
-            self.admissionID = admissionID
-            self.keyID = keyID
-            self.status = status
-            self.inputTokens = inputTokens
-            self.outputTokens = outputTokens
-            self.costNanousd = costNanousd
-            self.answer = answer
-            self.unused = unused
+        package init(admissionID: String = "", keyID: String = "", status: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int? = nil, answer: SessionAPI.StoredAnswer? = nil, unused: Bool = false, fence: Int = 0, cached: Bool = false, streamEnd: SessionAPI.StreamEnd? = nil) {
+            fields = Fields(admissionID: admissionID, keyID: keyID, status: status, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, answer: answer, unused: unused, fence: fence, cached: cached, streamEnd: streamEnd)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -695,25 +1167,43 @@ package enum SessionAPI {
                 wire.pointee.has_unused = 1
                 wire.pointee.unused = unused ? 1 : 0
             }
+            if fence != 0 {
+                wire.pointee.has_fence = 1
+                wire.pointee.fence = Int64(fence)
+            }
+            if cached {
+                wire.pointee.has_cached = 1
+                wire.pointee.cached = cached ? 1 : 0
+            }
+            if let streamEnd {
+                wire.pointee.stream_end = try arena.message(streamEnd)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__SettleRequest>) throws {
-            admissionID = wire.pointee.has_admission_id != 0 ? try WireReader.string(wire.pointee.admission_id) : ""
-            keyID = wire.pointee.has_key_id != 0 ? try WireReader.string(wire.pointee.key_id) : ""
-            status = wire.pointee.has_status != 0 ? Int(wire.pointee.status) : 0
-            inputTokens = wire.pointee.has_input_tokens != 0 ? Int(wire.pointee.input_tokens) : 0
-            outputTokens = wire.pointee.has_output_tokens != 0 ? Int(wire.pointee.output_tokens) : 0
-            costNanousd = wire.pointee.has_cost_nanousd != 0 ? Int(wire.pointee.cost_nanousd) : nil
-            answer = try wire.pointee.answer.map { try .init(loading: $0) }
-            unused = wire.pointee.has_unused != 0 ? wire.pointee.unused != 0 : false
+            let admissionID: String = wire.pointee.has_admission_id != 0 ? try WireReader.string(wire.pointee.admission_id) : ""
+            let keyID: String = wire.pointee.has_key_id != 0 ? try WireReader.string(wire.pointee.key_id) : ""
+            let status: Int = wire.pointee.has_status != 0 ? Int(wire.pointee.status) : 0
+            let inputTokens: Int = wire.pointee.has_input_tokens != 0 ? Int(wire.pointee.input_tokens) : 0
+            let outputTokens: Int = wire.pointee.has_output_tokens != 0 ? Int(wire.pointee.output_tokens) : 0
+            let costNanousd: Int? = wire.pointee.has_cost_nanousd != 0 ? Int(wire.pointee.cost_nanousd) : nil
+            let answer: SessionAPI.StoredAnswer? = try wire.pointee.answer.map { try .init(loading: $0) }
+            let unused: Bool = wire.pointee.has_unused != 0 ? wire.pointee.unused != 0 : false
+            let fence: Int = wire.pointee.has_fence != 0 ? Int(wire.pointee.fence) : 0
+            let cached: Bool = wire.pointee.has_cached != 0 ? wire.pointee.cached != 0 : false
+            let streamEnd: SessionAPI.StreamEnd? = try wire.pointee.stream_end.map { try .init(loading: $0) }
+            fields = Fields(admissionID: admissionID, keyID: keyID, status: status, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, answer: answer, unused: unused, fence: fence, cached: cached, streamEnd: streamEnd)
         }
     }
 
     /// SettleReply of session.proto.
     package struct SettleReply: WireMessage, Equatable {
+        /// Another admission holds the Idempotency-Key, or it was completed before: nothing was changed.
+        package var staleFence: Bool
 
         /// A message with the given fields, the others at their defaults.
-        package init() {
+        package init(staleFence: Bool = false) {
+            self.staleFence = staleFence
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -722,10 +1212,466 @@ package enum SessionAPI {
 
         package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__SettleReply>, _ arena: WireArena) throws {
             bulkhead__session__settle_reply__init(wire)
+            if staleFence {
+                wire.pointee.has_stale_fence = 1
+                wire.pointee.stale_fence = staleFence ? 1 : 0
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__SettleReply>) throws {
+            staleFence = wire.pointee.has_stale_fence != 0 ? wire.pointee.stale_fence != 0 : false
+        }
+    }
+
+    /// How a kept stream ended.
+    package struct StreamEnd: WireMessage, Equatable {
+        /// Its pieces: the number of the last.
+        package var lastSeq: Int
+        /// It broke off.
+        package var incomplete: Bool
+        /// Not all of it was kept.
+        package var truncated: Bool
+
+        /// A message with the given fields, the others at their defaults.
+        package init(lastSeq: Int = 0, incomplete: Bool = false, truncated: Bool = false) {
+            self.lastSeq = lastSeq
+            self.incomplete = incomplete
+            self.truncated = truncated
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__stream_end__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__StreamEnd>, _ arena: WireArena) throws {
+            bulkhead__session__stream_end__init(wire)
+            if lastSeq != 0 {
+                wire.pointee.has_last_seq = 1
+                wire.pointee.last_seq = Int64(lastSeq)
+            }
+            if incomplete {
+                wire.pointee.has_incomplete = 1
+                wire.pointee.incomplete = incomplete ? 1 : 0
+            }
+            if truncated {
+                wire.pointee.has_truncated = 1
+                wire.pointee.truncated = truncated ? 1 : 0
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__StreamEnd>) throws {
+            lastSeq = wire.pointee.has_last_seq != 0 ? Int(wire.pointee.last_seq) : 0
+            incomplete = wire.pointee.has_incomplete != 0 ? wire.pointee.incomplete != 0 : false
+            truncated = wire.pointee.has_truncated != 0 ? wire.pointee.truncated != 0 : false
+        }
+    }
+
+    /// DispatchRequest of session.proto.
+    package struct DispatchRequest: WireMessage, Equatable {
+        /// `admission_id` of the message.
+        package var admissionID: String
+        /// `fence` of the message.
+        package var fence: Int
+
+        /// A message with the given fields, the others at their defaults.
+        package init(admissionID: String = "", fence: Int = 0) {
+            self.admissionID = admissionID
+            self.fence = fence
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__dispatch_request__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__DispatchRequest>, _ arena: WireArena) throws {
+            bulkhead__session__dispatch_request__init(wire)
+            if !admissionID.isEmpty {
+                wire.pointee.has_admission_id = 1
+                wire.pointee.admission_id = try arena.string(admissionID)
+            }
+            if fence != 0 {
+                wire.pointee.has_fence = 1
+                wire.pointee.fence = Int64(fence)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__DispatchRequest>) throws {
+            admissionID = wire.pointee.has_admission_id != 0 ? try WireReader.string(wire.pointee.admission_id) : ""
+            fence = wire.pointee.has_fence != 0 ? Int(wire.pointee.fence) : 0
+        }
+    }
+
+    /// DispatchReply of session.proto.
+    package struct DispatchReply: WireMessage, Equatable {
+        /// Another admission holds the Idempotency-Key: the caller must not go on.
+        package var staleFence: Bool
+
+        /// A message with the given fields, the others at their defaults.
+        package init(staleFence: Bool = false) {
+            self.staleFence = staleFence
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__dispatch_reply__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__DispatchReply>, _ arena: WireArena) throws {
+            bulkhead__session__dispatch_reply__init(wire)
+            if staleFence {
+                wire.pointee.has_stale_fence = 1
+                wire.pointee.stale_fence = staleFence ? 1 : 0
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__DispatchReply>) throws {
+            staleFence = wire.pointee.has_stale_fence != 0 ? wire.pointee.stale_fence != 0 : false
+        }
+    }
+
+    /// RenewRequest of session.proto.
+    package struct RenewRequest: WireMessage, Equatable {
+        /// `edge_run` of the message.
+        package var edgeRun: Int
+        /// Admissions with an Idempotency-Key that run.
+        package var held: [SessionAPI.Held]
+
+        /// A message with the given fields, the others at their defaults.
+        package init(edgeRun: Int = 0, held: [SessionAPI.Held] = []) {
+            self.edgeRun = edgeRun
+            self.held = held
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__renew_request__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__RenewRequest>, _ arena: WireArena) throws {
+            bulkhead__session__renew_request__init(wire)
+            if edgeRun != 0 {
+                wire.pointee.has_edge_run = 1
+                wire.pointee.edge_run = Int64(edgeRun)
+            }
+            (wire.pointee.held, wire.pointee.n_held) = try arena.messages(held)
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__RenewRequest>) throws {
+            edgeRun = wire.pointee.has_edge_run != 0 ? Int(wire.pointee.edge_run) : 0
+            held = try WireReader.messages(wire.pointee.held, wire.pointee.n_held)
+        }
+    }
+
+    /// Held of session.proto.
+    package struct Held: WireMessage, Equatable {
+        /// `admission_id` of the message.
+        package var admissionID: String
+        /// `fence` of the message.
+        package var fence: Int
+
+        /// A message with the given fields, the others at their defaults.
+        package init(admissionID: String = "", fence: Int = 0) {
+            self.admissionID = admissionID
+            self.fence = fence
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__held__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__Held>, _ arena: WireArena) throws {
+            bulkhead__session__held__init(wire)
+            if !admissionID.isEmpty {
+                wire.pointee.has_admission_id = 1
+                wire.pointee.admission_id = try arena.string(admissionID)
+            }
+            if fence != 0 {
+                wire.pointee.has_fence = 1
+                wire.pointee.fence = Int64(fence)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__Held>) throws {
+            admissionID = wire.pointee.has_admission_id != 0 ? try WireReader.string(wire.pointee.admission_id) : ""
+            fence = wire.pointee.has_fence != 0 ? Int(wire.pointee.fence) : 0
+        }
+    }
+
+    /// RenewReply of session.proto.
+    package struct RenewReply: WireMessage, Equatable {
+        /// Those another admission has taken over.
+        package var lost: [String]
+
+        /// A message with the given fields, the others at their defaults.
+        package init(lost: [String] = []) {
+            self.lost = lost
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__renew_reply__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__RenewReply>, _ arena: WireArena) throws {
+            bulkhead__session__renew_reply__init(wire)
+            (wire.pointee.lost, wire.pointee.n_lost) = try arena.strings(lost)
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__RenewReply>) throws {
+            lost = try WireReader.strings(wire.pointee.lost, wire.pointee.n_lost)
+        }
+    }
+
+    /// AppendStreamRequest of session.proto.
+    package struct AppendStreamRequest: WireMessage, Equatable {
+        /// `admission_id` of the message.
+        package var admissionID: String
+        /// `fence` of the message.
+        package var fence: Int
+        /// `stream_id` of the message.
+        package var streamID: String
+        /// `pieces` of the message.
+        package var pieces: [SessionAPI.StreamPiece]
+
+        /// A message with the given fields, the others at their defaults.
+        package init(admissionID: String = "", fence: Int = 0, streamID: String = "", pieces: [SessionAPI.StreamPiece] = []) {
+            self.admissionID = admissionID
+            self.fence = fence
+            self.streamID = streamID
+            self.pieces = pieces
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__append_stream_request__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__AppendStreamRequest>, _ arena: WireArena) throws {
+            bulkhead__session__append_stream_request__init(wire)
+            if !admissionID.isEmpty {
+                wire.pointee.has_admission_id = 1
+                wire.pointee.admission_id = try arena.string(admissionID)
+            }
+            if fence != 0 {
+                wire.pointee.has_fence = 1
+                wire.pointee.fence = Int64(fence)
+            }
+            if !streamID.isEmpty {
+                wire.pointee.has_stream_id = 1
+                wire.pointee.stream_id = try arena.string(streamID)
+            }
+            (wire.pointee.pieces, wire.pointee.n_pieces) = try arena.messages(pieces)
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__AppendStreamRequest>) throws {
+            admissionID = wire.pointee.has_admission_id != 0 ? try WireReader.string(wire.pointee.admission_id) : ""
+            fence = wire.pointee.has_fence != 0 ? Int(wire.pointee.fence) : 0
+            streamID = wire.pointee.has_stream_id != 0 ? try WireReader.string(wire.pointee.stream_id) : ""
+            pieces = try WireReader.messages(wire.pointee.pieces, wire.pointee.n_pieces)
+        }
+    }
+
+    /// One event of a stream as the client is sent it.
+    package struct StreamPiece: WireMessage, Equatable {
+        /// From 1, without gaps.
+        package var seq: Int
+        /// `bytes` of the message.
+        package var bytes: ByteBuffer?
+
+        /// A message with the given fields, the others at their defaults.
+        package init(seq: Int = 0, bytes: ByteBuffer? = nil) {
+            self.seq = seq
+            self.bytes = bytes
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__stream_piece__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__StreamPiece>, _ arena: WireArena) throws {
+            bulkhead__session__stream_piece__init(wire)
+            if seq != 0 {
+                wire.pointee.has_seq = 1
+                wire.pointee.seq = Int64(seq)
+            }
+            if let bytes {
+                wire.pointee.has_bytes = 1
+                wire.pointee.bytes = try arena.bytes(bytes)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__StreamPiece>) throws {
+            seq = wire.pointee.has_seq != 0 ? Int(wire.pointee.seq) : 0
+            bytes = wire.pointee.has_bytes != 0 ? WireReader.bytes(wire.pointee.bytes) : nil
+        }
+    }
+
+    /// AppendStreamReply of session.proto.
+    package struct AppendStreamReply: WireMessage, Equatable {
+        /// `stale_fence` of the message.
+        package var staleFence: Bool
+        /// The stream has reached the most that is kept: nothing more is taken.
+        package var isFull: Bool
+
+        /// A message with the given fields, the others at their defaults.
+        package init(staleFence: Bool = false, isFull: Bool = false) {
+            self.staleFence = staleFence
+            self.isFull = isFull
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__append_stream_reply__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__AppendStreamReply>, _ arena: WireArena) throws {
+            bulkhead__session__append_stream_reply__init(wire)
+            if staleFence {
+                wire.pointee.has_stale_fence = 1
+                wire.pointee.stale_fence = staleFence ? 1 : 0
+            }
+            if isFull {
+                wire.pointee.has_is_full = 1
+                wire.pointee.is_full = isFull ? 1 : 0
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__AppendStreamReply>) throws {
+            staleFence = wire.pointee.has_stale_fence != 0 ? wire.pointee.stale_fence != 0 : false
+            isFull = wire.pointee.has_is_full != 0 ? wire.pointee.is_full != 0 : false
+        }
+    }
+
+    /// ReadStreamRequest of session.proto.
+    package struct ReadStreamRequest: WireMessage, Equatable {
+        /// `tenant` of the message.
+        package var tenant: String
+        /// `stream_id` of the message.
+        package var streamID: String
+        /// Pieces up to this one are not wanted.
+        package var after: Int
+
+        /// A message with the given fields, the others at their defaults.
+        package init(tenant: String = "", streamID: String = "", after: Int = 0) {
+            self.tenant = tenant
+            self.streamID = streamID
+            self.after = after
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__read_stream_request__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__ReadStreamRequest>, _ arena: WireArena) throws {
+            bulkhead__session__read_stream_request__init(wire)
+            if !tenant.isEmpty {
+                wire.pointee.has_tenant = 1
+                wire.pointee.tenant = try arena.string(tenant)
+            }
+            if !streamID.isEmpty {
+                wire.pointee.has_stream_id = 1
+                wire.pointee.stream_id = try arena.string(streamID)
+            }
+            if after != 0 {
+                wire.pointee.has_after = 1
+                wire.pointee.after = Int64(after)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__ReadStreamRequest>) throws {
+            tenant = wire.pointee.has_tenant != 0 ? try WireReader.string(wire.pointee.tenant) : ""
+            streamID = wire.pointee.has_stream_id != 0 ? try WireReader.string(wire.pointee.stream_id) : ""
+            after = wire.pointee.has_after != 0 ? Int(wire.pointee.after) : 0
+        }
+    }
+
+    /// ReadStreamReply of session.proto.
+    package struct ReadStreamReply: WireMessage, Equatable {
+        /// `pieces` of the message.
+        package var pieces: [SessionAPI.StreamPiece]
+        /// Nothing follows.
+        package var end: SessionAPI.StreamEnd?
+        /// Status, content type and headers of the answer, with the first reply.
+        package var head: SessionAPI.StoredAnswer?
+
+        /// A message with the given fields, the others at their defaults.
+        package init(pieces: [SessionAPI.StreamPiece] = [], end: SessionAPI.StreamEnd? = nil, head: SessionAPI.StoredAnswer? = nil) {
+            self.pieces = pieces
+            self.end = end
+            self.head = head
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__read_stream_reply__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__ReadStreamReply>, _ arena: WireArena) throws {
+            bulkhead__session__read_stream_reply__init(wire)
+            (wire.pointee.pieces, wire.pointee.n_pieces) = try arena.messages(pieces)
+            if let end {
+                wire.pointee.end = try arena.message(end)
+            }
+            if let head {
+                wire.pointee.head = try arena.message(head)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__ReadStreamReply>) throws {
+            pieces = try WireReader.messages(wire.pointee.pieces, wire.pointee.n_pieces)
+            end = try wire.pointee.end.map { try .init(loading: $0) }
+            head = try wire.pointee.head.map { try .init(loading: $0) }
+        }
+    }
+
+    /// WatchKeysRequest of session.proto.
+    package struct WatchKeysRequest: WireMessage, Equatable {
+
+        /// A message with the given fields, the others at their defaults.
+        package init() {
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__watch_keys_request__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__WatchKeysRequest>, _ arena: WireArena) throws {
+            bulkhead__session__watch_keys_request__init(wire)
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__WatchKeysRequest>) throws {
             _ = wire
+        }
+    }
+
+    /// WatchKeysReply of session.proto.
+    package struct WatchKeysReply: WireMessage, Equatable {
+        /// Keys that ended, by id.
+        package var keyIds: [String]
+        /// Tenants that were blocked or frozen, or no longer are.
+        package var tenants: [String]
+        /// What changed may have been missed: everything is to be forgotten.
+        package var all: Bool
+
+        /// A message with the given fields, the others at their defaults.
+        package init(keyIds: [String] = [], tenants: [String] = [], all: Bool = false) {
+            self.keyIds = keyIds
+            self.tenants = tenants
+            self.all = all
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__watch_keys_reply__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__WatchKeysReply>, _ arena: WireArena) throws {
+            bulkhead__session__watch_keys_reply__init(wire)
+            (wire.pointee.key_ids, wire.pointee.n_key_ids) = try arena.strings(keyIds)
+            (wire.pointee.tenants, wire.pointee.n_tenants) = try arena.strings(tenants)
+            if all {
+                wire.pointee.has_all = 1
+                wire.pointee.all = all ? 1 : 0
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__WatchKeysReply>) throws {
+            keyIds = try WireReader.strings(wire.pointee.key_ids, wire.pointee.n_key_ids)
+            tenants = try WireReader.strings(wire.pointee.tenants, wire.pointee.n_tenants)
+            all = wire.pointee.has_all != 0 ? wire.pointee.all != 0 : false
         }
     }
 
@@ -735,15 +1681,35 @@ package enum SessionAPI {
 package enum SessionMethods {
     /// `Session.Admit`.
     package static let admit = MethodDescriptor(
-        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x64d1aa876ff85fcf,
-        responseHash: 0xfbd8fd1622d35abd)
+        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x2ada5c3b08a9fb1d,
+        responseHash: 0xa9e3d591823b5724)
     /// `Session.Settle`.
     package static let settle = MethodDescriptor(
-        name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0xbb867a22465b96eb,
-        responseHash: 0x44136fa355b3678a)
+        name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0x9c131053ab9ba992,
+        responseHash: 0x880a951f2892c5f8)
+    /// `Session.Dispatch`.
+    package static let dispatch = MethodDescriptor(
+        name: "Session.Dispatch", shape: .unary, methodClass: .control, requestHash: 0xb793349493bd2c1b,
+        responseHash: 0x880a951f2892c5f8)
+    /// `Session.Renew`.
+    package static let renew = MethodDescriptor(
+        name: "Session.Renew", shape: .unary, methodClass: .control, requestHash: 0x6e397f6c38aed4f7,
+        responseHash: 0xd13d886fd9a470d2)
+    /// `Session.AppendStream`.
+    package static let appendStream = MethodDescriptor(
+        name: "Session.AppendStream", shape: .unary, requestHash: 0x8bc8106b861372ef,
+        responseHash: 0x459a91e81cce4b54)
+    /// `Session.ReadStream`.
+    package static let readStream = MethodDescriptor(
+        name: "Session.ReadStream", shape: .serverStream, requestHash: 0xd0cebee2ecdfbb84,
+        responseHash: 0xa63203e5e0ceae17)
+    /// `Session.WatchKeys`.
+    package static let watchKeys = MethodDescriptor(
+        name: "Session.WatchKeys", shape: .serverStream, requestHash: 0x44136fa355b3678a,
+        responseHash: 0xeb0fe9383b414003)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Session", fingerprint: "a165bc3b5c8a0d60731e191dd788ba3a", methods: [admit, settle],
+        name: "Session", fingerprint: "51deb6a81d8f98ba504ff5298588c65b", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys],
         forms: [
             MessageForm("AdmitRequest", [
                 MessageForm.Field(1, "key_digest", 12),
@@ -759,6 +1725,15 @@ package enum SessionMethods {
                 MessageForm.Field(11, "proposed_id", 9),
                 MessageForm.Field(12, "assumed_tokens", 3),
                 MessageForm.Field(13, "settled", 11, isRepeated: true, message: 1),
+                MessageForm.Field(14, "weight", 5),
+                MessageForm.Field(15, "estimated_nanousd", 3),
+                MessageForm.Field(16, "end_user", 9),
+                MessageForm.Field(17, "likeness", 6),
+                MessageForm.Field(18, "streams", 8),
+                MessageForm.Field(19, "last_event_id", 9),
+                MessageForm.Field(20, "reruns_unknown", 8),
+                MessageForm.Field(21, "tenant_scope", 8),
+                MessageForm.Field(22, "request_id", 9),
             ]),
             MessageForm("SettleRequest", [
                 MessageForm.Field(1, "admission_id", 9),
@@ -769,12 +1744,21 @@ package enum SessionMethods {
                 MessageForm.Field(6, "cost_nanousd", 3),
                 MessageForm.Field(7, "answer", 11, message: 2),
                 MessageForm.Field(8, "unused", 8),
+                MessageForm.Field(9, "fence", 3),
+                MessageForm.Field(10, "cached", 8),
+                MessageForm.Field(11, "stream_end", 11, message: 3),
             ]),
             MessageForm("StoredAnswer", [
                 MessageForm.Field(1, "status", 5),
                 MessageForm.Field(2, "content_type", 9),
                 MessageForm.Field(3, "body", 12),
                 MessageForm.Field(4, "headers", 9, isRepeated: true),
+                MessageForm.Field(5, "request_id", 9),
+            ]),
+            MessageForm("StreamEnd", [
+                MessageForm.Field(1, "last_seq", 3),
+                MessageForm.Field(2, "incomplete", 8),
+                MessageForm.Field(3, "truncated", 8),
             ]),
             MessageForm("AdmitReply", [
                 MessageForm.Field(1, "verdict", 14),
@@ -784,25 +1768,92 @@ package enum SessionMethods {
                 MessageForm.Field(5, "user", 9),
                 MessageForm.Field(6, "admin", 8),
                 MessageForm.Field(7, "models", 9, isRepeated: true),
-                MessageForm.Field(8, "requests", 11, message: 4),
+                MessageForm.Field(8, "requests", 11, message: 5),
                 MessageForm.Field(9, "stored", 11, message: 2),
                 MessageForm.Field(10, "reason", 9),
-                MessageForm.Field(11, "tokens", 11, message: 4),
-                MessageForm.Field(12, "concurrency", 11, message: 4),
+                MessageForm.Field(11, "tokens", 11, message: 5),
+                MessageForm.Field(12, "concurrency", 11, message: 5),
                 MessageForm.Field(13, "reserved", 8),
                 MessageForm.Field(14, "settled", 5),
                 MessageForm.Field(15, "destinations", 9, isRepeated: true),
+                MessageForm.Field(16, "budget", 11, message: 6),
+                MessageForm.Field(17, "violated", 9, isRepeated: true),
+                MessageForm.Field(18, "fence", 3),
+                MessageForm.Field(19, "stream_id", 9),
+                MessageForm.Field(20, "attach_after", 3),
+                MessageForm.Field(21, "retry_after_ms", 3),
+                MessageForm.Field(22, "possible_duplicate", 8),
+                MessageForm.Field(23, "limits_local", 8),
+                MessageForm.Field(24, "response_id", 9),
             ]),
             MessageForm("RateLimit", [
                 MessageForm.Field(1, "limit", 3),
                 MessageForm.Field(2, "remaining", 3),
                 MessageForm.Field(3, "reset_ms", 3),
                 MessageForm.Field(4, "retry_after_ms", 3),
+                MessageForm.Field(5, "scope", 9),
+            ]),
+            MessageForm("Budget", [
+                MessageForm.Field(1, "limit", 3),
+                MessageForm.Field(2, "remaining", 3),
+                MessageForm.Field(3, "reset_ms", 3),
+                MessageForm.Field(4, "window_ms", 3),
+                MessageForm.Field(5, "scope", 9),
             ]),
             MessageForm("SettleReply", [
+                MessageForm.Field(1, "stale_fence", 8),
+            ]),
+            MessageForm("DispatchRequest", [
+                MessageForm.Field(1, "admission_id", 9),
+                MessageForm.Field(2, "fence", 3),
+            ]),
+            MessageForm("DispatchReply", [
+                MessageForm.Field(1, "stale_fence", 8),
+            ]),
+            MessageForm("RenewRequest", [
+                MessageForm.Field(1, "edge_run", 3),
+                MessageForm.Field(2, "held", 11, isRepeated: true, message: 11),
+            ]),
+            MessageForm("Held", [
+                MessageForm.Field(1, "admission_id", 9),
+                MessageForm.Field(2, "fence", 3),
+            ]),
+            MessageForm("RenewReply", [
+                MessageForm.Field(1, "lost", 9, isRepeated: true),
+            ]),
+            MessageForm("AppendStreamRequest", [
+                MessageForm.Field(1, "admission_id", 9),
+                MessageForm.Field(2, "fence", 3),
+                MessageForm.Field(3, "stream_id", 9),
+                MessageForm.Field(4, "pieces", 11, isRepeated: true, message: 14),
+            ]),
+            MessageForm("StreamPiece", [
+                MessageForm.Field(1, "seq", 3),
+                MessageForm.Field(2, "bytes", 12),
+            ]),
+            MessageForm("AppendStreamReply", [
+                MessageForm.Field(1, "stale_fence", 8),
+                MessageForm.Field(2, "is_full", 8),
+            ]),
+            MessageForm("ReadStreamRequest", [
+                MessageForm.Field(1, "tenant", 9),
+                MessageForm.Field(2, "stream_id", 9),
+                MessageForm.Field(3, "after", 3),
+            ]),
+            MessageForm("ReadStreamReply", [
+                MessageForm.Field(1, "pieces", 11, isRepeated: true, message: 14),
+                MessageForm.Field(2, "end", 11, message: 3),
+                MessageForm.Field(3, "head", 11, message: 2),
+            ]),
+            MessageForm("WatchKeysRequest", [
+            ]),
+            MessageForm("WatchKeysReply", [
+                MessageForm.Field(1, "key_ids", 9, isRepeated: true),
+                MessageForm.Field(2, "tenants", 9, isRepeated: true),
+                MessageForm.Field(3, "all", 8),
             ]),
         ],
-        signatures: [MethodSignature(0, 3), MethodSignature(1, 5)])
+        signatures: [MethodSignature(0, 4), MethodSignature(1, 7), MethodSignature(8, 9), MethodSignature(10, 12), MethodSignature(13, 15), MethodSignature(16, 17), MethodSignature(18, 19)])
 }
 
 /// Calls the Session service over a link.
@@ -824,6 +1875,42 @@ package struct SessionClient: Sendable {
     package func settle(_ request: SessionAPI.SettleRequest, _ options: CallOptions) async throws -> SessionAPI.SettleReply {
         try TypedCall.reply(try await link.unary(SessionMethods.settle, request.encoded(), options))
     }
+
+    /// The work of an admission with an Idempotency-Key begins: durable before a provider hears of it.
+    /// Class: control.
+    package func dispatch(_ request: SessionAPI.DispatchRequest, _ options: CallOptions) async throws -> SessionAPI.DispatchReply {
+        try TypedCall.reply(try await link.unary(SessionMethods.dispatch, request.encoded(), options))
+    }
+
+    /// A run of edge lives: what it holds stays held for another 30 seconds.
+    /// Class: control.
+    package func renew(_ request: SessionAPI.RenewRequest, _ options: CallOptions) async throws -> SessionAPI.RenewReply {
+        try TypedCall.reply(try await link.unary(SessionMethods.renew, request.encoded(), options))
+    }
+
+    /// Keeps a piece of a streamed answer, durable when answered.
+    package func appendStream(_ request: SessionAPI.AppendStreamRequest, _ options: CallOptions) async throws -> SessionAPI.AppendStreamReply {
+        try TypedCall.reply(try await link.unary(SessionMethods.appendStream, request.encoded(), options))
+    }
+
+    /// A kept stream from a place in it, and what is added to it, until its end.
+    package func readStream<Value: Sendable>(
+        _ request: SessionAPI.ReadStreamRequest, _ options: CallOptions, _ body: (TypedReader<SessionAPI.ReadStreamReply>) async throws -> Value
+    ) async throws -> Value {
+        try await link.serverStream(SessionMethods.readStream, request.encoded(), options) { reader in
+            try await body(TypedReader(reader))
+        }
+    }
+
+    /// Keys and tenants that changed, as it happens: what edge remembers of them is forgotten. The first reply says that the watch
+    /// holds.
+    package func watchKeys<Value: Sendable>(
+        _ request: SessionAPI.WatchKeysRequest, _ options: CallOptions, _ body: (TypedReader<SessionAPI.WatchKeysReply>) async throws -> Value
+    ) async throws -> Value {
+        try await link.serverStream(SessionMethods.watchKeys, request.encoded(), options) { reader in
+            try await body(TypedReader(reader))
+        }
+    }
 }
 
 /// Serves the Session service.
@@ -834,6 +1921,19 @@ package protocol SessionHandler: Sendable {
     /// Reports how an admitted request ended. Idempotent by admission id.
     /// Class: control.
     func settle(_ request: SessionAPI.SettleRequest, _ call: ServerCall) async throws -> SessionAPI.SettleReply
+    /// The work of an admission with an Idempotency-Key begins: durable before a provider hears of it.
+    /// Class: control.
+    func dispatch(_ request: SessionAPI.DispatchRequest, _ call: ServerCall) async throws -> SessionAPI.DispatchReply
+    /// A run of edge lives: what it holds stays held for another 30 seconds.
+    /// Class: control.
+    func renew(_ request: SessionAPI.RenewRequest, _ call: ServerCall) async throws -> SessionAPI.RenewReply
+    /// Keeps a piece of a streamed answer, durable when answered.
+    func appendStream(_ request: SessionAPI.AppendStreamRequest, _ call: ServerCall) async throws -> SessionAPI.AppendStreamReply
+    /// A kept stream from a place in it, and what is added to it, until its end.
+    func readStream(_ request: SessionAPI.ReadStreamRequest, _ call: ServerCall, _ replies: TypedWriter<SessionAPI.ReadStreamReply>) async throws
+    /// Keys and tenants that changed, as it happens: what edge remembers of them is forgotten. The first reply says that the watch
+    /// holds.
+    func watchKeys(_ request: SessionAPI.WatchKeysRequest, _ call: ServerCall, _ replies: TypedWriter<SessionAPI.WatchKeysReply>) async throws
 }
 
 extension SessionMethods {
@@ -845,6 +1945,23 @@ extension SessionMethods {
             }),
             ServerMethod(settle, .unary { bytes, call in
                 try await handler.settle(try TypedCall.request(bytes), call).encoded()
+            }),
+            ServerMethod(dispatch, .unary { bytes, call in
+                try await handler.dispatch(try TypedCall.request(bytes), call).encoded()
+            }),
+            ServerMethod(renew, .unary { bytes, call in
+                try await handler.renew(try TypedCall.request(bytes), call).encoded()
+            }),
+            ServerMethod(appendStream, .unary { bytes, call in
+                try await handler.appendStream(try TypedCall.request(bytes), call).encoded()
+            }),
+            ServerMethod(readStream, .stream { reader, call, writer in
+                let request: SessionAPI.ReadStreamRequest = try await TypedCall.only(reader)
+                try await handler.readStream(request, call, TypedWriter(writer))
+            }),
+            ServerMethod(watchKeys, .stream { reader, call, writer in
+                let request: SessionAPI.WatchKeysRequest = try await TypedCall.only(reader)
+                try await handler.watchKeys(request, call, TypedWriter(writer))
             }),
         ]
     }

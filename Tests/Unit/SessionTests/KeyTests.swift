@@ -1,6 +1,6 @@
 import BulkheadAPI
 import BulkheadCore
-import GRDB
+import BulkheadStore
 import SessionService
 import Testing
 
@@ -14,9 +14,9 @@ struct KeyTests {
         let reply = try await bench.admit(made.key)
         #expect(reply.verdict == .admitted)
         #expect(reply.keyID == made.id && reply.tenant == "acme" && reply.user == "ada" && !reply.admissionID.isEmpty)
-        let bytes = try await bench.commits.commit { db in try String.fetchAll(db, sql: "SELECT quote(digest) || id FROM api_key")
-        }
-        #expect(bytes.allSatisfy { !$0.contains(made.key) })
+        let text = Statement("test.keys", "SELECT quote(digest) || id FROM api_key")
+        let rows = try await bench.store.transact { try $0.rows(text, []) }
+        #expect(rows.count == 1 && rows.allSatisfy { !$0.text(0).contains(made.key) })
     }
 
     @Test("An unknown key is refused")

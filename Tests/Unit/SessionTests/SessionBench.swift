@@ -1,19 +1,25 @@
 import BulkheadAPI
 import BulkheadCore
+import BulkheadStore
 import Foundation
 import NIOCore
 import SessionService
+import Synchronization
 
 /// A session without sockets, on a real SQLite file in a folder of its own. The clock is moved by hand.
 final class SessionBench {
     let folder: TemporaryFolder
     let keys: KeyIndex
-    let commits: CommitQueue
+    let store: SQLiteStore
+    let clock: HandClock
     let spend = SpendLedger()
     let limits = RequestLimits()
     let reservations = Reservations()
     let admission: Admission
-    var now = SessionBench.start
+    var now: Moment {
+        get { clock.now }
+        set { clock.now = newValue }
+    }
 
     static let start = Moment(monotonic: MonotonicTime(nanoseconds: 1_000_000_000_000), unixMilliseconds: 1_800_000_000_000)
 
@@ -23,17 +29,20 @@ final class SessionBench {
         retention: Duration = .seconds(86_400)
     ) async throws {
         self.folder = try folder ?? TemporaryFolder()
-        commits = CommitQueue(store: try SessionStore.open(path: self.folder.store))
-        keys = KeyIndex(try await commits.commit { try KeyTable.all($0) })
+        let clock = HandClock()
+        self.clock = clock
+        store = try SQLiteStore.open(
+            path: self.folder.store, schema: SessionSchema.all, clock: { clock.now.unixMilliseconds })
+        keys = KeyIndex(try await store.transact { try KeyTable.all($0) })
         admission = Admission(
-            keys: keys, limits: limits, reservations: reservations, spend: spend, commits: commits,
+            keys: keys, limits: limits, reservations: reservations, spend: spend, claims: try await ClaimDesk.open(store),
             metrics: SessionMetrics(),
             settings: AdmissionSettings(policy: policy, idempotencyRetention: retention))
     }
 
     var administration: KeyAdministration {
         let present = now
-        return KeyAdministration(index: keys, commits: commits, spend: spend, now: { present })
+        return KeyAdministration(index: keys, store: store, spend: spend, now: { present })
     }
 
     func makeKey(_ tenant: String = "acme", _ change: (inout KeyCreation) -> Void = { _ in }) async throws -> KeyCreated {
@@ -60,8 +69,18 @@ final class SessionBench {
         try await admission.settle(
             SessionAPI.SettleRequest(
                 admissionID: admitted.admissionID, keyID: admitted.keyID, status: 200, inputTokens: 10, outputTokens: 20,
-                costNanousd: cost, answer: stored),
+                costNanousd: cost, answer: stored, fence: admitted.fence),
             now: now)
+    }
+}
+
+/// A clock that a test moves.
+final class HandClock: Sendable {
+    private let moment = Mutex(SessionBench.start)
+
+    var now: Moment {
+        get { moment.withLock { $0 } }
+        set { moment.withLock { $0 = newValue } }
     }
 }
 

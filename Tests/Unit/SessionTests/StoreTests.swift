@@ -1,7 +1,7 @@
 import BulkheadConfig
 import BulkheadCore
+import BulkheadStore
 import Foundation
-import GRDB
 import SessionService
 import Synchronization
 import Testing
@@ -11,10 +11,10 @@ struct StoreTests {
     @Test("Every commit is on disk before it is acknowledged: WAL, synchronous FULL")
     func pragmas() async throws {
         let bench = try await SessionBench()
-        let modes = try await bench.commits.commit { db in
-            (try String.fetchOne(db, sql: "PRAGMA journal_mode"), try Int.fetchOne(db, sql: "PRAGMA synchronous"))
+        let modes = try await bench.store.transact { transaction in
+            try ["journal_mode", "synchronous"].flatMap { try transaction.rows(Statement($0, "PRAGMA \($0)"), []) }
         }
-        #expect(modes.0 == "wal" && modes.1 == 2)
+        #expect(modes == [SQLRow([.text("wal")]), SQLRow([.integer(2)])])
     }
 
     @Test("A damaged file refuses the start, says what to do, and is not touched")
@@ -23,7 +23,7 @@ struct StoreTests {
         let path = folder.store
         let garbage = Data(repeating: 0x5a, count: 16_384)
         try garbage.write(to: URL(filePath: path))
-        let error = #expect(throws: SessionStoreError.self) { _ = try SessionStore.open(path: path) }
+        let error = #expect(throws: StoreOpenError.self) { _ = try SQLiteStore.open(path: path, schema: SessionSchema.all) }
         #expect(error?.description.contains("store backup") == true)
         #expect(try Data(contentsOf: URL(filePath: path)) == garbage)
     }
@@ -32,40 +32,44 @@ struct StoreTests {
     func torn() async throws {
         let folder = try TemporaryFolder()
         let path = folder.store
-        let store = try SessionStore.open(path: path)
+        let store = try SQLiteStore.open(path: path, schema: SessionSchema.all)
         let keys = KeyAdministration(
-            index: KeyIndex(), commits: CommitQueue(store: store), spend: SpendLedger(), now: { SessionBench.start })
+            index: KeyIndex(), store: store, spend: SpendLedger(), now: { SessionBench.start })
         for _ in 0 ..< 300 { _ = try await keys.create(KeyCreation(tenant: "acme")) }
-        try store.queue.close()
+        try store.close()
         var bytes = try Data(contentsOf: URL(filePath: path))
         for page in 2 ..< 12 { bytes.replaceSubrange(page * 4096 ..< page * 4096 + 512, with: Data(repeating: 0xff, count: 512)) }
         try bytes.write(to: URL(filePath: path))
-        #expect(throws: SessionStoreError.self) { _ = try SessionStore.open(path: path) }
+        #expect(throws: StoreOpenError.self) { _ = try SQLiteStore.open(path: path, schema: SessionSchema.all) }
     }
 
     @Test("A file of a later version is refused")
-    func later() throws {
+    func later() async throws {
         let folder = try TemporaryFolder()
         let path = folder.store
-        let store = try SessionStore.open(path: path)
-        try store.queue.write { try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('99 from the future')") }
-        try store.queue.close()
-        let error = #expect(throws: SessionStoreError.self) { _ = try SessionStore.open(path: path) }
+        let store = try SQLiteStore.open(path: path, schema: SessionSchema.all)
+        let insert = Statement("test.later", "INSERT INTO grdb_migrations VALUES ('99 from the future')")
+        try await store.transact { _ = try $0.run(insert, []) }
+        try store.close()
+        let error = #expect(throws: StoreOpenError.self) { _ = try SQLiteStore.open(path: path, schema: SessionSchema.all) }
         #expect(error?.description.contains("later version") == true)
     }
 
     @Test("A failing operation is undone alone; its companions in the transaction go through")
     func savepoints() async throws {
         let bench = try await SessionBench()
-        let commits = bench.commits
+        let store = bench.store
+        let insert = Statement("test.spend", "INSERT INTO spend VALUES ($1, 1, 't', 1, 1, 1, 1)")
+        let clash = Statement("test.clash", "INSERT INTO api_key SELECT * FROM api_key")
+        let count = Statement("test.count", "SELECT count(*) FROM spend")
         _ = try await bench.makeKey()
         let results = await withTaskGroup(of: Bool.self) { group in
             for index in 0 ..< 50 {
                 group.addTask {
                     do {
-                        try await commits.commit { db in
-                            try db.execute(sql: "INSERT INTO spend VALUES (?, 1, 't', 1, 1, 1, 1)", arguments: ["k\(index)"])
-                            if index % 2 == 0 { try db.execute(sql: "INSERT INTO api_key SELECT * FROM api_key") }
+                        try await store.transact { transaction in
+                            try transaction.run(insert, [.text("k\(index)")])
+                            if index % 2 == 0 { try transaction.run(clash, []) }
                         }
                         return true
                     } catch {
@@ -76,18 +80,18 @@ struct StoreTests {
             return await group.reduce(into: []) { $0.append($1) }
         }
         #expect(results.count { $0 } == 25)
-        #expect(try await commits.commit { try Int.fetchOne($0, sql: "SELECT count(*) FROM spend") } == 25)
+        #expect(try await store.transact { try $0.rows(count, []) } == [SQLRow([.integer(25)])])
     }
 
     @Test("A failure of the store is UNAVAILABLE and observed")
     func failure() async throws {
         let folder = try TemporaryFolder()
-        let store = try SessionStore.open(path: folder.store)
         let outcomes = Outcomes()
-        let commits = CommitQueue(store: store) { outcomes.append($0) }
-        try await commits.commit { _ in }
+        let store = try SQLiteStore.open(
+            path: folder.store, schema: SessionSchema.all, observer: StoreObserver(commit: { outcomes.append($0) }))
+        try await store.transact { _ in }
         let error = await #expect(throws: CallError.self) {
-            try await commits.commit { db in try db.execute(sql: "INSERT INTO absent VALUES (1)") }
+            try await store.transact { try $0.run(Statement("test.absent", "INSERT INTO absent VALUES (1)"), []) }
         }
         #expect(error?.code == .unavailable && error?.reason == "store_unavailable")
         #expect(outcomes.all.map { $0.failure == nil } == [true, false])
@@ -98,11 +102,11 @@ struct StoreTests {
         let bench = try await SessionBench()
         let made = try await bench.makeKey()
         let folder = try TemporaryFolder()
-        try SessionStore.open(path: bench.folder.store).backUp(to: folder.store)
+        try SQLiteStore.open(path: bench.folder.store, schema: SessionSchema.all).backUp(to: folder.store)
         let restored = try await SessionBench(folder: folder)
         #expect(try await restored.admit(made.key).verdict == .admitted)
-        #expect(throws: SessionStoreError.self) {
-            try SessionStore.open(path: bench.folder.store).backUp(to: folder.store)
+        #expect(throws: StoreOpenError.self) {
+            try SQLiteStore.open(path: bench.folder.store, schema: SessionSchema.all).backUp(to: folder.store)
         }
     }
 

@@ -16,6 +16,8 @@ import Testing
         "Shared/IPC": ["BulkheadCore", "BulkheadResilience", "BulkheadWire", "BulkheadProtosC", "CProtobufC", "CBulkheadSystem"],
         "Shared/Redis": ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CHiredis"],
         "Shared/Observability": ["BulkheadCore"],
+        "Shared/Postgres": ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CLibpq"],
+        "Shared/Store": ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadPostgres"],
         "Shared/ServiceKit": [
             "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadObservability",
             "CBulkheadSystem",
@@ -33,6 +35,7 @@ import Testing
         "BulkheadProtosC": ["Shared/IPC/Generated", "Protos/API/Generated"],
         "CBulkheadJSON": ["Shared/JSON"],
         "CHiredis": ["Shared/Redis"],
+        "CLibpq": ["Shared/Postgres"],
         "CLibsecret": ["Services/Credentials/Sources/CredentialsService/Keychain"],
         // The tests pack what it unpacks.
         "CZlib": ["Services/Credentials/Sources/CredentialsService/Redaction", "Tests/Unit/CredentialsTests"],

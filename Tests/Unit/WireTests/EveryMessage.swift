@@ -20,7 +20,11 @@ let everyMessage: [any TestedMessage.Type] = [
     RouterAPI.Vector.self,
     RouterAPI.EmbedReply.self, RouterAPI.ListModelsRequest.self, RouterAPI.Model.self, RouterAPI.ListModelsReply.self,
     SessionAPI.AdmitRequest.self, SessionAPI.StoredAnswer.self, SessionAPI.RateLimit.self, SessionAPI.AdmitReply.self,
-    SessionAPI.SettleRequest.self, SessionAPI.SettleReply.self,
+    SessionAPI.SettleRequest.self, SessionAPI.SettleReply.self, SessionAPI.Budget.self, SessionAPI.StreamEnd.self,
+    SessionAPI.DispatchRequest.self, SessionAPI.DispatchReply.self, SessionAPI.RenewRequest.self, SessionAPI.Held.self,
+    SessionAPI.RenewReply.self, SessionAPI.AppendStreamRequest.self, SessionAPI.StreamPiece.self,
+    SessionAPI.AppendStreamReply.self, SessionAPI.ReadStreamRequest.self, SessionAPI.ReadStreamReply.self,
+    SessionAPI.WatchKeysRequest.self, SessionAPI.WatchKeysReply.self,
     TelemetryAPI.RequestEvent.self, TelemetryAPI.CredentialRecord.self, TelemetryAPI.IngestRequest.self,
     TelemetryAPI.IngestReply.self,
 ]

@@ -2,6 +2,7 @@ import BulkheadAPI
 import BulkheadCore
 import BulkheadIPC
 import BulkheadServiceKit
+import BulkheadStore
 import Logging
 
 /// Puts session together: the store, what stands on it, and what peers and operators may call.
@@ -15,8 +16,8 @@ package final class SessionDaemon: BulkheadService {
     private static let purgeInterval = Duration.seconds(60)
 
     private let context: ServiceContext
-    private let store: SessionStore
-    private let commits: CommitQueue
+    private let store: SQLiteStore
+    private let claims: ClaimDesk
     private let keys: KeyIndex
     private let limits = RequestLimits()
     private let reservations = Reservations()
@@ -29,15 +30,18 @@ package final class SessionDaemon: BulkheadService {
         let path = "\(context.stateDirectory)/session.sqlite"
         let metrics = SessionMetrics(context.metrics)
         do {
-            store = try await context.blocking { try SessionStore.open(path: path) }
             let health = StoreHealth { context.reportHealth($0) }
-            commits = CommitQueue(store: store) { outcome in
+            let observer = StoreObserver { outcome in
                 metrics.committed(outcome)
                 // On the loop: health is pushed to peers there.
                 context.eventLoop.execute { health.observe(outcome) }
             }
-            keys = KeyIndex(try await commits.commit { try KeyTable.all($0) })
-        } catch let error as SessionStoreError {
+            store = try await context.blocking {
+                try SQLiteStore.open(path: path, schema: SessionSchema.all, observer: observer)
+            }
+            keys = KeyIndex(try await store.transact { try KeyTable.all($0) })
+            claims = try await ClaimDesk.open(store)
+        } catch let error as StoreOpenError {
             throw StartupFailure(error.description)
         } catch let error as CallError {
             throw StartupFailure("\(path): \(error.message)")
@@ -45,7 +49,7 @@ package final class SessionDaemon: BulkheadService {
         self.context = context
         self.metrics = metrics
         admission = Admission(
-            keys: keys, limits: limits, reservations: reservations, spend: spend, commits: commits, metrics: metrics,
+            keys: keys, limits: limits, reservations: reservations, spend: spend, claims: claims, metrics: metrics,
             settings: AdmissionSettings(configuration))
     }
 
@@ -99,7 +103,7 @@ package final class SessionDaemon: BulkheadService {
 
     private func flushOnce() async {
         do {
-            try await spend.flush(commits)
+            try await spend.flush(store)
         } catch {
             context.logger.warning("spend not written; kept in memory", metadata: ["error": "\(error)"])
         }
@@ -116,10 +120,10 @@ package final class SessionDaemon: BulkheadService {
         }
     }
 
-    private var idempotency: IdempotencyAdministration { IdempotencyAdministration(commits: commits, now: Moment.now) }
+    private var idempotency: IdempotencyAdministration { IdempotencyAdministration(store: store, retention: admission.retention) }
 
     package var verbs: [AdminVerb] {
-        let keyring = KeyAdministration(index: keys, commits: commits, spend: spend, now: Moment.now)
+        let keyring = KeyAdministration(index: keys, store: store, spend: spend, now: Moment.now)
         let answers = idempotency
         let stores = StoreAdministration(store: store) { [context] in try await context.blocking($0) }
         return [
@@ -144,6 +148,33 @@ extension SessionDaemon: SessionHandler {
 
     package func settle(_ request: SessionAPI.SettleRequest, _ call: ServerCall) async throws -> SessionAPI.SettleReply {
         try await admission.settle(request, now: .now())
-        return SessionAPI.SettleReply()
+    }
+
+    package func dispatch(
+        _ request: SessionAPI.DispatchRequest, _ call: ServerCall
+    ) async throws -> SessionAPI.DispatchReply {
+        try await claims.dispatch(request)
+    }
+
+    package func renew(_ request: SessionAPI.RenewRequest, _ call: ServerCall) async throws -> SessionAPI.RenewReply {
+        SessionAPI.RenewReply(lost: try await claims.renew(request.held))
+    }
+
+    package func appendStream(
+        _ request: SessionAPI.AppendStreamRequest, _ call: ServerCall
+    ) async throws -> SessionAPI.AppendStreamReply {
+        throw CallError(.unimplemented, message: "streams are not kept yet")
+    }
+
+    package func readStream(
+        _ request: SessionAPI.ReadStreamRequest, _ call: ServerCall, _ replies: TypedWriter<SessionAPI.ReadStreamReply>
+    ) async throws {
+        throw CallError(.unimplemented, message: "streams are not kept yet")
+    }
+
+    package func watchKeys(
+        _ request: SessionAPI.WatchKeysRequest, _ call: ServerCall, _ replies: TypedWriter<SessionAPI.WatchKeysReply>
+    ) async throws {
+        throw CallError(.unimplemented, message: "keys are not watched yet")
     }
 }

@@ -1,5 +1,6 @@
 import BulkheadAPI
 import BulkheadObservability
+import BulkheadStore
 
 /// What session counts.
 package struct SessionMetrics: Sendable {

@@ -42,10 +42,10 @@ struct IdempotencyList: AsyncParsableCommand {
             "idempotency.list", IdempotencySelection(tenant: tenant, limit: limit), as: [IdempotencyReport].self)
         try show(rows, shared) { rows in
             table(
-                [["TENANT", "OWNER", "KEY", "ROUTE", "STATE", "STATUS", "BYTES", "BEGAN", "KEPT UNTIL"]]
+                [["TENANT", "OWNER", "ROUTE", "STATE", "STATUS", "BYTES", "BEGAN", "KEPT UNTIL"]]
                     + rows.map { row in
                         [
-                            row.tenant, row.owner, row.key, row.route, row.state, row.status.map { "\($0)" } ?? "-",
+                            row.tenant, row.owner, row.route, row.state, row.status.map { "\($0)" } ?? "-",
                             "\(row.bytes)",
                             timeText(row.startedAt), timeText(row.expiresAt),
                         ]

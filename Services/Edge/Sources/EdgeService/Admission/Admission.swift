@@ -19,6 +19,10 @@ struct Caller: Sendable {
     var degraded: [String] = []
     /// Whether the answer is to be kept under an Idempotency-Key.
     var isIdempotent = false
+    /// Goes with every word to session on an admission with an Idempotency-Key.
+    var fence = 0
+    /// Names the stream that is kept for the Idempotency-Key; empty: none.
+    var streamID = ""
     /// Destinations the key may call.
     var destinations: [String] = []
     /// Session holds tokens or a place for the request: its end is reported in any case.
@@ -40,6 +44,14 @@ struct AdmissionRequest: Sendable {
     var subject = ""
     /// False: an Idempotency-Key is another's to honour.
     var deduplicates = true
+    /// What the request counts against limits of requests.
+    var weight = 1
+    /// The user the body names.
+    var endUser: String?
+    /// The answer is a stream.
+    var streams = false
+    /// Calls that are nearly the same have the same number; 0: it does not matter.
+    var likeness: UInt64 = 0
 }
 
 /// Decides whether a request may run: by session while it is there, else by what edge remembers of the key.
@@ -107,6 +119,10 @@ final class Admission: Sendable {
             keyDigest: digest.bytes, route: request.route, model: request.model, estimatedTokens: request.estimatedTokens,
             assertedUser: headers[.assertedUser], count: request.counts, edgeRun: run)
         question.assumedTokens = request.assumedTokens
+        question.weight = request.weight
+        question.endUser = request.endUser
+        question.likeness = request.likeness
+        question.requestID = scope.id
         if request.counts {
             question.leaseMS = Int(settings.current.requestTimeout.milliseconds) + Self.leaseMargin
             question.proposedID = TraceContext.digits(QuickRandom.next(), 16) + TraceContext.digits(QuickRandom.next(), 8)
@@ -169,7 +185,18 @@ final class Admission: Sendable {
                 .conflict, code: "idempotency_key_running",
                 message: "The first request with this Idempotency-Key still runs. Ask again shortly for its answer.",
                 retryAfter: .seconds(1), shouldRetry: true)
-        case .unspecified:
+        case .outcomeUnknown:
+            throw EdgeError(
+                .conflict, code: "outcome_unknown",
+                message:
+                    "The first request with this Idempotency-Key was sent out, and nobody knows what became of it. It is not run again by itself: send Bulkhead-On-Unknown: retry to run it once more."
+            )
+        case .notRetained:
+            throw EdgeError(
+                .conflict, code: "response_not_retained",
+                message: "The first request with this Idempotency-Key was answered with more than is kept; it is not run again.")
+        case .budgetExceeded, .tenantBlocked, .spendFrozen, .runaway, .costAboveLimit, .scopeRefused, .attach, .streamGone,
+            .unspecified:
             throw EdgeError(.internal, message: "Session gave no verdict on the request.")
         }
     }
@@ -205,7 +232,8 @@ final class Admission: Sendable {
     private static func caller(_ reply: SessionAPI.AdmitReply, isIdempotent: Bool) -> Caller {
         Caller(
             keyID: reply.keyID, tenant: reply.tenant, user: reply.user, isAdmin: reply.admin, admissionID: reply.admissionID,
-            limits: CallerLimits(reply), isIdempotent: isIdempotent, destinations: reply.destinations, isReserved: reply.reserved)
+            limits: CallerLimits(reply), isIdempotent: isIdempotent, fence: reply.fence, streamID: reply.streamID,
+            destinations: reply.destinations, isReserved: reply.reserved)
     }
 
     private static func sessionAway(_ consequence: String, _ error: CallError) -> EdgeError {

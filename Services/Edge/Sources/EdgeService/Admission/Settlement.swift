@@ -129,7 +129,8 @@ extension Settlement {
     /// Reports a request whose client left before the answer's cost was told.
     /// - Parameter event: what telemetry is to be told; its tokens are an estimate, used if nothing better is to be had.
     func settleLeft(_ caller: Caller, _ metadata: CallMetadata, _ event: TelemetryAPI.RequestEvent) {
-        let request = SessionAPI.SettleRequest(admissionID: caller.admissionID, keyID: caller.keyID, status: event.status)
+        let request = SessionAPI.SettleRequest(
+            admissionID: caller.admissionID, keyID: caller.keyID, status: event.status, fence: caller.fence)
         enqueue(Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent, left: event))
     }
 
@@ -189,7 +190,7 @@ extension Settlement {
         var request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: status, inputTokens: usage?.inputTokens ?? 0,
             outputTokens: usage?.outputTokens ?? 0, costNanousd: usage?.costNanousd,
-            unused: usage == nil && !caller.isIdempotent)
+            unused: usage == nil && !caller.isIdempotent, fence: caller.fence)
         if caller.isIdempotent { request.answer = stored }
         let job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent)
         // Who has the last place may come again as soon as it has its answer: the place must be free then.

@@ -44,7 +44,8 @@ struct ChatEndpoint: Sendable {
         exchange.event.streamed = call.chat.stream
         let question = AdmissionRequest(
             route: route, method: exchange.request.method.rawValue, model: call.chat.model,
-            estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), assumedTokens: call.assumedTokens, body: body)
+            estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), assumedTokens: call.assumedTokens, body: body,
+            weight: max(1, call.chat.choices ?? 1), endUser: call.chat.endUser)
         switch try await services.admission.admit(question, exchange.request.headers, exchange.scope) {
         case .replay(let stored, let caller):
             exchange.identify(caller, endUser: call.chat.endUser)

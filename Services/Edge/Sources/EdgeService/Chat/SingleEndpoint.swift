@@ -47,7 +47,7 @@ struct SingleEndpoint: Sendable {
         exchange.event.alias = call.model
         let question = AdmissionRequest(
             route: route, method: exchange.request.method.rawValue, model: call.model,
-            estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), body: body)
+            estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), body: body, endUser: call.endUser)
         switch try await services.admission.admit(question, exchange.request.headers, exchange.scope) {
         case .replay(let stored, let caller):
             exchange.identify(caller, endUser: call.endUser)

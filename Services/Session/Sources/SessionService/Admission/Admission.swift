@@ -1,6 +1,5 @@
 import BulkheadAPI
 import BulkheadCore
-import Foundation
 import NIOCore
 import Synchronization
 
@@ -11,20 +10,20 @@ package final class Admission: Sendable {
     private let limits: RequestLimits
     private let reservations: Reservations
     private let spend: SpendLedger
-    private let commits: CommitQueue
+    let claims: ClaimDesk
     private let metrics: SessionMetrics
     private let settings: Mutex<AdmissionSettings>
 
     /// An admission desk over the given parts.
     package init(
-        keys: KeyIndex, limits: RequestLimits, reservations: Reservations, spend: SpendLedger, commits: CommitQueue,
+        keys: KeyIndex, limits: RequestLimits, reservations: Reservations, spend: SpendLedger, claims: ClaimDesk,
         metrics: SessionMetrics, settings: AdmissionSettings
     ) {
         self.keys = keys
         self.limits = limits
         self.reservations = reservations
         self.spend = spend
-        self.commits = commits
+        self.claims = claims
         self.metrics = metrics
         self.settings = Mutex(settings)
     }
@@ -41,7 +40,7 @@ package final class Admission: Sendable {
         return reply
     }
 
-    /// - Throws: INVALID_ARGUMENT for a malformed request; what `CommitQueue.commit` throws, with an Idempotency-Key.
+    /// - Throws: INVALID_ARGUMENT for a malformed request; what `DurableStore.transact` throws, with an Idempotency-Key.
     package func admit(_ request: SessionAPI.AdmitRequest, now: Moment) async throws -> SessionAPI.AdmitReply {
         if let reply = try admitNow(request, now: now) { return reply }
         let (judged, claimant) = try judge(request, now)
@@ -66,7 +65,7 @@ package final class Admission: Sendable {
     private static func isKeyed(_ request: SessionAPI.AdmitRequest) -> Bool { request.count && request.idempotencyKey != nil }
 
     /// Who claims an Idempotency-Key.
-    private struct Claimant {
+    struct Claimant {
         let key: KeyRecord
         let user: String
     }
@@ -144,44 +143,6 @@ package final class Admission: Sendable {
         return "the limit of \(requests.limit) requests per minute is reached"
     }
 
-    /// The last step, with an Idempotency-Key.
-    private func claim(
-        _ request: SessionAPI.AdmitRequest, _ claimant: Claimant, _ judged: SessionAPI.AdmitReply, _ now: Moment
-    ) async throws -> SessionAPI.AdmitReply {
-        var reply = judged
-        guard let keyed = request.idempotencyKey else { return reply }
-        let (admission, key) = (judged.admissionID, claimant.key)
-        let digest = try Self.validated(keyed, request.requestDigest)
-        let owner = claimant.user.isEmpty ? "key:\(key.id)" : "user:\(claimant.user)"
-        let scope = IdempotencyScope(tenant: key.tenant, owner: owner, key: keyed)
-        let (route, time) = (request.route, now.unixMilliseconds)
-        let outcome = try await commits.commit { db in
-            try IdempotencyTable.claim(scope, digest: digest, admission: admission, route: route, now: time, db)
-        }
-        switch outcome {
-        case .admitted:
-            // The caller left while the claim was written: it will never settle an admission it does not know of.
-            guard !Task.isCancelled else {
-                try await commits.commit { db in try IdempotencyTable.forget(admission, db) }
-                throw CancellationError()
-            }
-            return reply
-        case .running:
-            reply.verdict = .idempotencyRunning
-            reply.reason = "the first request with this Idempotency-Key still runs, or its end was not reported yet"
-        case .mismatch:
-            reply.verdict = .idempotencyMismatch
-            reply.reason = "this Idempotency-Key was used with another request: use a new key for a new request"
-        case .replay(let kept):
-            reply.verdict = .replay
-            reply.stored = SessionAPI.StoredAnswer(
-                status: kept.status, contentType: kept.contentType, body: ByteBuffer(bytes: kept.body), headers: kept.headers)
-        }
-        reply.admissionID = ""
-        reply.reserved = false
-        return reply
-    }
-
     /// Takes in how an admitted request ended, if that needs no disk; nil: `settle` is to be asked too.
     package func settleNow(_ request: SessionAPI.SettleRequest, now: Moment) -> SessionAPI.SettleReply? {
         // At once in any case: a request that follows finds the place free.
@@ -191,20 +152,15 @@ package final class Admission: Sendable {
         return SessionAPI.SettleReply()
     }
 
-    /// Takes in how an admitted request ended.
-    /// - Throws: what `CommitQueue.commit` throws, for an admission with an Idempotency-Key; reporting it again does no harm.
-    package func settle(_ request: SessionAPI.SettleRequest, now: Moment) async throws {
-        guard settleNow(request, now: now) == nil else { return }
-        try await settleKeyed(request, now)
-        count(request, now)
-    }
+    /// How long answers are kept, in milliseconds.
+    var retention: Int64 { settings.withLock { $0.idempotencyRetention }.nanosecondsClamped / 1_000_000 }
 
     private func free(_ request: SessionAPI.SettleRequest, _ now: Moment) {
         let (used, isTooMuch) = max(0, request.inputTokens).addingReportingOverflow(max(0, request.outputTokens))
         reservations.settle(request.admissionID, used: isTooMuch ? .max : used, now: now.monotonic)
     }
 
-    private func count(_ request: SessionAPI.SettleRequest, _ now: Moment) {
+    func count(_ request: SessionAPI.SettleRequest, _ now: Moment) {
         guard !request.unused else { return metrics.settled(.unused) }
         guard !request.admissionID.isEmpty, let key = keys.find(id: request.keyID) else { return metrics.settled(.unknown) }
         let amount = Spend(
@@ -212,36 +168,6 @@ package final class Admission: Sendable {
             costNanousd: request.costNanousd ?? 0)
         let isNew = spend.add(amount, admission: request.admissionID, key: key, now: now.unixMilliseconds)
         metrics.settled(isNew ? .counted : .repeated)
-    }
-
-    private func settleKeyed(_ request: SessionAPI.SettleRequest, _ now: Moment) async throws {
-        let admission = request.admissionID
-        guard let answer = request.answer, (answer.body?.readableBytes ?? 0) <= IdempotencyTable.maximumBody else {
-            return try await commits.commit { db in try IdempotencyTable.forget(admission, db) }
-        }
-        let kept = KeptAnswer(
-            status: answer.status, contentType: answer.contentType, headers: answer.headers,
-            body: answer.body.map { Data($0.readableBytesView) } ?? Data())
-        let retention = settings.withLock { $0.idempotencyRetention }
-        let expires = (now + retention).unixMilliseconds
-        try await commits.commit { db in
-            try IdempotencyTable.finish(admission, kept, now: now.unixMilliseconds, expires: expires, db)
-        }
-    }
-
-    private static func validated(_ key: String, _ digest: ByteBuffer?) throws -> Data {
-        guard (1 ... 255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21 ... 0x7e).contains($0) }) else {
-            throw CallError(
-                .invalidArgument, reason: "invalid_request",
-                message:
-                    "the Idempotency-Key is \(key.utf8.count) bytes long or holds other than visible ASCII: use 1 to 255 of it")
-        }
-        guard let digest, digest.readableBytes == 32 else {
-            throw CallError(
-                .invalidArgument, reason: "invalid_request",
-                message: "request_digest holds \(digest?.readableBytes ?? 0) bytes, a SHA-256 has 32")
-        }
-        return Data(digest.readableBytesView)
     }
 
     private static func refused(_ reason: String, _ key: KeyRecord? = nil) -> SessionAPI.AdmitReply {

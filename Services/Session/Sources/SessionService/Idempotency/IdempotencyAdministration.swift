@@ -1,12 +1,11 @@
-import GRDB
+import BulkheadStore
 
 /// A kept or running request as `idempotency list` gives it; without its answer.
 package struct IdempotencyReport: Codable, Sendable {
     package var tenant: String
     package var owner: String
-    package var key: String
     package var route: String
-    /// running | done
+    /// reserved | dispatched | completed
     package var state: String
     /// HTTP status of the kept answer.
     package var status: Int?
@@ -42,46 +41,47 @@ package struct Purged: Codable, Sendable {
 
 /// Shows and deletes kept answers.
 package struct IdempotencyAdministration: Sendable {
-    let commits: CommitQueue
-    let now: @Sendable () -> Moment
+    let store: any DurableStore
+    /// How long answers are kept, in milliseconds.
+    let retention: Int64
 
-    /// - Parameter now: the clock.
-    package init(commits: CommitQueue, now: @escaping @Sendable () -> Moment) {
-        self.commits = commits
-        self.now = now
+    /// - Parameter retention: how long answers are kept, in milliseconds.
+    package init(store: any DurableStore, retention: Int64) {
+        self.store = store
+        self.retention = retention
     }
+
+    private static let newest = Statement(
+        "claim.list",
+        """
+        SELECT tenant, owner, route, phase, status, coalesce(length(body), 0), created_at, expires_at
+        FROM claim WHERE CAST($1 AS TEXT) IS NULL OR tenant = $1 ORDER BY created_at DESC LIMIT $2
+        """)
 
     /// Newest first.
     package func list(_ asked: IdempotencySelection) async throws -> [IdempotencyReport] {
         let limit = min(max(1, asked.limit), 10_000)
-        return try await commits.commit { db in
-            try Row.fetchAll(
-                db,
-                sql: """
-                    SELECT tenant, owner, key, route, status, coalesce(length(body), 0) AS bytes, started_at, expires_at
-                    FROM idempotency WHERE ? IS NULL OR tenant = ? ORDER BY started_at DESC LIMIT ?
-                    """,
-                arguments: [asked.tenant, asked.tenant, limit]
-            ).map { row in
-                let expires: Int64? = row["expires_at"]
-                return IdempotencyReport(
-                    tenant: row["tenant"], owner: row["owner"], key: row["key"], route: row["route"],
-                    state: expires == nil ? "running" : "done", status: row["status"], bytes: row["bytes"],
-                    startedAt: row["started_at"], expiresAt: expires)
+        return try await store.transact { transaction in
+            try transaction.rows(Self.newest, [.optional(asked.tenant), .integer(limit)]).map { row in
+                IdempotencyReport(
+                    tenant: row.text(0), owner: row.text(1), route: row.text(2),
+                    state: ClaimPhase(rawValue: row.integer(3)).map { "\($0)" } ?? "unknown",
+                    status: row.optionalInteger(4).map { Int($0) }, bytes: Int(row.integer(5)), startedAt: row.integer(6),
+                    expiresAt: row.optionalInteger(7))
             }
         }
     }
 
     /// Deletes kept answers in small transactions, so that admissions go on between them. Running requests stay.
     package func purge(_ asked: IdempotencySelection) async throws -> Purged {
-        let present = now().unixMilliseconds
+        let retention = retention
         var total = 0
         while true {
-            let count = try await commits.commit { db in
-                try IdempotencyTable.purge(now: present, all: asked.all, tenant: asked.tenant, db)
+            let count = try await store.transact { transaction in
+                try ClaimTable.purge(all: asked.all, tenant: asked.tenant, retention: retention, transaction)
             }
             total += count
-            if count < IdempotencyTable.purgeBatch { return Purged(purged: total) }
+            if count < ClaimTable.purgeBatch { return Purged(purged: total) }
         }
     }
 }

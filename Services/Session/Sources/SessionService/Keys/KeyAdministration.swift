@@ -1,18 +1,18 @@
 import BulkheadCore
-import GRDB
+import BulkheadStore
 
 /// Makes, ends and shows keys. Every change is durable before the index knows it, so that no answer is given on a key that a
 /// crash would undo; from then on it holds at once.
 package struct KeyAdministration: Sendable {
     let index: KeyIndex
-    let commits: CommitQueue
+    let store: any DurableStore
     let spend: SpendLedger
     let now: @Sendable () -> Moment
 
     /// - Parameter now: the clock.
-    package init(index: KeyIndex, commits: CommitQueue, spend: SpendLedger, now: @escaping @Sendable () -> Moment) {
+    package init(index: KeyIndex, store: any DurableStore, spend: SpendLedger, now: @escaping @Sendable () -> Moment) {
         self.index = index
-        self.commits = commits
+        self.store = store
         self.spend = spend
         self.now = now
     }
@@ -27,7 +27,7 @@ package struct KeyAdministration: Sendable {
         let text = APIKey.random()
         let key = try KeyRules.record(
             asked, id: APIKey.randomID(), digest: KeyDigest(of: text), now: now().unixMilliseconds)
-        try await commits.commit { db in try KeyTable.insert(key, db) }
+        try await store.transact { db in try KeyTable.insert(key, db) }
         index.publish(key)
         return KeyCreated(id: key.id, key: text, tenant: key.tenant, user: key.user, expiresAt: key.expiresAt)
     }
@@ -64,7 +64,7 @@ package struct KeyAdministration: Sendable {
             old.revokedAt = present
         }
         let (made, ended) = (new, old)
-        try await commits.commit { db in
+        try await store.transact { db in
             try KeyTable.insert(made, db)
             try KeyTable.updateEnd(ended, db)
         }
@@ -83,9 +83,9 @@ package struct KeyAdministration: Sendable {
     package func show(_ name: KeyName) async throws -> KeyReport {
         let key = try find(name.id)
         let present = now().unixMilliseconds
-        try await spend.flush(commits)
+        try await spend.flush(store)
         var report = KeyReport(key, now: present)
-        (report.spend, report.spendToday) = try await commits.commit { db in
+        (report.spend, report.spendToday) = try await store.transact { db in
             (try SpendTable.total(keyID: key.id, db), try SpendTable.total(keyID: key.id, day: SpendLedger.day(present), db))
         }
         return report
@@ -93,9 +93,9 @@ package struct KeyAdministration: Sendable {
 
     /// All tenants that have or had a key, by name.
     package func tenants() async throws -> [TenantReport] {
-        try await spend.flush(commits)
+        try await spend.flush(store)
         let present = now().unixMilliseconds
-        let spent = try await commits.commit { db in try SpendTable.byTenant(db) }
+        let spent = try await store.transact { db in try SpendTable.byTenant(db) }
         return Dictionary(grouping: index.all, by: \.tenant).map { tenant, keys in
             TenantReport(
                 tenant: tenant, keys: keys.count { $0.refusal(at: present) == nil }, spend: spent[tenant] ?? Spend())
@@ -111,7 +111,7 @@ package struct KeyAdministration: Sendable {
     }
 
     private func end(_ key: KeyRecord) async throws {
-        try await commits.commit { db in try KeyTable.updateEnd(key, db) }
+        try await store.transact { db in try KeyTable.updateEnd(key, db) }
         index.publish(key)
     }
 }

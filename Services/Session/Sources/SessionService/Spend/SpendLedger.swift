@@ -1,4 +1,4 @@
-import GRDB
+import BulkheadStore
 import Synchronization
 
 /// What requests cost.
@@ -66,15 +66,15 @@ package final class SpendLedger: Sendable {
     static func day(_ unixMilliseconds: Int64) -> Int64 { unixMilliseconds / 86_400_000 }
 
     /// Makes what is pending durable. On failure it stays pending.
-    package func flush(_ commits: CommitQueue) async throws {
+    package func flush(_ store: any DurableStore) async throws {
         let batch = state.withLock { state in
             defer { state.pending = [:] }
             return state.pending
         }
         guard !batch.isEmpty else { return }
         do {
-            try await commits.commit { db in
-                for (slot, spend) in batch { try Self.write(slot, spend, db) }
+            try await store.transact { transaction in
+                for (slot, spend) in batch { try Self.write(slot, spend, transaction) }
             }
         } catch {
             state.withLock { state in
@@ -84,45 +84,52 @@ package final class SpendLedger: Sendable {
         }
     }
 
-    private static func write(_ slot: Slot, _ spend: Spend, _ db: Database) throws {
-        try db.execute(
-            sql: """
-                INSERT INTO spend (key_id, day, tenant, requests, input_tokens, output_tokens, cost_nanousd)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT (key_id, day) DO UPDATE SET requests = requests + excluded.requests,
-                    input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens,
-                    cost_nanousd = cost_nanousd + excluded.cost_nanousd
-                """,
-            arguments: [
-                slot.keyID, slot.day, slot.tenant, spend.requests, spend.inputTokens, spend.outputTokens, spend.costNanousd,
+    private static let addSpend = Statement(
+        "spend.add",
+        """
+        INSERT INTO spend (key_id, day, tenant, requests, input_tokens, output_tokens, cost_nanousd)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (key_id, day) DO UPDATE SET requests = spend.requests + excluded.requests,
+            input_tokens = spend.input_tokens + excluded.input_tokens,
+            output_tokens = spend.output_tokens + excluded.output_tokens,
+            cost_nanousd = spend.cost_nanousd + excluded.cost_nanousd
+        """)
+
+    private static func write(_ slot: Slot, _ spend: Spend, _ store: any StoreTransaction) throws {
+        try store.run(
+            addSpend,
+            [
+                .text(slot.keyID), .integer(slot.day), .text(slot.tenant), .integer(spend.requests), .integer(spend.inputTokens),
+                .integer(spend.outputTokens), .integer(spend.costNanousd),
             ])
     }
 }
 
 /// Totals of the table `spend`.
 enum SpendTable {
-    static func total(keyID: String, _ db: Database) throws -> Spend {
-        try Row.fetchOne(db, sql: "SELECT \(sums) FROM spend WHERE key_id = ?", arguments: [keyID]).map(spend) ?? Spend()
-    }
-
-    static func total(keyID: String, day: Int64, _ db: Database) throws -> Spend {
-        try Row.fetchOne(db, sql: "SELECT \(sums) FROM spend WHERE key_id = ? AND day = ?", arguments: [keyID, day])
-            .map(spend) ?? Spend()
-    }
-
-    static func byTenant(_ db: Database) throws -> [String: Spend] {
-        let rows = try Row.fetchAll(db, sql: "SELECT tenant, \(sums) FROM spend GROUP BY tenant")
-        return Dictionary(rows.map { ($0["tenant"], spend($0)) }, uniquingKeysWith: { first, _ in first })
-    }
-
     private static let sums = """
-        coalesce(sum(requests), 0) AS requests, coalesce(sum(input_tokens), 0) AS input_tokens,
-        coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cost_nanousd), 0) AS cost_nanousd
+        CAST(coalesce(sum(requests), 0) AS BIGINT), CAST(coalesce(sum(input_tokens), 0) AS BIGINT),
+        CAST(coalesce(sum(output_tokens), 0) AS BIGINT), CAST(coalesce(sum(cost_nanousd), 0) AS BIGINT)
         """
+    private static let ofKey = Statement("spend.key", "SELECT \(sums) FROM spend WHERE key_id = $1")
+    private static let ofDay = Statement("spend.day", "SELECT \(sums) FROM spend WHERE key_id = $1 AND day = $2")
+    private static let ofTenants = Statement("spend.tenants", "SELECT \(sums), tenant FROM spend GROUP BY tenant")
 
-    private static func spend(_ row: Row) -> Spend {
+    static func total(keyID: String, _ store: any StoreTransaction) throws -> Spend {
+        try store.rows(ofKey, [.text(keyID)]).first.map(spend) ?? Spend()
+    }
+
+    static func total(keyID: String, day: Int64, _ store: any StoreTransaction) throws -> Spend {
+        try store.rows(ofDay, [.text(keyID), .integer(day)]).first.map(spend) ?? Spend()
+    }
+
+    static func byTenant(_ store: any StoreTransaction) throws -> [String: Spend] {
+        Dictionary(try store.rows(ofTenants, []).map { ($0.text(4), spend($0)) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    private static func spend(_ row: SQLRow) -> Spend {
         Spend(
-            requests: row["requests"], inputTokens: row["input_tokens"], outputTokens: row["output_tokens"],
-            costNanousd: row["cost_nanousd"])
+            requests: Int(row.integer(0)), inputTokens: Int(row.integer(1)), outputTokens: Int(row.integer(2)),
+            costNanousd: Int(row.integer(3)))
     }
 }

@@ -1,4 +1,5 @@
 import BulkheadIPC
+import BulkheadStore
 import Synchronization
 
 /// Says when the store stops and begins to work: GOOD → (a commit failed) FAILING → (a commit went through) GOOD.

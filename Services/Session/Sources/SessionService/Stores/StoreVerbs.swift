@@ -1,6 +1,6 @@
 import BulkheadCore
 import BulkheadServiceKit
-import GRDB
+import BulkheadStore
 
 /// What `store check` found.
 package struct StoreReport: Codable, Sendable {
@@ -25,12 +25,16 @@ package struct BackupTarget: Codable, Sendable {
 
 /// Checks and copies the store. Runs on SQLite's thread: admissions with an Idempotency-Key wait meanwhile.
 struct StoreAdministration: Sendable {
-    let store: SessionStore
+    let store: SQLiteStore
     let blocking: @Sendable (@escaping @Sendable () throws -> StoreReport) async throws -> StoreReport
 
+    private static let keys = Statement("store.keys", "SELECT count(*) FROM api_key")
+    private static let claims = Statement("store.claims", "SELECT count(*) FROM claim")
+
     func check() async throws -> StoreReport {
+        let counts = try await counts()
         let store = store
-        return try await run { try Self.report(store) }
+        return try await run { try Self.report(store, counts) }
     }
 
     func backUp(_ target: BackupTarget) async throws -> StoreReport {
@@ -38,32 +42,35 @@ struct StoreAdministration: Sendable {
             throw CallError(
                 .invalidArgument, message: "the backup's path must be absolute: the service writes it, not this program")
         }
+        let counts = try await counts()
         let store = store
         return try await run {
             try store.backUp(to: target.file)
-            return try Self.report(store)
+            return try Self.report(store, counts)
+        }
+    }
+
+    private func counts() async throws -> (keys: Int, claims: Int) {
+        try await store.transact { transaction in
+            (
+                Int(try transaction.rows(Self.keys, []).first?.integer(0) ?? 0),
+                Int(try transaction.rows(Self.claims, []).first?.integer(0) ?? 0)
+            )
         }
     }
 
     private func run(_ work: @escaping @Sendable () throws -> StoreReport) async throws -> StoreReport {
         do {
             return try await blocking(work)
-        } catch let error as SessionStoreError {
+        } catch let error as StoreOpenError {
             throw CallError(.failedPrecondition, reason: "store", message: error.description)
-        } catch let error as DatabaseError {
-            throw CallError(.unavailable, reason: "store_unavailable", message: error.message ?? "\(error.resultCode)")
         }
     }
 
-    private static func report(_ store: SessionStore) throws -> StoreReport {
-        let problem = try SessionStore.quickCheck(store.queue)
-        return try store.queue.read { db in
-            let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
-            let pageSize = try Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0
-            return StoreReport(
-                store: "sqlite", sound: problem == nil, problem: problem, bytes: pages * pageSize,
-                keys: try Int.fetchOne(db, sql: "SELECT count(*) FROM api_key") ?? 0,
-                idempotencyRows: try Int.fetchOne(db, sql: "SELECT count(*) FROM idempotency") ?? 0)
-        }
+    private static func report(_ store: SQLiteStore, _ counts: (keys: Int, claims: Int)) throws -> StoreReport {
+        let problem = try store.problem()
+        return StoreReport(
+            store: store.kind.rawValue, sound: problem == nil, problem: problem, bytes: try store.size(), keys: counts.keys,
+            idempotencyRows: counts.claims)
     }
 }

@@ -6,16 +6,18 @@ import Synchronization
 ///
 /// IDLE → (first operation) DRAINING, on SQLite's own thread → (nothing left) IDLE. Each operation runs in a savepoint, so
 /// that its failure is its own; a failure of the commit is everybody's. At most `maximumWaiting` operations wait; beyond
-/// that they are refused with RESOURCE_EXHAUSTED. An operation, once taken in, is run even when its caller has left.
-package final class CommitQueue: Sendable {
+/// that they are refused with RESOURCE_EXHAUSTED. An operation, once begun, is run even when its caller has left.
+final class GroupCommit: Sendable {
     /// Operations that may wait for a commit.
     static let maximumWaiting = 8192
     /// Operations that share a transaction at most: bounds the latency of the first among them.
     static let batchLimit = 256
 
     private struct Operation: Sendable {
+        let since: MonotonicTime
+        let deadline: MonotonicTime
         /// Runs in the transaction; what it returns tells the caller, after the commit.
-        let run: @Sendable (Database) throws -> @Sendable () -> Void
+        let run: @Sendable (SQLiteTransaction) throws -> @Sendable () -> Void
         let fail: @Sendable (any Error) -> Void
     }
 
@@ -25,24 +27,25 @@ package final class CommitQueue: Sendable {
     }
 
     private let state = Mutex(State())
-    private let store: SessionStore
-    private let observe: @Sendable (CommitOutcome) -> Void
+    private let queue: DatabaseQueue
+    private let clock: @Sendable () -> Int64
+    private let observer: StoreObserver
 
-    /// - Parameter observe: told of every commit, on SQLite's thread.
-    package init(store: SessionStore, observe: @escaping @Sendable (CommitOutcome) -> Void = { _ in }) {
-        self.store = store
-        self.observe = observe
+    init(queue: DatabaseQueue, clock: @escaping @Sendable () -> Int64, observer: StoreObserver) {
+        self.queue = queue
+        self.clock = clock
+        self.observer = observer
     }
 
-    /// Runs `body` in a transaction and returns when that is durable.
-    /// - Throws: what `body` throws, if it is a `CallError`; RESOURCE_EXHAUSTED `store_busy`; UNAVAILABLE
-    ///   `store_unavailable` when SQLite fails.
-    package func commit<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+    func commit<Value: Sendable>(
+        deadline: MonotonicTime, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
+    ) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
             enqueue(
                 Operation(
-                    run: { db in
-                        let value = try body(db)
+                    since: .now(), deadline: deadline,
+                    run: { transaction in
+                        let value = try body(transaction)
                         return { continuation.resume(returning: value) }
                     },
                     fail: { continuation.resume(throwing: Self.callError($0)) }))
@@ -58,14 +61,9 @@ package final class CommitQueue: Sendable {
             return state.isDraining ? .wait : .drain
         }
         switch step {
-        case .refuse:
-            operation.fail(
-                CallError(
-                    .resourceExhausted, reason: "store_busy",
-                    message: "\(Self.maximumWaiting) operations wait for the session store already: try again in a moment",
-                    retryAfter: .seconds(1), notProcessed: true))
+        case .refuse: operation.fail(StoreFailure.busy(Self.maximumWaiting))
         case .wait: break
-        case .drain: store.queue.asyncWriteWithoutTransaction { [self] in drain($0) }
+        case .drain: queue.asyncWriteWithoutTransaction { [self] in drain($0) }
         }
     }
 
@@ -85,13 +83,17 @@ package final class CommitQueue: Sendable {
         }
     }
 
-    private func commit(_ batch: [Operation], _ db: Database) {
+    private func commit(_ taken: [Operation], _ db: Database) {
         let began = MonotonicTime.now()
+        let batch = taken.filter { $0.deadline > began }
+        for operation in taken where operation.deadline <= began { operation.fail(StoreFailure.late) }
+        guard let first = batch.first else { return }
         var results: [Result<@Sendable () -> Void, any Error>] = []
         var failure: (any Error)?
+        let transaction = SQLiteTransaction(db: db, now: clock(), observer: observer)
         do {
             try db.inTransaction(.immediate) {
-                for operation in batch { results.append(attempt(operation, db)) }
+                for operation in batch { results.append(attempt(operation, transaction)) }
                 return .commit
             }
         } catch {
@@ -99,7 +101,10 @@ package final class CommitQueue: Sendable {
             results = batch.map { _ in .failure(error) }
         }
         let broken = failure ?? results.lazy.compactMap(\.storeFailure).first
-        observe(CommitOutcome(operations: batch.count, took: .now() - began, failure: broken.map { Self.callError($0).message }))
+        observer.commit(
+            CommitOutcome(
+                operations: batch.count, took: .now() - began, waited: began - first.since,
+                failure: broken.map { Self.callError($0).message }))
         for (operation, result) in zip(batch, results) {
             switch result {
             case .success(let tell): tell()
@@ -108,36 +113,25 @@ package final class CommitQueue: Sendable {
         }
     }
 
-    private func attempt(_ operation: Operation, _ db: Database) -> Result<@Sendable () -> Void, any Error> {
+    private func attempt(
+        _ operation: Operation, _ transaction: SQLiteTransaction
+    ) -> Result<@Sendable () -> Void, any Error> {
         Result {
             var tell: (@Sendable () -> Void)?
-            try db.inSavepoint {
-                tell = try operation.run(db)
+            try transaction.db.inSavepoint {
+                tell = try operation.run(transaction)
                 return .commit
             }
-            guard let tell else { throw CallError(.internal, message: "the session store lost an operation") }
+            guard let tell else { throw CallError(.internal, message: "the store lost an operation") }
             return tell
         }
     }
 
     private static func callError(_ error: any Error) -> CallError {
         if let error = error as? CallError { return error }
-        let said = (error as? DatabaseError).map { $0.message ?? "\($0.resultCode)" } ?? "unexpected failure"
-        return CallError(
-            .unavailable, reason: "store_unavailable",
-            message: "the session store failed (\(said)): nothing was changed; check the disk's free space and health",
-            retryAfter: .seconds(1))
+        guard let error = error as? DatabaseError else { return StoreFailure.unavailable("unexpected failure") }
+        return StoreFailure.unavailable("\(error.message ?? "\(error.resultCode)"); check the disk's free space and health")
     }
-}
-
-/// One commit, for metrics and health.
-package struct CommitOutcome: Sendable {
-    /// Operations that shared it.
-    package var operations: Int
-    /// From the begin of the transaction until it was durable.
-    package var took: Duration
-    /// What SQLite said when it failed; nil when it did not.
-    package var failure: String?
 }
 
 extension Result where Success == @Sendable () -> Void, Failure == any Error {

@@ -1,0 +1,26 @@
+/// What was spent.
+enum SpendSchema {
+    static let firstSQLite = spend
+    static let firstPostgres = spend.forPostgres
+
+    private static let spend = """
+        CREATE TABLE spend (
+            key_id TEXT NOT NULL, day INTEGER NOT NULL, tenant TEXT NOT NULL,
+            requests INTEGER NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+            cost_nanousd INTEGER NOT NULL,
+            PRIMARY KEY (key_id, day)
+        ) STRICT, WITHOUT ROWID;
+
+        """
+
+    /// `subject` is as in `LimitSubject.text`; a window begins at a multiple of its length.
+    static let budgets = """
+        CREATE TABLE budget_spend (
+            tenant TEXT NOT NULL, subject TEXT NOT NULL, window_start INTEGER NOT NULL, window_end INTEGER NOT NULL,
+            spent_nanousd INTEGER NOT NULL,
+            PRIMARY KEY (tenant, subject, window_start)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX budget_spend_end ON budget_spend (window_end);
+
+        """
+}

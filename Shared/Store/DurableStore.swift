@@ -1,0 +1,79 @@
+import BulkheadCore
+
+/// State that must not be lost: SQLite or PostgreSQL, with the same statements, the same meaning and one conformance suite.
+///
+/// Work is given as a body that runs on a thread of the store's, in a transaction of its own, and may run again when the store
+/// asks for it (PostgreSQL: a deadlock, a connection that broke before the commit): it changes nothing but the store.
+package protocol DurableStore: Sendable {
+    /// `sqlite` or `postgres`.
+    var kind: StoreKind { get }
+
+    /// The store's clock in milliseconds since 1970: one for all who share the store, and not moved by a step of the host's.
+    var now: Int64 { get }
+
+    /// Runs `body` in a transaction, and returns when what it did is durable.
+    /// - Parameter deadline: beyond it the work is not begun any more, and PostgreSQL ends statements that run.
+    /// - Throws: what `body` throws, if it is a `CallError`: nothing is changed then. RESOURCE_EXHAUSTED `store_busy` when too
+    ///   much waits; UNAVAILABLE `store_unavailable` when the store fails; DEADLINE_EXCEEDED.
+    func transact<Value: Sendable>(
+        deadline: MonotonicTime, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
+    ) async throws -> Value
+}
+
+extension DurableStore {
+    /// The same without a deadline: bounded by the store's own limits.
+    @discardableResult
+    package func transact<Value: Sendable>(
+        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
+    ) async throws -> Value {
+        try await transact(deadline: .never, body)
+    }
+}
+
+/// Which store it is.
+package enum StoreKind: String, Sendable, Codable {
+    case sqlite
+    case postgres
+}
+
+/// What a body may do. Used on the thread it was given on, and not after the body.
+package protocol StoreTransaction {
+    /// The store's clock in milliseconds since 1970, the same for the whole transaction.
+    var now: Int64 { get }
+
+    /// Runs a statement and gives its rows.
+    func rows(_ statement: Statement, _ values: [SQLValue]) throws -> [SQLRow]
+
+    /// Runs a statement and gives how many rows it changed.
+    @discardableResult
+    func run(_ statement: Statement, _ values: [SQLValue]) throws -> Int
+}
+
+/// One commit, for metrics and health.
+package struct CommitOutcome: Sendable {
+    /// Operations that shared it.
+    package var operations: Int
+    /// From the begin of the transaction until it was durable.
+    package var took: Duration
+    /// How long the first of them had waited.
+    package var waited: Duration
+    /// What the store said when it failed; nil when it did not.
+    package var failure: String?
+}
+
+/// What a store tells of itself, on a thread of its own.
+package struct StoreObserver: Sendable {
+    /// A commit went through, or failed.
+    package var commit: @Sendable (CommitOutcome) -> Void
+    /// A statement ran for so long.
+    package var statement: @Sendable (Statement, Duration) -> Void
+
+    /// An observer; by default nobody looks.
+    package init(
+        commit: @escaping @Sendable (CommitOutcome) -> Void = { _ in },
+        statement: @escaping @Sendable (Statement, Duration) -> Void = { _, _ in }
+    ) {
+        self.commit = commit
+        self.statement = statement
+    }
+}
