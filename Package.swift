@@ -165,12 +165,18 @@ let serviceTargets: [[Target]] = [
             name: "bulkhead-ipc-peer",
             dependencies: ["BulkheadCore", "BulkheadIPC", "BulkheadAPI", "BulkheadServiceKit", .nio, .nioPosix, .arguments],
             path: "Tests/Support/bulkhead-ipc-peer", swiftSettings: strict),
+        .target(name: "BenchFigures", path: "Tests/Support/bench-figures", swiftSettings: strict),
         .executableTarget(
             name: "bulkhead-credentials-bench",
             dependencies: [
-                "BulkheadCore", "BulkheadConfig", "BulkheadIPC", "BulkheadAPI", "CredentialsService", .nio, .nioHTTP1, .arguments,
+                "BenchFigures", "BulkheadCore", "BulkheadConfig", "BulkheadIPC", "BulkheadAPI", "CredentialsService", .nio,
+                .nioHTTP1, .arguments,
             ],
             path: "Tests/Support/bulkhead-credentials-bench", swiftSettings: strict),
+        .executableTarget(
+            name: "bulkhead-session-bench",
+            dependencies: ["BenchFigures", "BulkheadCore", "BulkheadIPC", "BulkheadAPI", .nio, .crypto, .arguments],
+            path: "Tests/Support/bulkhead-session-bench", swiftSettings: strict),
         .executableTarget(
             name: "bulkhead-token-peer", dependencies: ["BulkheadTokens", .arguments],
             path: "Tests/Support/bulkhead-token-peer", swiftSettings: strict),

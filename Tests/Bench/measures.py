@@ -11,6 +11,7 @@ import credentials
 import ipc as ipc_figures
 import load
 import manystreams
+import session
 import sidebyside
 from figures import Figure, Length, chat, median, pss_kib
 from load import Failed, quantile
@@ -89,5 +90,5 @@ def memory(stand: Stand, length: Length) -> list[Figure]:
 
 ALL: dict[str, Callable[[Stand, Length], list[Figure]]] = {
     "ipc": ipc, "ready": ready, "memory": memory, "chat": sidebyside.chat, "exact_hit": exact_hit, "embed": embed,
-    "streams": manystreams.paced, "idle_streams": manystreams.idle, "credentials": credentials.measured,
+    "streams": manystreams.paced, "idle_streams": manystreams.idle, "credentials": credentials.measured, "session": session.measured,
 }

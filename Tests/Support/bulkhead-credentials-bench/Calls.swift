@@ -1,4 +1,5 @@
 import ArgumentParser
+import BenchFigures
 import BulkheadAPI
 import BulkheadConfig
 import BulkheadCore

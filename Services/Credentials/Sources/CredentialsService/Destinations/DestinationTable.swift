@@ -50,10 +50,12 @@ package final class DestinationTable: Sendable {
     /// Destinations that inject the secret.
     package func using(secret: String) -> [Destination] { all.filter { $0.configuration.secret == secret } }
 
-    /// The first reason why a destination of a provider cannot be used; nil when all can.
+    /// The first reason why a destination cannot be used, providers' before others'; nil when all can. A honeytoken is no
+    /// trouble: nobody is to use it.
     package var trouble: CallError? {
-        for destination in all where destination.isProvider {
-            if case .unusable(let error) = destination.secret { return error }
+        let providers = all.filter(\.isProvider)
+        for destination in providers + all.filter({ !$0.isProvider }) {
+            if case .unusable(let error) = destination.secret, error.reason != "honeytoken" { return error }
         }
         return nil
     }
