@@ -17,7 +17,7 @@ package final class SessionDaemon: BulkheadService {
 
     private let context: ServiceContext
     private let store: SQLiteStore
-    private let claims: ClaimDesk
+    let claims: ClaimDesk
     private let keys: KeyIndex
     private let limits = RequestLimits()
     private let reservations = Reservations()
@@ -40,7 +40,7 @@ package final class SessionDaemon: BulkheadService {
                 try SQLiteStore.open(path: path, schema: SessionSchema.all, observer: observer)
             }
             keys = KeyIndex(try await store.transact { try KeyTable.all($0) })
-            claims = try await ClaimDesk.open(store)
+            claims = try await ClaimDesk.open(store, metrics: metrics)
         } catch let error as StoreOpenError {
             throw StartupFailure(error.description)
         } catch let error as CallError {
@@ -120,7 +120,9 @@ package final class SessionDaemon: BulkheadService {
         }
     }
 
-    private var idempotency: IdempotencyAdministration { IdempotencyAdministration(store: store, retention: admission.retention) }
+    private var idempotency: IdempotencyAdministration {
+        IdempotencyAdministration(desk: claims, retention: admission.retention, logger: context.logger)
+    }
 
     package var verbs: [AdminVerb] {
         let keyring = KeyAdministration(index: keys, store: store, spend: spend, now: Moment.now)
@@ -134,6 +136,8 @@ package final class SessionDaemon: BulkheadService {
             AdminVerb("keys.rotate") { (asked: KeyRotation) in try await keyring.rotate(asked) },
             AdminVerb("tenants.list") { (_: NoValue) in try await keyring.tenants() },
             AdminVerb("idempotency.list") { (asked: IdempotencySelection) in try await answers.list(asked) },
+            AdminVerb("idempotency.show") { (asked: ClaimName) in try await answers.show(asked) },
+            AdminVerb("idempotency.release") { (asked: ClaimRelease) in try await answers.release(asked) },
             AdminVerb("idempotency.purge") { (asked: IdempotencySelection) in try await answers.purge(asked) },
             AdminVerb("store.check") { (_: NoValue) in try await stores.check() },
             AdminVerb("store.backup") { (asked: BackupTarget) in try await stores.backUp(asked) },
@@ -148,28 +152,6 @@ extension SessionDaemon: SessionHandler {
 
     package func settle(_ request: SessionAPI.SettleRequest, _ call: ServerCall) async throws -> SessionAPI.SettleReply {
         try await admission.settle(request, now: .now())
-    }
-
-    package func dispatch(
-        _ request: SessionAPI.DispatchRequest, _ call: ServerCall
-    ) async throws -> SessionAPI.DispatchReply {
-        try await claims.dispatch(request)
-    }
-
-    package func renew(_ request: SessionAPI.RenewRequest, _ call: ServerCall) async throws -> SessionAPI.RenewReply {
-        SessionAPI.RenewReply(lost: try await claims.renew(request.held))
-    }
-
-    package func appendStream(
-        _ request: SessionAPI.AppendStreamRequest, _ call: ServerCall
-    ) async throws -> SessionAPI.AppendStreamReply {
-        throw CallError(.unimplemented, message: "streams are not kept yet")
-    }
-
-    package func readStream(
-        _ request: SessionAPI.ReadStreamRequest, _ call: ServerCall, _ replies: TypedWriter<SessionAPI.ReadStreamReply>
-    ) async throws {
-        throw CallError(.unimplemented, message: "streams are not kept yet")
     }
 
     package func watchKeys(

@@ -18,6 +18,8 @@ package struct SessionMetrics: Sendable {
     private let operations: Counter
     private let failures: Counter
     private let commitTime: Timing
+    private let staleFences: Counter
+    private let streamsRead: Gauge
     private let keys: Gauge
     private let subjects: Gauge
     private let reservations: Gauge
@@ -41,6 +43,9 @@ package struct SessionMetrics: Sendable {
         operations = registry.counter("session_store_operations", help: "Operations in those transactions.")
         failures = registry.counter("session_store_failures", help: "Transactions the store refused.")
         commitTime = registry.timing("session_store_commit", help: "Time from begin to durable.")
+        staleFences = registry.counter(
+            "session_stale_fences", help: "Words on an Idempotency-Key's claim that another admission holds, or that has ended.")
+        streamsRead = registry.gauge("session_streams_read", help: "Kept streams that are being read or followed.")
         keys = registry.gauge("session_keys", help: "API keys, revoked and expired ones included.")
         subjects = registry.gauge("session_limit_subjects", help: "Keys, users and tenants whose rate is held in memory.")
         reservations = registry.gauge("session_reservations", help: "Admitted requests whose end was not reported yet.")
@@ -49,6 +54,10 @@ package struct SessionMetrics: Sendable {
     func admitted(_ verdict: SessionAPI.Verdict) { verdicts[verdict]?.add() }
 
     func settled(_ outcome: Settlement) { settlements[outcome]?.add() }
+
+    func staleFence() { staleFences.add() }
+
+    func followed(_ count: Int) { streamsRead.set(count) }
 
     func committed(_ outcome: CommitOutcome) {
         commitTime.record(microseconds: outcome.took.nanosecondsClamped / 1000)

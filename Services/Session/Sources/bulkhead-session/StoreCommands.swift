@@ -22,54 +22,6 @@ struct TenantsList: AsyncParsableCommand {
     }
 }
 
-/// `idempotency`.
-struct IdempotencyCommand: AsyncParsableCommand {
-    static let configuration = command(
-        "idempotency", "Show and delete answers kept for replay.", example: "idempotency list",
-        subcommands: [IdempotencyList.self, IdempotencyPurge.self])
-}
-
-/// `idempotency list`.
-struct IdempotencyList: AsyncParsableCommand {
-    static let configuration = command(
-        "list", "List kept answers and running requests, newest first.", example: "idempotency list --tenant acme --limit 20")
-    @OptionGroup var shared: SharedOptions
-    @Option(help: "Only this tenant.") var tenant: String?
-    @Option(help: "Rows at most.") var limit = 100
-
-    func run() async throws {
-        let rows = try await AdminConnection(.session, shared).invoke(
-            "idempotency.list", IdempotencySelection(tenant: tenant, limit: limit), as: [IdempotencyReport].self)
-        try show(rows, shared) { rows in
-            table(
-                [["TENANT", "OWNER", "ROUTE", "STATE", "STATUS", "BYTES", "BEGAN", "KEPT UNTIL"]]
-                    + rows.map { row in
-                        [
-                            row.tenant, row.owner, row.route, row.state, row.status.map { "\($0)" } ?? "-",
-                            "\(row.bytes)",
-                            timeText(row.startedAt), timeText(row.expiresAt),
-                        ]
-                    })
-        }
-    }
-}
-
-/// `idempotency purge`.
-struct IdempotencyPurge: AsyncParsableCommand {
-    static let configuration = command(
-        "purge", "Delete expired answers, or with --all every kept one; running requests stay.",
-        example: "idempotency purge --tenant acme --all")
-    @OptionGroup var shared: SharedOptions
-    @Option(help: "Only this tenant.") var tenant: String?
-    @Flag(help: "Also answers that have not expired: their requests would run again.") var all = false
-
-    func run() async throws {
-        let done = try await AdminConnection(.session, shared).invoke(
-            "idempotency.purge", IdempotencySelection(tenant: tenant, all: all), as: Purged.self)
-        try show(done, shared) { "\($0.purged) answers deleted" }
-    }
-}
-
 /// `store`.
 struct StoreCommand: AsyncParsableCommand {
     static let configuration = command(

@@ -5,15 +5,18 @@ import NIOCore
 // Admissions with an Idempotency-Key, and their ends.
 
 extension Admission {
+    /// When to ask again while the first request runs, in milliseconds.
+    private static let askAgain = 1_000
+
     /// The last step, with an Idempotency-Key.
     func claim(
         _ request: SessionAPI.AdmitRequest, _ claimant: Claimant, _ judged: SessionAPI.AdmitReply, _ now: Moment
     ) async throws -> SessionAPI.AdmitReply {
         var reply = judged
-        let owner = claimant.user.isEmpty ? "key:\(claimant.key.id)" : "user:\(claimant.user)"
-        let (outcome, streamID) = try await claims.claim(
-            request, admission: judged.admissionID, tenant: claimant.key.tenant, owner: owner, retention: retention)
-        guard case .admitted(let fence, let isDuplicate) = outcome else {
+        let outcome = try await claims.claim(
+            request, admission: judged.admissionID, tenant: claimant.key.tenant, owner: Self.owner(request, claimant),
+            retention: retention)
+        guard case .admitted(let fence, let isDuplicate, let streamID) = outcome else {
             Self.refuse(outcome, &reply)
             return reply
         }
@@ -23,9 +26,15 @@ extension Admission {
             throw CancellationError()
         }
         reply.fence = Int(fence)
-        reply.streamID = streamID
+        reply.streamID = streamID ?? ""
         reply.possibleDuplicate = isDuplicate
         return reply
+    }
+
+    private static func owner(_ request: SessionAPI.AdmitRequest, _ claimant: Claimant) -> String {
+        if !claimant.user.isEmpty { return ClaimOwner.user(claimant.user) }
+        if let user = request.endUser, !user.isEmpty { return ClaimOwner.endUser(user) }
+        return ClaimOwner.key(claimant.key.id)
     }
 
     private static func refuse(_ outcome: ClaimOutcome, _ reply: inout SessionAPI.AdmitReply) {
@@ -35,6 +44,7 @@ extension Admission {
         case .admitted: preconditionFailure("bug: an admission is no refusal")
         case .running:
             reply.verdict = .idempotencyRunning
+            reply.retryAfterMS = askAgain
             reply.reason = "the first request with this Idempotency-Key still runs, or its end was not reported yet"
         case .mismatch:
             reply.verdict = .idempotencyMismatch
@@ -46,15 +56,26 @@ extension Admission {
             reply.verdict = .notRetained
             reply.responseID = requestID
             reply.reason = "the first request was answered with more than is kept"
-        case .stream(let id):
+        case .streamGone:
+            reply.verdict = .streamGone
+            reply.reason = "the place named by Last-Event-ID is in a stream that is not kept, or of another run of it"
+        case .attach(let stream, let after):
             reply.verdict = .attach
-            reply.streamID = id
+            reply.streamID = stream.id
+            reply.fence = Int(stream.fence)
+            reply.attachAfter = Int(after)
+            reply.responseID = stream.head.requestID
+            reply.stored = stored(stream.head)
         case .replay(let kept):
             reply.verdict = .replay
-            reply.stored = SessionAPI.StoredAnswer(
-                status: kept.status, contentType: kept.contentType, body: kept.body, headers: kept.headers,
-                requestID: kept.requestID)
+            reply.responseID = kept.requestID
+            reply.stored = stored(kept)
         }
+    }
+
+    private static func stored(_ kept: KeptAnswer) -> SessionAPI.StoredAnswer {
+        SessionAPI.StoredAnswer(
+            status: kept.status, contentType: kept.contentType, body: kept.body, headers: kept.headers, requestID: kept.requestID)
     }
 
     /// Takes in how an admitted request ended.

@@ -1,13 +1,21 @@
 import BulkheadAPI
 import BulkheadCore
+import BulkheadServiceKit
 import BulkheadStore
 import Crypto
 import NIOCore
 
 /// Admissions with an Idempotency-Key: one of equal requests runs, the others are told what became of it.
 package struct ClaimDesk: Sendable {
-    private let store: any DurableStore
+    let store: any DurableStore
+    let followers: StreamFollowers
     private let pepper: SymmetricKey
+    private let metrics: SessionMetrics
+
+    /// Claims one renewal may name.
+    private static let maximumHeld = 16_384
+    /// Claims renewed in one transaction, so that admissions go on between.
+    private static let renewalBatch = 512
 
     private static let readPepper = Statement("setting.read", "SELECT value FROM setting WHERE name = $1")
     private static let writePepper = Statement(
@@ -15,74 +23,112 @@ package struct ClaimDesk: Sendable {
     private static let pepperName = "claim pepper"
 
     /// Reads the secret that hides Idempotency-Keys, or makes it at the store's first use.
-    package static func open(_ store: any DurableStore) async throws -> ClaimDesk {
+    package static func open(_ store: any DurableStore, metrics: SessionMetrics = SessionMetrics()) async throws -> ClaimDesk {
         let fresh = SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }
         let bytes = try await store.transact { transaction in
             try transaction.run(writePepper, [.text(pepperName), .bytes(fresh)])
             return try transaction.rows(readPepper, [.text(pepperName)]).first?.bytes(0) ?? ByteBuffer()
         }
-        return ClaimDesk(store: store, pepper: SymmetricKey(data: Array(bytes.readableBytesView)))
+        return ClaimDesk(
+            store: store, followers: StreamFollowers(), pepper: SymmetricKey(data: Array(bytes.readableBytesView)),
+            metrics: metrics)
     }
+
+    /// What is stored in place of an Idempotency-Key.
+    func hash(_ scope: ClaimScope) -> [UInt8] { scope.hash(pepper) }
 
     /// Claims the request's Idempotency-Key for `admission`.
     /// - Parameters:
     ///   - owner: whose it is, within the tenant.
     ///   - retention: how long an outcome nobody knows is told to be so, in milliseconds.
     /// - Throws: INVALID_ARGUMENT for a malformed request; what `DurableStore.transact` throws.
-    func claim(
+    package func claim(
         _ request: SessionAPI.AdmitRequest, admission: String, tenant: String, owner: String, retention: Int64
-    ) async throws -> (outcome: ClaimOutcome, streamID: String) {
+    ) async throws -> ClaimOutcome {
         guard let key = request.idempotencyKey else { throw CallError(.internal, message: "a claim without a key") }
         let digest = try Self.validated(key, request.requestDigest)
-        let scope = ClaimScope(tenant: tenant, owner: request.tenantScope ? "tenant" : owner, key: key)
-        let streamID = request.streams ? Self.newStreamID() : nil
+        let owner = request.tenantScope ? ClaimOwner.tenant : owner
+        let place = request.streams ? request.lastEventID.flatMap { $0.isEmpty ? nil : StreamPlace($0) } : nil
         let wanted = Claim(
-            tenant: tenant, keyHash: scope.hash(pepper), owner: scope.owner, route: request.route, digest: digest,
-            admission: admission, holder: Int64(request.edgeRun), requestID: request.requestID, streamID: streamID,
-            rerunsUnknown: request.rerunsUnknown, retention: retention)
-        let outcome = try await store.transact { try ClaimTable.claim(wanted, $0) }
-        return (outcome, streamID ?? "")
+            tenant: tenant, keyHash: hash(ClaimScope(tenant: tenant, owner: owner, key: key)), owner: owner, route: request.route,
+            digest: digest, admission: admission, holder: Int64(request.edgeRun), requestID: request.requestID,
+            streamID: request.streams ? Self.newStreamID() : nil, rerunsUnknown: request.rerunsUnknown, place: place,
+            retention: retention)
+        let outcome = try await store.transact { transaction in
+            let outcome = try ClaimTable.claim(wanted, transaction)
+            Failpoint.pass("session.claim.before_commit")
+            return outcome
+        }
+        Failpoint.pass("session.claim.committed")
+        return outcome
     }
 
     /// Gives a claim back that its caller never heard of.
     func forget(_ admission: String, fence: Int64) async throws {
-        try await store.transact { try ClaimTable.release(admission, fence: fence, $0) }
+        try await store.transact { _ = try ClaimTable.release(admission, fence: fence, $0) }
     }
 
     /// - Throws: what `DurableStore.transact` throws.
-    func dispatch(_ request: SessionAPI.DispatchRequest) async throws -> SessionAPI.DispatchReply {
-        let isHeld = try await store.transact {
+    package func dispatch(
+        _ request: SessionAPI.DispatchRequest, deadline: MonotonicTime = .never
+    ) async throws -> SessionAPI.DispatchReply {
+        let isHeld = try await store.transact(deadline: deadline) {
             try ClaimTable.dispatch(request.admissionID, fence: Int64(request.fence), $0)
         }
+        Failpoint.pass("session.dispatch.committed")
+        if !isHeld { metrics.staleFence() }
         return SessionAPI.DispatchReply(staleFence: !isHeld)
     }
 
-    /// - Throws: what `DurableStore.transact` throws.
-    func renew(_ held: [SessionAPI.Held]) async throws -> [String] {
-        guard !held.isEmpty else { return [] }
-        return try await store.transact { transaction in
-            try held.filter { try !ClaimTable.renew($0.admissionID, fence: Int64($0.fence), transaction) }.map(\.admissionID)
+    /// - Throws: INVALID_ARGUMENT for too many at once; what `DurableStore.transact` throws.
+    package func renew(_ held: [SessionAPI.Held], deadline: MonotonicTime = .never) async throws -> SessionAPI.RenewReply {
+        guard held.count <= Self.maximumHeld else {
+            throw CallError(
+                .invalidArgument, reason: "invalid_request",
+                message: "\(held.count) claims are named, \(Self.maximumHeld) may be: renew them in several calls")
         }
+        // In one order, so that no two who renew wait for each other.
+        var (rest, lost) = (held.sorted { $0.admissionID < $1.admissionID }[...], [String]())
+        while !rest.isEmpty {
+            let batch = rest.prefix(Self.renewalBatch)
+            lost += try await store.transact(deadline: deadline) { transaction in
+                try batch.filter { try !ClaimTable.renew($0.admissionID, fence: Int64($0.fence), transaction) }
+                    .map(\.admissionID)
+            }
+            rest = rest.dropFirst(batch.count)
+        }
+        for _ in lost { metrics.staleFence() }
+        return SessionAPI.RenewReply(lost: lost)
     }
 
     /// Takes in how a claimed request ended. Reported again, it changes nothing.
     /// - Returns: false when another admission holds the claim.
     /// - Throws: what `DurableStore.transact` throws.
-    func settle(_ request: SessionAPI.SettleRequest, retention: Int64) async throws -> Bool {
+    package func settle(_ request: SessionAPI.SettleRequest, retention: Int64) async throws -> Bool {
+        let change = try await store.transact { transaction in
+            let change = try Self.end(request, retention, transaction)
+            Failpoint.pass("session.complete.before_commit")
+            return change
+        }
+        Failpoint.pass("session.complete.committed")
+        if let stream = change.streamID { followers.wake(stream) }
+        if !change.isHeld { metrics.staleFence() }
+        return change.isHeld
+    }
+
+    private static func end(
+        _ request: SessionAPI.SettleRequest, _ retention: Int64, _ store: any StoreTransaction
+    ) throws -> ClaimChange {
         let (admission, fence) = (request.admissionID, Int64(request.fence))
-        guard let answer = request.answer else {
-            try await forget(admission, fence: fence)
-            return true
+        guard let answer = request.answer else { return try ClaimTable.release(admission, fence: fence, store) }
+        let body = answer.body ?? ByteBuffer()
+        let kept = KeptAnswer(status: answer.status, contentType: answer.contentType, headers: answer.headers, body: body)
+        let end = request.streamEnd.map {
+            ClaimEnd(lastSeq: Int64($0.lastSeq), isIncomplete: $0.incomplete, isTruncated: $0.truncated)
         }
-        let isKept = (answer.body?.readableBytes ?? 0) <= ClaimTable.maximumBody && !(request.streamEnd?.truncated ?? false)
-        let kept = KeptAnswer(
-            status: answer.status, contentType: answer.contentType, headers: answer.headers, body: answer.body ?? ByteBuffer())
-        let end = ClaimEnd(
-            lastSeq: Int64(request.streamEnd?.lastSeq ?? 0), isIncomplete: request.streamEnd?.incomplete ?? false)
-        return try await store.transact { transaction in
-            try ClaimTable.complete(
-                admission, fence: fence, isKept ? kept : nil, end: end, expires: transaction.now + retention, transaction)
-        }
+        return try ClaimTable.complete(
+            admission, fence: fence, body.readableBytes <= ClaimTable.maximumBody ? kept : nil, end: end,
+            expires: store.now + retention, store)
     }
 
     private static func newStreamID() -> String {
@@ -102,5 +148,52 @@ package struct ClaimDesk: Sendable {
                 message: "request_digest holds \(digest?.readableBytes ?? 0) bytes, a SHA-256 has 32")
         }
         return digest
+    }
+}
+
+// MARK: kept streams
+
+extension ClaimDesk {
+    /// Keeps pieces of a stream; sent again, they change nothing.
+    /// - Throws: INVALID_ARGUMENT for pieces that do not follow on; what `DurableStore.transact` throws.
+    package func append(
+        _ request: SessionAPI.AppendStreamRequest, deadline: MonotonicTime = .never
+    ) async throws -> SessionAPI.AppendStreamReply {
+        let pieces = try Self.pieces(request.pieces)
+        let outcome = try await store.transact(deadline: deadline) {
+            try StreamTable.append(pieces, to: request.streamID, request.admissionID, fence: Int64(request.fence), $0)
+        }
+        switch outcome {
+        case .kept: followers.wake(request.streamID)
+        case .stale: metrics.staleFence()
+        case .full: break
+        }
+        return SessionAPI.AppendStreamReply(staleFence: outcome == .stale, isFull: outcome == .full)
+    }
+
+    private static func pieces(_ pieces: [SessionAPI.StreamPiece]) throws -> [KeptPiece] {
+        let first = pieces.first?.seq ?? 1
+        for (index, piece) in pieces.enumerated() {
+            guard first > 0, piece.seq == first + index, piece.bytes?.readableBytes ?? 0 > 0 else {
+                throw CallError(
+                    .invalidArgument, reason: "invalid_request",
+                    message: "piece \(piece.seq) is empty or does not follow on: pieces count from 1, without gaps")
+            }
+        }
+        return pieces.map { KeptPiece(seq: Int64($0.seq), bytes: $0.bytes ?? ByteBuffer()) }
+    }
+
+    /// Sends a kept stream, and what is added to it, until its end.
+    /// - Throws: NOT_FOUND for a stream that is not there or another tenant's; RESOURCE_EXHAUSTED; what `send` throws.
+    package func read(
+        _ request: SessionAPI.ReadStreamRequest, deadline: MonotonicTime = .never, on loop: any EventLoop,
+        _ send: @escaping @Sendable (SessionAPI.ReadStreamReply) async throws -> Void
+    ) async throws {
+        let reading = StreamReading(
+            store: store, followers: followers, streamID: request.streamID, tenant: request.tenant, deadline: deadline,
+            loop: loop, send: send)
+        metrics.followed(followers.count + 1)
+        defer { metrics.followed(followers.count) }
+        try await reading.run(after: Int64(request.after))
     }
 }

@@ -1,75 +1,69 @@
+import BulkheadCore
 import BulkheadStore
+import Logging
 
-/// A kept or running request as `idempotency list` gives it; without its answer.
-package struct IdempotencyReport: Codable, Sendable {
-    package var tenant: String
-    package var owner: String
-    package var route: String
-    /// reserved | dispatched | completed
-    package var state: String
-    /// HTTP status of the kept answer.
-    package var status: Int?
-    /// Bytes of the kept answer's body.
-    package var bytes: Int
-    /// Milliseconds since 1970.
-    package var startedAt: Int64
-    package var expiresAt: Int64?
-}
-
-/// What `idempotency list` and `purge` take.
-package struct IdempotencySelection: Codable, Sendable {
-    /// nil: all tenants.
-    package var tenant: String?
-    /// Rows given at most, newest first.
-    package var limit: Int
-    /// Purge: also what has not expired.
-    package var all: Bool
-
-    /// Selects by tenant.
-    package init(tenant: String? = nil, limit: Int = 100, all: Bool = false) {
-        self.tenant = tenant
-        self.limit = limit
-        self.all = all
-    }
-}
-
-/// What `idempotency purge` did.
-package struct Purged: Codable, Sendable {
-    /// Answers deleted.
-    package var purged: Int
-}
-
-/// Shows and deletes kept answers.
+/// Shows and deletes kept answers, and gives keys free.
 package struct IdempotencyAdministration: Sendable {
-    let store: any DurableStore
+    private let desk: ClaimDesk
     /// How long answers are kept, in milliseconds.
-    let retention: Int64
+    private let retention: Int64
+    private let logger: Logger
 
     /// - Parameter retention: how long answers are kept, in milliseconds.
-    package init(store: any DurableStore, retention: Int64) {
-        self.store = store
+    package init(desk: ClaimDesk, retention: Int64, logger: Logger) {
+        self.desk = desk
         self.retention = retention
+        self.logger = logger
     }
 
-    private static let newest = Statement(
-        "claim.list",
-        """
-        SELECT tenant, owner, route, phase, status, coalesce(length(body), 0), created_at, expires_at
-        FROM claim WHERE CAST($1 AS TEXT) IS NULL OR tenant = $1 ORDER BY created_at DESC LIMIT $2
-        """)
-
-    /// Newest first.
+    /// Newest first; what has expired and was not purged yet is left out.
     package func list(_ asked: IdempotencySelection) async throws -> [IdempotencyReport] {
         let limit = min(max(1, asked.limit), 10_000)
-        return try await store.transact { transaction in
-            try transaction.rows(Self.newest, [.optional(asked.tenant), .integer(limit)]).map { row in
-                IdempotencyReport(
-                    tenant: row.text(0), owner: row.text(1), route: row.text(2),
-                    state: ClaimPhase(rawValue: row.integer(3)).map { "\($0)" } ?? "unknown",
-                    status: row.optionalInteger(4).map { Int($0) }, bytes: Int(row.integer(5)), startedAt: row.integer(6),
-                    expiresAt: row.optionalInteger(7))
+        let state = try asked.state.map { name in
+            guard let state = ClaimState(rawValue: name) else {
+                let known = ClaimState.allCases.map(\.rawValue).joined(separator: ", ")
+                throw CallError(.invalidArgument, message: "\(name) is no state of a claim: use one of \(known)")
             }
+            return state
         }
+        let retention = retention
+        return try await desk.store.transact {
+            try ClaimInspection.list(asked.tenant, state, limit: limit, retention: retention, $0)
+        }
+    }
+
+    /// - Throws: NOT_FOUND when nobody used the key, or it is free again.
+    package func show(_ asked: ClaimName) async throws -> ClaimReport {
+        let hash = desk.hash(try asked.scope())
+        let retention = retention
+        let report = try await desk.store.transact {
+            try ClaimInspection.find(asked.tenant, hash, retention: retention, $0)?.report
+        }
+        guard let report else { throw Self.absent(asked) }
+        return report
+    }
+
+    /// Gives a key free: its next request runs. What the run that held it says later changes nothing.
+    /// - Throws: NOT_FOUND; FAILED_PRECONDITION for a key whose request runs or was answered, without `force`.
+    package func release(_ asked: ClaimRelease) async throws -> ClaimReport {
+        let hash = desk.hash(try asked.name.scope())
+        let (tenant, force, retention) = (asked.name.tenant, asked.force, retention)
+        let freed = try await desk.store.transact { transaction -> InspectedClaim in
+            let found = try ClaimInspection.find(tenant, hash, retention: retention, transaction)
+            guard let found else { throw Self.absent(asked.name) }
+            guard force || [.reserved, .unknown].contains(found.state) else { throw Self.inUse(found.state) }
+            try ClaimInspection.free(found, transaction)
+            return found
+        }
+        if let stream = freed.streamID { desk.followers.wake(stream) }
+        logger.notice(
+            "idempotency key given free by the operator",
+            metadata: [
+                "tenant": "\(tenant)", "owner": "\(freed.report.summary.owner)", "state": "\(freed.state.rawValue)",
+                "route": "\(freed.report.summary.route)", "request_id": "\(freed.report.summary.requestID)",
+                "fence": "\(freed.report.summary.fence)", "forced": "\(force)",
+            ])
+        return freed.report
     }
 
     /// Deletes kept answers in small transactions, so that admissions go on between them. Running requests stay.
@@ -77,11 +71,28 @@ package struct IdempotencyAdministration: Sendable {
         let retention = retention
         var total = 0
         while true {
-            let count = try await store.transact { transaction in
+            let count = try await desk.store.transact { transaction in
                 try ClaimTable.purge(all: asked.all, tenant: asked.tenant, retention: retention, transaction)
             }
+            if count == 0 { break }
             total += count
-            if count < ClaimTable.purgeBatch { return Purged(purged: total) }
         }
+        while try await desk.store.transact({ try StreamTable.sweep($0) }) {}
+        return Purged(purged: total)
+    }
+
+    private static func absent(_ asked: ClaimName) -> CallError {
+        CallError(
+            .notFound, reason: "no_claim",
+            message:
+                "this Idempotency-Key is free in tenant \(asked.tenant) for the owner named: check --user, --end-user and --key-id"
+        )
+    }
+
+    private static func inUse(_ state: ClaimState) -> CallError {
+        let what = state == .completed ? "its answer is kept" : "its request runs"
+        return CallError(
+            .failedPrecondition, reason: "claim_in_use",
+            message: "the key is \(state.rawValue), \(what): with --force it is given free, and the same request would run again")
     }
 }
