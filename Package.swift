@@ -98,7 +98,7 @@ let sharedTargets: [[Target]] = [
         ]),
     shared(
         "BulkheadRedis", "Redis",
-        ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CHiredis", .nio, .nioPosix, .deque, .log]),
+        ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CHiredis", .nio, .nioPosix, .nioSSL, .deque, .log]),
     shared("BulkheadObservability", "Observability", ["BulkheadCore", .log]),
     shared("BulkheadPostgres", "Postgres", ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CLibpq", .nio, .log]),
     shared(
@@ -173,6 +173,9 @@ let serviceTargets: [[Target]] = [
                 .nioHTTP1, .arguments,
             ],
             path: "Tests/Support/bulkhead-credentials-bench", swiftSettings: strict),
+        .target(
+            name: "RedisFixture", dependencies: ["BulkheadRedis", "BulkheadCore", .nioPosix, .log],
+            path: "Tests/Support/RedisFixture", swiftSettings: strict),
         .executableTarget(
             name: "bulkhead-session-bench",
             dependencies: ["BenchFigures", "BulkheadCore", "BulkheadIPC", "BulkheadAPI", .nio, .crypto, .arguments],
@@ -214,7 +217,7 @@ let testTargets: [[Target]] = [
     test("RedisTests", "Unit/RedisTests", ["BulkheadRedis", "BulkheadCore", "BulkheadConfig", .nio, .nioPosix, .log]),
     test(
         "AnswerCacheConformanceTests", "Conformance/AnswerCache",
-        ["RouterService", "BulkheadCore", "BulkheadAPI", "BulkheadRedis", .nio, .nioPosix, .log]),
+        ["RouterService", "BulkheadCore", "BulkheadAPI", "BulkheadRedis", "RedisFixture", .nio, .nioPosix, .log]),
     test("RetrievalTests", "Unit/RetrievalTests", ["RetrievalService", "BulkheadCore", "BulkheadConfig"]),
     test(
         "SessionTests", "Unit/SessionTests",
@@ -232,7 +235,8 @@ let testTargets: [[Target]] = [
     test(
         "LimitConformanceTests", "Conformance/Limits",
         [
-            "SessionService", "BulkheadRedis", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", .nio, .nioPosix, .log,
+            "SessionService", "BulkheadStore", "BulkheadRedis", "RedisFixture", "BulkheadCore", "BulkheadConfig", "BulkheadAPI",
+            .nio, .nioPosix, .log,
         ]),
     test(
         "CredentialsTests", "Unit/CredentialsTests",

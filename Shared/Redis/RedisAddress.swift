@@ -13,8 +13,18 @@ package struct RedisAddress: Sendable, Equatable {
         package let description: String
     }
 
+    /// How the other side proves itself.
+    package struct TLS: Sendable, Equatable {
+        /// Certificates of authorities (PEM) to trust in place of the system's.
+        package var authorityFile: String?
+
+        package init(authorityFile: String? = nil) { self.authorityFile = authorityFile }
+    }
+
     /// The way to it.
     package var endpoint: Endpoint
+    /// nil: in clear.
+    package var tls: TLS?
     /// The number of the database (SELECT).
     package var database: Int
     /// The user of an ACL; nil: the default user.
@@ -33,13 +43,15 @@ package struct RedisAddress: Sendable, Equatable {
     }
 
     /// An address, e.g. of a test.
-    package init(_ endpoint: Endpoint, database: Int = 0, password: String? = nil) {
+    package init(_ endpoint: Endpoint, database: Int = 0, password: String? = nil, tls: TLS? = nil) {
         self.endpoint = endpoint
+        self.tls = tls
         self.database = database
         self.password = password
     }
 
-    /// Reads `redis://[user[:password]@]host[:port][/db]` or `unix://[user[:password]@]/path[?db=n]`.
+    /// Reads `redis://[user[:password]@]host[:port][/db]`, `rediss://…[?ca_file=/path]` or
+    /// `unix://[user[:password]@]/path[?db=n]`.
     /// - Throws: `Problem` for an address this module does not speak, with what to write instead.
     package init(_ configuration: StoresConfiguration.Redis) throws(Problem) {
         guard let url = AbsoluteURL(configuration.url, requiresHost: false, allowsHostList: true) else {
@@ -47,12 +59,13 @@ package struct RedisAddress: Sendable, Equatable {
         }
         let database: Substring
         switch url.scheme {
-        case "redis" where !Self.isList(url):
+        case "redis" where !Self.isList(url), "rediss" where !Self.isList(url):
             endpoint = .tcp(host: url.host, port: url.port ?? 6379)
             database = url.path.drop { $0 == "/" }
+            if url.scheme == "rediss" { tls = TLS(authorityFile: Self.parameter("ca_file", url).map(Self.unescaped)) }
         case "unix":
             endpoint = .unix(path: url.path)
-            database = (url.query ?? "").split(separator: "&").first { $0.hasPrefix("db=") }?.dropFirst(3) ?? ""
+            database = Self.parameter("db", url) ?? ""
         default: throw Self.notSpoken(url)
         }
         guard let number = database.isEmpty ? 0 : Int(database), (0 ..< 65_536).contains(number) else {
@@ -65,6 +78,10 @@ package struct RedisAddress: Sendable, Equatable {
         passwordFile = configuration.passwordFile
     }
 
+    private static func parameter(_ name: String, _ url: AbsoluteURL) -> Substring? {
+        (url.query ?? "").split(separator: "&").first { $0.hasPrefix(name + "=") }?.dropFirst(name.utf8.count + 1)
+    }
+
     private static func isList(_ url: AbsoluteURL) -> Bool {
         url.text.drop { $0 != ":" }.dropFirst(3).prefix { $0 != "/" && $0 != "?" }.contains(",")
     }
@@ -72,13 +89,13 @@ package struct RedisAddress: Sendable, Equatable {
     private static func notSpoken(_ url: AbsoluteURL) -> Problem {
         let what: String =
             switch url.scheme {
-            case "rediss": "TLS to Redis"
             case "redis+sentinel": "Redis Sentinel"
             case "redis+cluster": "Redis Cluster"
             default: "a list of Redis servers"
             }
         return Problem(
-            description: "suite.stores.redis.url: \(what) comes in a later part; use redis://host:port/db or unix:///path, "
+            description: "suite.stores.redis.url: \(what) comes in a later part; use redis://host:port/db, rediss://host:port/db or "
+                + "unix:///path, "
                 + "or suite.stores.fast: local")
     }
 

@@ -3,6 +3,7 @@ import BulkheadResilience
 import Logging
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Synchronization
 
 // States: away (no connection; everything fails at once, nothing waits) → ready (commands go out; the breaker watches them) →
@@ -195,23 +196,45 @@ package final class RedisClient: @unchecked Sendable {
     }
 
     private func connect() async throws(RedisFailure) -> RedisConnection {
+        let security = try security()
         let bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(TimeAmount(limits.connect))
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
         do {
             return switch address.endpoint {
-            case .tcp(let host, let port): try await bootstrap.connect(host: host, port: port, channelInitializer: Self.dress)
-            case .unix(let path): try await bootstrap.connect(unixDomainSocketPath: path, channelInitializer: Self.dress)
+            case .tcp(let host, let port):
+                try await bootstrap.connect(host: host, port: port) { Self.dress($0, security, host) }
+            case .unix(let path): try await bootstrap.connect(unixDomainSocketPath: path) { Self.dress($0, nil, "") }
             }
         } catch {
             throw .lost
         }
     }
 
-    private static func dress(_ channel: any Channel) -> EventLoopFuture<RedisConnection> {
+    private static func dress(
+        _ channel: any Channel, _ security: NIOSSLContext?, _ host: String
+    ) -> EventLoopFuture<RedisConnection> {
         channel.eventLoop.makeCompletedFuture {
+            if let security {
+                // A certificate names hosts; an address is no name to ask for (RFC 6066, 3).
+                let isAddress = (try? SocketAddress(ipAddress: host, port: 0)) != nil
+                let handler = try NIOSSLClientHandler(context: security, serverHostname: isAddress ? nil : host)
+                try channel.pipeline.syncOperations.addHandler(handler)
+            }
             let connection = RedisConnection(channel)
             try channel.pipeline.syncOperations.addHandler(connection)
             return connection
+        }
+    }
+
+    /// Read at every connection, so that new authorities need no restart.
+    private func security() throws(RedisFailure) -> NIOSSLContext? {
+        guard let tls = address.tls else { return nil }
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        if let file = tls.authorityFile { configuration.trustRoots = .file(file) }
+        do {
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            throw .refused("the authorities' certificates cannot be read")
         }
     }
 

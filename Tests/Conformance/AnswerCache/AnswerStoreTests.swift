@@ -1,6 +1,7 @@
 import BulkheadAPI
 import BulkheadCore
 import BulkheadRedis
+import RedisFixture
 import RouterService
 import Testing
 

@@ -18,10 +18,19 @@ import Testing
         #expect(full.place == "10.0.0.1:6380")
     }
 
+    @Test("TLS, by the system's authorities or those of a file")
+    func tls() throws {
+        #expect(try address("redis://cache").tls == nil)
+        #expect(try address("rediss://cache:6380/1").tls == RedisAddress.TLS())
+        let own = try address("rediss://cache/2?ca_file=%2Frun/ca.pem")
+        #expect(own.tls == RedisAddress.TLS(authorityFile: "/run/ca.pem") && own.database == 2)
+        #expect(own.endpoint == .tcp(host: "cache", port: 6379))
+    }
+
     @Test(
         "what is not spoken is refused, and says what to write instead",
         arguments: [
-            ("rediss://cache:6380", "TLS to Redis"), ("redis+sentinel://a:1,b:2/main", "Redis Sentinel"),
+            ("redis+sentinel://a:1,b:2/main", "Redis Sentinel"),
             ("redis+cluster://a:1,b:2", "Redis Cluster"), ("redis://a:1,b:2", "a list of Redis servers"),
             ("redis://cache/abc", "no number of a database"),
         ])

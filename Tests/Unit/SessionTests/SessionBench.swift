@@ -13,8 +13,8 @@ final class SessionBench {
     let store: SQLiteStore
     let clock: HandClock
     let spend = SpendLedger()
-    let limits = RequestLimits()
-    let reservations = Reservations()
+    let local = LocalLimits()
+    let limits: LimitDesk
     let admission: Admission
     var now: Moment {
         get { clock.now }
@@ -34,9 +34,9 @@ final class SessionBench {
         store = try SQLiteStore.open(
             path: self.folder.store, schema: SessionSchema.all, clock: { clock.now.unixMilliseconds })
         keys = KeyIndex(try await store.transact { try KeyTable.all($0) })
+        limits = LimitDesk(local: local, spend: spend, store: store, clock: LimitClock(HandClock().now))
         admission = Admission(
-            keys: keys, limits: limits, reservations: reservations, spend: spend, claims: try await ClaimDesk.open(store),
-            metrics: SessionMetrics(),
+            keys: keys, limits: limits, spend: spend, claims: try await ClaimDesk.open(store), metrics: SessionMetrics(),
             settings: AdmissionSettings(policy: policy, idempotencyRetention: retention))
     }
 

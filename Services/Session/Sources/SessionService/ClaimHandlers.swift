@@ -11,7 +11,8 @@ extension SessionDaemon {
     }
 
     package func renew(_ request: SessionAPI.RenewRequest, _ call: ServerCall) async throws -> SessionAPI.RenewReply {
-        try await claims.renew(request.held, deadline: call.deadline)
+        limits.desk.renew(Int64(request.edgeRun), now: .now())
+        return try await claims.renew(request.held, deadline: call.deadline)
     }
 
     package func appendStream(

@@ -34,11 +34,11 @@ package struct SessionConfiguration: ServiceConfiguration {
     package var perUser: IdentityLimits
     /// What all users of one tenant may ask for together.
     package var perTenant: IdentityLimits
-    /// US dollars a day; nil: no budget.
+    /// US dollars a day that one user may spend; nil: no budget.
     package var budgetPerUser: Double?
-    /// US dollars a day; nil: no budget.
+    /// US dollars a day that all users of one tenant may spend together; nil: no budget.
     package var budgetPerTenant: Double?
-    /// Near-identical calls of one key within `runawayWindow` beyond which it is blocked.
+    /// Near-identical calls of one key and user within `runawayWindow` beyond which they are refused.
     package var runawayCalls: Int
     /// What `runawayCalls` looks back on.
     package var runawayWindow: Duration
@@ -60,8 +60,8 @@ package struct SessionConfiguration: ServiceConfiguration {
         perUser = IdentityLimits(section: limits.section("per_user"), unset: .defaultPerUser)
         perTenant = IdentityLimits(section: limits.section("per_tenant"), unset: IdentityLimits())
         let budgets = section.section("budgets")
-        budgetPerUser = budgets.optionalDouble("per_user_usd_per_day", in: 0 ... 1_000_000_000)
-        budgetPerTenant = budgets.optionalDouble("per_tenant_usd_per_day", in: 0 ... 1_000_000_000)
+        budgetPerUser = budgets.optionalDouble("per_user_usd_per_day", in: 0 ... 9_000_000)
+        budgetPerTenant = budgets.optionalDouble("per_tenant_usd_per_day", in: 0 ... 9_000_000)
         let runaway = section.section("runaway")
         runawayCalls = runaway.int("identical_calls", default: 20, in: 2 ... 1_000_000)
         runawayWindow = runaway.duration("window", default: .seconds(60), in: .seconds(1) ... .seconds(86_400))

@@ -13,14 +13,14 @@ package final class SessionDaemon: BulkheadService {
     package static let schemas = [SessionMethods.schema]
 
     private static let spendInterval = Duration.seconds(1)
+    private static let beatInterval = Duration.seconds(5)
     private static let purgeInterval = Duration.seconds(60)
 
     private let context: ServiceContext
     private let store: SQLiteStore
     let claims: ClaimDesk
     private let keys: KeyIndex
-    private let limits = RequestLimits()
-    private let reservations = Reservations()
+    let limits: LimitAssembly
     private let spend = SpendLedger()
     private let metrics: SessionMetrics
     private let admission: Admission
@@ -29,8 +29,8 @@ package final class SessionDaemon: BulkheadService {
         try Self.refuseUnbuilt(configuration)
         let path = "\(context.stateDirectory)/session.sqlite"
         let metrics = SessionMetrics(context.metrics)
+        let health = StoreHealth { context.reportHealth($0) }
         do {
-            let health = StoreHealth { context.reportHealth($0) }
             let observer = StoreObserver { outcome in
                 metrics.committed(outcome)
                 // On the loop: health is pushed to peers there.
@@ -41,6 +41,7 @@ package final class SessionDaemon: BulkheadService {
             }
             keys = KeyIndex(try await store.transact { try KeyTable.all($0) })
             claims = try await ClaimDesk.open(store, metrics: metrics)
+            limits = try await LimitAssembly(context: context, store: store, spend: spend, metrics: metrics, health: health)
         } catch let error as StoreOpenError {
             throw StartupFailure(error.description)
         } catch let error as CallError {
@@ -49,8 +50,8 @@ package final class SessionDaemon: BulkheadService {
         self.context = context
         self.metrics = metrics
         admission = Admission(
-            keys: keys, limits: limits, reservations: reservations, spend: spend, claims: claims, metrics: metrics,
-            settings: AdmissionSettings(configuration))
+            keys: keys, limits: limits.desk, spend: spend, claims: claims, metrics: metrics,
+            settings: AdmissionSettings(configuration), runaways: RunawayLog(logger: context.logger))
     }
 
     /// Never a silent downgrade: what is configured and not there refuses the start.
@@ -77,8 +78,9 @@ package final class SessionDaemon: BulkheadService {
     }
 
     package func start() async throws {
-        if context.suite.stores.fast == .redis {
-            context.logger.warning("limits are kept in this process, not in redis: each suite counts for itself")
+        if let client = limits.client {
+            context.background("redis") { await client.maintain() }
+            context.background("limits heartbeat") { [self] in try await beat() }
         }
         context.background("spend flush") { [self] in try await flushSpend() }
         context.background("idempotency purge") { [self] in try await purgeExpired() }
@@ -91,7 +93,17 @@ package final class SessionDaemon: BulkheadService {
 
     package func drain(grace: Duration) async { await flushOnce() }
 
-    package func collectMetrics() { metrics.collect(keys: keys.count, subjects: limits.count, reservations: reservations.count) }
+    package func collectMetrics() {
+        let local = limits.desk.local
+        metrics.collect(keys: keys.count, subjects: local.subjectCount, reservations: local.reservationCount)
+    }
+
+    private func beat() async throws {
+        while true {
+            await limits.desk.beat(limits.suite, now: .now())
+            try await context.eventLoop.sleep(Self.beatInterval)
+        }
+    }
 
     private func flushSpend() async throws {
         // The last flush follows the last call: background work is cancelled after the drain.
@@ -114,8 +126,9 @@ package final class SessionDaemon: BulkheadService {
             try await context.eventLoop.sleep(Self.purgeInterval)
             do {
                 _ = try await idempotency.purge(IdempotencySelection())
+                try await BudgetSpend.purge(store)
             } catch let error as CallError {
-                context.logger.warning("expired idempotency answers not purged", metadata: ["error": "\(error)"])
+                context.logger.warning("expired answers and old budgets not purged", metadata: ["error": "\(error)"])
             }
         }
     }

@@ -23,6 +23,8 @@ package struct SessionMetrics: Sendable {
     private let keys: Gauge
     private let subjects: Gauge
     private let reservations: Gauge
+    private let runaways: Counter
+    private let alerts: [Int: Counter]
 
     /// Instruments that nobody reads.
     package init() { self.init(MetricsRegistry(service: "session")) }
@@ -49,7 +51,20 @@ package struct SessionMetrics: Sendable {
         keys = registry.gauge("session_keys", help: "API keys, revoked and expired ones included.")
         subjects = registry.gauge("session_limit_subjects", help: "Keys, users and tenants whose rate is held in memory.")
         reservations = registry.gauge("session_reservations", help: "Admitted requests whose end was not reported yet.")
+        runaways = registry.counter("session_runaway_refusals", help: "Calls refused because nearly the same came too often.")
+        alerts = Dictionary(
+            uniqueKeysWithValues: BudgetBook.thresholds.map { threshold in
+                let labels = [(name: "threshold", value: "\(threshold)")]
+                return (
+                    threshold,
+                    registry.counter("session_budget_alerts", help: "Budgets spent to so many percent.", labels: labels)
+                )
+            })
     }
+
+    func refusedRunaway() { runaways.add() }
+
+    func alerted(_ threshold: Int) { alerts[threshold]?.add() }
 
     func admitted(_ verdict: SessionAPI.Verdict) { verdicts[verdict]?.add() }
 

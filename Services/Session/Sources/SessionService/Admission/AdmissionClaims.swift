@@ -14,7 +14,7 @@ extension Admission {
     ) async throws -> SessionAPI.AdmitReply {
         var reply = judged
         let outcome = try await claims.claim(
-            request, admission: judged.admissionID, tenant: claimant.key.tenant, owner: Self.owner(request, claimant),
+            request, admission: judged.admissionID, tenant: claimant.key.tenant, owner: claimant.identity.text,
             retention: retention)
         guard case .admitted(let fence, let isDuplicate, let streamID) = outcome else {
             Self.refuse(outcome, &reply)
@@ -29,12 +29,6 @@ extension Admission {
         reply.streamID = streamID ?? ""
         reply.possibleDuplicate = isDuplicate
         return reply
-    }
-
-    private static func owner(_ request: SessionAPI.AdmitRequest, _ claimant: Claimant) -> String {
-        if !claimant.user.isEmpty { return ClaimOwner.user(claimant.user) }
-        if let user = request.endUser, !user.isEmpty { return ClaimOwner.endUser(user) }
-        return ClaimOwner.key(claimant.key.id)
     }
 
     private static func refuse(_ outcome: ClaimOutcome, _ reply: inout SessionAPI.AdmitReply) {

@@ -5,6 +5,8 @@ package struct RecentMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private var young: [Key: Value] = [:]
     private var old: [Key: Value] = [:]
     private let half: Int
+    /// Something was forgotten since the start.
+    package private(set) var hasForgotten = false
 
     /// - Parameter capacity: entries at most, at least 2.
     package init(capacity: Int) { half = max(1, capacity / 2) }
@@ -23,11 +25,20 @@ package struct RecentMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
                 return
             }
             if young.count >= half, young[key] == nil {
+                hasForgotten = hasForgotten || !old.isEmpty
                 old = young
                 young = [:]
                 old.removeValue(forKey: key)
             }
             young[key] = newValue
         }
+    }
+
+    /// The value of `key`, made when there is none. This is a use.
+    package mutating func value(of key: Key, or make: () -> Value) -> Value {
+        if let known = young[key] { return known }
+        let value = old[key] ?? make()
+        self[key] = value
+        return value
     }
 }

@@ -32,7 +32,7 @@ package struct Spend: Sendable, Equatable, Codable {
 }
 
 /// Adds up what keys spend, and writes it behind: what was added since the last flush (a second, in service) is lost when
-/// the process is killed. Holds one entry per known key and day.
+/// the process is killed. Holds one entry per known key and day, and one per budget that is spent.
 package final class SpendLedger: Sendable {
     private struct Slot: Hashable, Sendable {
         var keyID: String
@@ -45,7 +45,12 @@ package final class SpendLedger: Sendable {
         var pending: [Slot: Spend] = [:]
         /// Admissions settled lately: a settlement that is reported twice counts once.
         var settled = RecentMap<String, Bool>(capacity: 131_072)
+        /// Those with an Idempotency-Key whose end was heard, though it may not be durable yet.
+        var heard = RecentMap<String, Bool>(capacity: 131_072)
     }
+
+    /// What budgets were spent.
+    package let budgets = BudgetSpend()
 
     private let state = Mutex(State())
 
@@ -63,6 +68,15 @@ package final class SpendLedger: Sendable {
         }
     }
 
+    /// Whether the end of this admission is heard for the first time.
+    func hears(_ admission: String) -> Bool {
+        state.withLock { state in
+            guard state.heard[admission] == nil else { return false }
+            state.heard[admission] = true
+            return true
+        }
+    }
+
     static func day(_ unixMilliseconds: Int64) -> Int64 { unixMilliseconds / 86_400_000 }
 
     /// Makes what is pending durable. On failure it stays pending.
@@ -71,12 +85,16 @@ package final class SpendLedger: Sendable {
             defer { state.pending = [:] }
             return state.pending
         }
-        guard !batch.isEmpty else { return }
+        let charges = budgets.take()
+        guard !batch.isEmpty || !charges.isEmpty else { return }
         do {
             try await store.transact { transaction in
                 for (slot, spend) in batch { try Self.write(slot, spend, transaction) }
+                for (slot, amount) in charges { try BudgetSpend.write(slot, amount, transaction) }
             }
+            budgets.end(charges, isDurable: true)
         } catch {
+            budgets.end(charges, isDurable: false)
             state.withLock { state in
                 for (slot, spend) in batch { state.pending[slot, default: Spend()] += spend }
             }

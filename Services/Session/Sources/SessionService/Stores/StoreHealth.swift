@@ -2,22 +2,37 @@ import BulkheadIPC
 import BulkheadStore
 import Synchronization
 
-/// Says when the store stops and begins to work: GOOD → (a commit failed) FAILING → (a commit went through) GOOD.
+/// Says when a store stops and begins to work: GOOD → (a part has a reason) DEGRADED → (the last reason has gone) GOOD.
 final class StoreHealth: Sendable {
-    private let isFailing = Mutex(false)
+    /// Whoever may have a reason.
+    enum Part: Int, Sendable {
+        /// Commits fail.
+        case durable
+        /// There is no connection to Redis.
+        case connection
+        /// Redis does not decide.
+        case limits
+    }
+
+    private let reasons = Mutex<[Part: String]>([:])
     private let report: @Sendable (PeerHealth) -> Void
 
     init(report: @escaping @Sendable (PeerHealth) -> Void) { self.report = report }
 
-    func observe(_ outcome: CommitOutcome) {
-        let failing = outcome.failure != nil
-        let changed = isFailing.withLock { state in
-            defer { state = failing }
-            return state != failing
+    func observe(_ outcome: CommitOutcome) { set(.durable, outcome.failure) }
+
+    /// - Parameter reason: nil when all is well with the part.
+    func set(_ part: Part, _ reason: String?) {
+        let told: [Part: String]? = reasons.withLock { reasons in
+            guard reasons[part] != reason, reason == nil || part != .durable || reasons[part] == nil else { return nil }
+            reasons[part] = reason
+            return reasons
         }
-        guard changed else { return }
-        report(
-            outcome.failure.map { PeerHealth(state: .degraded, reason: $0, failingStores: ["durable"]) }
-                ?? PeerHealth(state: .ready))
+        guard let told else { return }
+        guard !told.isEmpty else { return report(PeerHealth(state: .ready)) }
+        let words = told.sorted { $0.key.rawValue < $1.key.rawValue }.map(\.value).joined(separator: "; ")
+        var stores: [String] = told[.durable] == nil ? [] : ["durable"]
+        if told.count > stores.count { stores.append("fast") }
+        report(PeerHealth(state: .degraded, reason: words, failingStores: stores))
     }
 }

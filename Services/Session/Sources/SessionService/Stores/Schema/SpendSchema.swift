@@ -18,7 +18,7 @@ enum SpendSchema {
         CREATE TABLE budget_spend (
             tenant TEXT NOT NULL, subject TEXT NOT NULL, window_start INTEGER NOT NULL, window_end INTEGER NOT NULL,
             spent_nanousd INTEGER NOT NULL,
-            PRIMARY KEY (tenant, subject, window_start)
+            PRIMARY KEY (tenant, subject, window_start, window_end)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX budget_spend_end ON budget_spend (window_end);
 

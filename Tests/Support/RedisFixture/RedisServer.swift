@@ -3,19 +3,18 @@ import Foundation
 import Logging
 import NIOPosix
 import Synchronization
-import Testing
 
 /// A redis-server of a test's own: on a Unix socket in a temporary folder, ended by its pid.
 ///
 /// `@unchecked Sendable`: used by one test at a time.
-final class RedisServer: @unchecked Sendable {
+package final class RedisServer: @unchecked Sendable {
     private let folder: String
     private var process = Process()
     private let options: [String]
-    var path: String { folder + "/redis.sock" }
-    var address: RedisAddress { RedisAddress(.unix(path: path)) }
+    package var path: String { folder + "/redis.sock" }
+    package var address: RedisAddress { RedisAddress(.unix(path: path)) }
 
-    init(_ options: String...) throws {
+    package init(_ options: String...) throws {
         folder = NSTemporaryDirectory() + "bhr-" + String(UInt32.random(in: .min ... .max), radix: 36)
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         self.options = options
@@ -27,7 +26,7 @@ final class RedisServer: @unchecked Sendable {
         try? FileManager.default.removeItem(atPath: folder)
     }
 
-    func start() throws {
+    package func start() throws {
         process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/redis-server")
         process.arguments =
@@ -38,10 +37,10 @@ final class RedisServer: @unchecked Sendable {
         try process.run()
     }
 
-    func freeze() { Glibc.kill(process.processIdentifier, SIGSTOP) }
-    func thaw() { Glibc.kill(process.processIdentifier, SIGCONT) }
+    package func freeze() { Glibc.kill(process.processIdentifier, SIGSTOP) }
+    package func thaw() { Glibc.kill(process.processIdentifier, SIGCONT) }
 
-    func kill() {
+    package func kill() {
         guard process.isRunning else { return }
         Glibc.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
@@ -49,7 +48,7 @@ final class RedisServer: @unchecked Sendable {
 }
 
 /// A client of a server, kept connected while `body` runs.
-func withClient<Value: Sendable>(
+package func withClient<Value: Sendable>(
     _ address: RedisAddress, observer: RedisObserver = RedisObserver(),
     _ body: @escaping @Sendable (RedisClient) async throws -> Value
 ) async throws -> Value {
@@ -72,12 +71,17 @@ func withClient<Value: Sendable>(
     }
 }
 
+/// What a test waited for did not come to pass.
+package struct NotInTime: Error {
+    package let what: String
+}
+
 /// Waits for something another process does. - Throws: when it does not come to pass in ten seconds.
-func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
+package func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
     let clock = ContinuousClock()
     let end = clock.now + .seconds(10)
     while try await !condition() {
-        try #require(clock.now < end, "not in time: \(what)")
+        guard clock.now < end else { throw NotInTime(what: what) }
         try await clock.sleep(for: .milliseconds(5))
     }
 }

@@ -1,0 +1,84 @@
+import BulkheadAPI
+
+// How an answer of the limits is told to edge.
+
+extension Admission {
+    /// Fills in what is left of each kind of limit: the tightest.
+    static func show(_ answer: LimitAnswer, _ rules: [LimitRule], _ reply: inout SessionAPI.AdmitReply) {
+        reply.limitsLocal = answer.isLocal
+        reply.requests = rateLimit(answer, rules) { $0 == .requests } ?? SessionAPI.RateLimit()
+        reply.tokens = rateLimit(answer, rules) { $0 == .tokens }
+        reply.concurrency = rateLimit(answer, rules) { $0 == .places }
+        reply.budget = budget(answer, rules)
+    }
+
+    /// Turns a refusal into a verdict: what will never pass first, then what passes last.
+    static func refuse(_ answer: LimitAnswer, _ rules: [LimitRule], _ reply: inout SessionAPI.AdmitReply) {
+        let refusing = zip(rules, answer.standings).filter { !$0.1.isAdmitted }
+        reply.violated = refusing.compactMap { rule, _ in
+            if case .runaway = rule.kind { nil } else { "\(rule.subject.scope)-\(rule.word)" }
+        }
+        let find = { (fits: (LimitRule, LimitStanding) -> Bool) in refusing.first { fits($0.0, $0.1) } }
+        if let (_, standing) = find({ $1.isNever }) {
+            reply.verdict = .costAboveLimit
+            reply.reason = "the request weighs more than the \(standing.limit) requests per minute that may run"
+        } else if let (rule, standing) = find({ rule, _ in if case .budget = rule.kind { true } else { false } }) {
+            reply.verdict = .budgetExceeded
+            reply.reason = "the \(rule.subject.scope)'s budget does not cover the request"
+            reply.retryAfterMS = milliseconds(standing.retryAfter)
+        } else if let (_, standing) = find({ rule, _ in if case .runaway = rule.kind { true } else { false } }) {
+            reply.verdict = .runaway
+            reply.reason = "nearly the same call was made \(standing.limit) times and more"
+            reply.retryAfterMS = milliseconds(standing.retryAfter)
+        } else {
+            reply.verdict = .rateLimited
+            reply.reason = reason(refusing)
+            if answer.isFull { reply.retryAfterMS = 1000 }
+        }
+    }
+
+    private static func reason(_ refusing: [(LimitRule, LimitStanding)]) -> String {
+        func limit(_ kind: LimitRule.Kind) -> Int? { refusing.first { $0.0.kind == kind }?.1.limit }
+        if let most = limit(.places) { return "\(most) requests run at once, the most there may" }
+        if let most = limit(.tokens) { return "the limit of \(most) tokens per minute is reached" }
+        if let most = limit(.requests) { return "the limit of \(most) requests per minute is reached" }
+        return "\(LocalLimits.capacity) requests run at once in this suite, the most there may"
+    }
+
+    /// Of those that refuse the one that refuses longest, else the one with the least left.
+    private static func rateLimit(
+        _ answer: LimitAnswer, _ rules: [LimitRule], _ isOf: (LimitRule.Kind) -> Bool
+    ) -> SessionAPI.RateLimit? {
+        var found: Int?
+        for index in rules.indices where isOf(rules[index].kind) {
+            guard let known = found else {
+                found = index
+                continue
+            }
+            let (new, old) = (answer.standings[index], answer.standings[known])
+            if (-new.retryAfter, new.remaining) < (-old.retryAfter, old.remaining) { found = index }
+        }
+        guard let found else { return nil }
+        let standing = answer.standings[found]
+        return SessionAPI.RateLimit(
+            limit: standing.limit, remaining: standing.remaining, resetMS: milliseconds(standing.reset),
+            retryAfterMS: milliseconds(standing.retryAfter), scope: rules[found].subject.scope)
+    }
+
+    private static func budget(_ answer: LimitAnswer, _ rules: [LimitRule]) -> SessionAPI.Budget? {
+        var found: Int?
+        var length: Int64 = 0
+        for index in rules.indices {
+            guard case .budget(let window) = rules[index].kind else { continue }
+            if let known = found, answer.standings[known].remaining <= answer.standings[index].remaining { continue }
+            (found, length) = (index, window)
+        }
+        guard let found else { return nil }
+        let standing = answer.standings[found]
+        return SessionAPI.Budget(
+            limit: standing.limit, remaining: standing.remaining, resetMS: milliseconds(standing.reset),
+            windowMS: Int(length), scope: rules[found].subject.scope)
+    }
+
+    private static func milliseconds(_ microseconds: Int64) -> Int { Int((microseconds + 999) / 1000) }
+}

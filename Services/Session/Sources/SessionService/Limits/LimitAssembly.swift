@@ -1,0 +1,104 @@
+import BulkheadCore
+import BulkheadRedis
+import BulkheadServiceKit
+import BulkheadStore
+import Crypto
+import Foundation
+import Logging
+import Synchronization
+
+/// The desk of a service's limits, with its Redis if there is one.
+struct LimitAssembly {
+    let desk: LimitDesk
+    let client: RedisClient?
+    /// Names this process among those that share the Redis.
+    let suite = APIKey.base64URL(SymmetricKey(size: .bits128).withUnsafeBytes { Array($0) })
+
+    private static let nameOfStore = "store name"
+    private static let read = Statement("setting.read", "SELECT value FROM setting WHERE name = $1")
+    private static let write = Statement(
+        "setting.write", "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+
+    /// - Throws: `StartupFailure` for an address of Redis that is not spoken; what `DurableStore.transact` throws.
+    init(
+        context: ServiceContext, store: any DurableStore, spend: SpendLedger, metrics: SessionMetrics, health: StoreHealth
+    ) async throws {
+        let logger = context.logger
+        let alerts = BudgetAlerts { alert in
+            metrics.alerted(alert.threshold)
+            Self.log(alert, logger)
+        }
+        let clock = LimitClock(.now())
+        let returned = Returned()
+        client = try Self.client(context, returned, health)
+        var shared: SharedLimits?
+        if let client {
+            shared = SharedLimits(client, store: try await Self.name(of: store)) { tenant, crossings in
+                alerts.tell(tenant, crossings, at: Moment.now().unixMilliseconds)
+            }
+            returned.limits.withLock { $0 = shared }
+        }
+        // Nobody else spends of budgets that are in this process' own files.
+        let ownSince = client == nil && store.kind == .sqlite ? clock.microseconds(.now()) : nil
+        desk = LimitDesk(
+            local: LocalLimits(ownSince: ownSince), shared: shared, alerts: alerts, spend: spend, store: store, clock: clock,
+            isAway: { failure, suites in
+                guard let failure else {
+                    health.set(.limits, nil)
+                    return logger.notice("redis decides on limits again; for a minute this process agrees to each")
+                }
+                let reason = "redis does not decide on limits (\(failure)): this process does, one of \(suites)"
+                health.set(.limits, reason)
+                logger.warning("\(reason)")
+            })
+    }
+
+    /// Who is told that Redis is back; it exists later than the connection.
+    private final class Returned: Sendable {
+        let limits = Mutex<SharedLimits?>(nil)
+    }
+
+    private static func client(
+        _ context: ServiceContext, _ returned: Returned, _ health: StoreHealth
+    ) throws -> RedisClient? {
+        let stores = context.suite.stores
+        guard stores.fast == .redis, let redis = stores.redis else { return nil }
+        let address: RedisAddress
+        do throws(RedisAddress.Problem) {
+            address = try RedisAddress(redis)
+        } catch {
+            throw StartupFailure(error.description, exitCode: 78)
+        }
+        let observer = RedisObserver(state: { isReady, reason in
+            if isReady { returned.limits.withLock { $0 }?.returned() }
+            let away = "redis is away (\(reason.map { "\($0)" } ?? "")): limits are held by this process"
+            health.set(.connection, isReady ? nil : away)
+        })
+        return RedisClient(
+            address, eventLoop: context.eventLoop, password: { try await password(address, context) }, observer: observer,
+            logger: context.logger)
+    }
+
+    private static func password(_ address: RedisAddress, _ context: ServiceContext) async throws -> String? {
+        guard let file = address.passwordFile else { return nil }
+        let text = try await context.blocking { try String(contentsOfFile: file, encoding: .utf8) }
+        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    }
+
+    private static func name(of store: any DurableStore) async throws -> String {
+        let fresh = SymmetricKey(size: .bits128).withUnsafeBytes { Array($0) }
+        let bytes = try await store.transact { transaction in
+            try transaction.run(write, [.text(nameOfStore), .bytes(fresh)])
+            return try transaction.rows(read, [.text(nameOfStore)]).first?.bytes(0)
+        }
+        return APIKey.base64URL(Array(bytes?.readableBytesView ?? .init()))
+    }
+
+    private static func log(_ alert: BudgetAlert, _ logger: Logger) {
+        let facts: Logger.Metadata = [
+            "tenant": "\(alert.tenant)", "subject": "\(alert.subject)", "percent": "\(alert.threshold)",
+            "budget_usd": "\(Double(alert.limit) / 1e9)", "window_ms": "\(alert.windowMilliseconds)",
+        ]
+        logger.log(level: alert.threshold < 100 ? .notice : .warning, "a budget is spent to a part", metadata: facts)
+    }
+}

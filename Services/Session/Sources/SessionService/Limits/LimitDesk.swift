@@ -1,0 +1,267 @@
+import BulkheadCore
+import BulkheadRedis
+import BulkheadStore
+import Synchronization
+
+// States, with a shared store: shared (Redis decides; this process keeps in mind what it said) → alone (Redis did not answer:
+// this process decides, on its share of every limit) → returning (Redis answers again: for a minute both must agree, as Redis
+// does not know what was admitted meanwhile) → shared. Without a shared store this process decides on the whole limits.
+
+/// Where every admission's limits are decided: by this process, or by Redis and then within its time or by this process.
+package final class LimitDesk: Sendable {
+    private enum Mode {
+        case shared
+        case alone(LimitShare)
+        case returning(LimitShare, until: MonotonicTime)
+    }
+
+    private struct State {
+        var mode = Mode.shared
+        var epoch = 0
+        /// Suites that lived when Redis was heard last, this one included.
+        var suites = 1
+        /// Questions that Redis is asked now, and whether their end was heard meanwhile.
+        var asking: [String: LimitSettlement?] = [:]
+    }
+
+    package let local: LocalLimits
+    package let alerts: BudgetAlerts
+    private let shared: SharedLimits?
+    private let spend: SpendLedger
+    private let store: any DurableStore
+    private let clock: LimitClock
+    private let isAway: @Sendable (RedisFailure?, Int) -> Void
+    private let state = Mutex(State())
+
+    /// How long both must agree after a return: a window of the rates.
+    static let probation = Duration.seconds(60)
+    /// A window that ends between reading and asking is read again so often.
+    private static let mostReads = 3
+
+    /// - Parameters:
+    ///   - shared: nil: limits are this process' own.
+    ///   - isAway: the shared store went away (why, and how many suites share the limits), or is back (nil).
+    package init(
+        local: LocalLimits, shared: SharedLimits? = nil, alerts: BudgetAlerts = BudgetAlerts(), spend: SpendLedger,
+        store: any DurableStore, clock: LimitClock, isAway: @escaping @Sendable (RedisFailure?, Int) -> Void = { _, _ in }
+    ) {
+        self.local = local
+        self.shared = shared
+        self.alerts = alerts
+        self.spend = spend
+        self.store = store
+        self.clock = clock
+        self.isAway = isAway
+    }
+
+    /// Questions are answered at once, most of the time.
+    var isLocal: Bool { shared == nil }
+
+    /// Whether this process knows what was spent of all budgets that are asked.
+    func knows(_ question: LimitQuestion, now: Moment) -> Bool {
+        local.knows(question.rules, now: clock.microseconds(now))
+    }
+
+    /// The answer, if this process decides alone and knows all budgets; nil: `ask` is to be asked.
+    func askNow(_ question: LimitQuestion, now: Moment) -> LimitAnswer? {
+        guard shared == nil else { return nil }
+        let time = clock.microseconds(now)
+        _ = local.hear(question.run, now: time)
+        guard case .decided(let answer) = local.ask(question, now: time) else { return nil }
+        alerts.tell(question.tenant, answer.crossings, at: now.unixMilliseconds)
+        return answer
+    }
+
+    /// - Throws: what `DurableStore.transact` throws, for a budget of which nothing is known yet.
+    package func ask(_ question: LimitQuestion, now: Moment) async throws -> LimitAnswer {
+        let time = clock.microseconds(now)
+        let freed = local.hear(question.run, now: time)
+        guard let shared else { return try await askLocal(question, .whole, now) }
+        guard let share = share(now) else { return try await askFirst(shared, question, freed, now) }
+        var alone = try await askLocal(question, share, now)
+        alone.isLocal = true
+        guard alone.isAdmitted, shared.isReady else { return alone }
+        guard let answer = try await askShared(shared, question, freed, now) else { return alone }
+        noteReturn(now)
+        if answer.isAdmitted { local.share(question.admission) } else { local.cancel(question, now: time) }
+        return answer
+    }
+
+    /// Ends an admission.
+    /// - Parameter otherwise: budgets to be charged if nobody knows the admission any more.
+    package func settle(_ settlement: LimitSettlement, now: Moment, otherwise: () -> [LimitRule] = { [] }) {
+        let time = clock.microseconds(now)
+        var settlement = settlement
+        var outcome = local.settle(settlement, now: time)
+        if !outcome.isKnown, settlement.nanousd > 0 {
+            settlement.otherwise = otherwise()
+            outcome = local.settle(settlement, now: time)
+        } else if outcome.isKnown {
+            settlement.tenant = outcome.tenant
+            if !outcome.isShared { settlement.otherwise = outcome.budgets }
+        }
+        spend.budgets.add(outcome.charges)
+        guard let shared else {
+            return alerts.tell(settlement.tenant, outcome.crossings, at: now.unixMilliseconds)
+        }
+        if !outcome.isKnown { noteEarly(settlement) }
+        shared.settle([settlement])
+    }
+
+    /// Takes back what was reserved for an admission that does not run.
+    func release(_ tenant: String, _ admission: String, now: Moment) {
+        settle(LimitSettlement(tenant: tenant, admission: admission), now: now)
+    }
+
+    /// A run of edge lives: what it holds is held for another 30 seconds.
+    package func renew(_ run: Int64, now: Moment) {
+        let held = local.renew(run, now: clock.microseconds(now))
+        shared?.renew(held)
+    }
+
+    /// Tells Redis that this suite lives, and hears how many do. Called every few seconds.
+    package func beat(_ suite: String, now: Moment) async {
+        guard let shared, shared.isReady else { return }
+        shared.retell()
+        do {
+            let suites = try await shared.beat(suite)
+            state.withLock { $0.suites = max(1, suites) }
+            noteReturn(now)
+        } catch {
+            noteAway(error)
+        }
+    }
+}
+
+// MARK: with a shared store
+
+extension LimitDesk {
+    private func share(_ now: Moment) -> LimitShare? {
+        state.withLock { state in
+            switch state.mode {
+            case .shared: return nil
+            case .alone(let share): return share
+            case .returning(let share, let until):
+                if now.monotonic < until { return share }
+                state.mode = .shared
+                return nil
+            }
+        }
+    }
+
+    private func askFirst(
+        _ shared: SharedLimits, _ question: LimitQuestion, _ freed: [LimitSettlement], _ now: Moment
+    ) async throws -> LimitAnswer {
+        state.withLock { $0.asking[question.admission] = .some(nil) }
+        let answer: LimitAnswer?
+        do {
+            answer = try await askShared(shared, question, freed, now)
+        } catch {
+            _ = end(asking: question)
+            throw error
+        }
+        let early = end(asking: question)
+        guard let answer else {
+            var alone = try await askLocal(question, share(now) ?? .whole, now)
+            alone.isLocal = true
+            return alone
+        }
+        if var early {
+            early.otherwise = []
+            shared.settle([early])
+        } else {
+            local.shadow(question, answer, now: clock.microseconds(now))
+        }
+        return answer
+    }
+
+    /// - Returns: nil when Redis does not answer.
+    private func askShared(
+        _ shared: SharedLimits, _ question: LimitQuestion, _ freed: [LimitSettlement], _ now: Moment
+    ) async throws -> LimitAnswer? {
+        var seeds: [Int: BudgetSeed] = [:]
+        var freed = freed
+        for _ in 0 ..< Self.mostReads {
+            let outcome: LimitOutcome
+            do {
+                outcome = try await shared.ask(question, seeds: seeds, after: freed)
+            } catch {
+                shared.settle(freed)
+                noteAway(error)
+                return nil
+            }
+            freed = []
+            switch outcome {
+            case .decided(let answer):
+                alerts.tell(question.tenant, answer.crossings, at: now.unixMilliseconds)
+                return answer
+            case .unseeded(let gaps): seeds = try await read(gaps, question)
+            }
+        }
+        noteAway(.garbled)
+        return nil
+    }
+
+    private func end(asking question: LimitQuestion) -> LimitSettlement? {
+        state.withLock { $0.asking.removeValue(forKey: question.admission) ?? nil }
+    }
+
+    private func noteEarly(_ settlement: LimitSettlement) {
+        state.withLock { state in
+            if state.asking.keys.contains(settlement.admission) { state.asking[settlement.admission] = .some(settlement) }
+        }
+    }
+
+    private func noteAway(_ failure: RedisFailure) {
+        let suites: Int? = state.withLock { state in
+            switch state.mode {
+            case .alone: return nil
+            case .returning(let share, _): state.mode = .alone(share)
+            case .shared:
+                state.epoch += 1
+                state.mode = .alone(LimitShare(suites: state.suites, epoch: state.epoch))
+            }
+            return state.suites
+        }
+        if let suites { isAway(failure, suites) }
+    }
+
+    private func noteReturn(_ now: Moment) {
+        let isBack = state.withLock { state in
+            guard case .alone(let share) = state.mode else { return false }
+            state.mode = .returning(share, until: now.monotonic + Self.probation)
+            return true
+        }
+        if isBack { isAway(nil, 0) }
+    }
+}
+
+// MARK: by this process
+
+extension LimitDesk {
+    private func askLocal(_ question: LimitQuestion, _ share: LimitShare, _ now: Moment) async throws -> LimitAnswer {
+        let time = clock.microseconds(now)
+        var seeds: [Int: BudgetSeed] = [:]
+        for _ in 0 ..< Self.mostReads {
+            switch local.ask(question, seeds: seeds, now: time, share: share) {
+            case .decided(let answer):
+                alerts.tell(question.tenant, answer.crossings, at: now.unixMilliseconds)
+                return answer
+            case .unseeded(let gaps): seeds = try await read(gaps, question)
+            }
+        }
+        throw CallError(.unavailable, reason: "store_unavailable", message: "the budgets of \(question.tenant) cannot be read")
+    }
+
+    private func read(_ gaps: [BudgetGap], _ question: LimitQuestion) async throws -> [Int: BudgetSeed] {
+        var seeds: [Int: BudgetSeed] = [:]
+        for gap in gaps {
+            let rule = question.rules[gap.rule]
+            guard case .budget(let window) = rule.kind else { continue }
+            let spent = try await spend.budgets.spent(
+                rule.subject, windowMilliseconds: window, start: gap.start, store)
+            seeds[gap.rule] = BudgetSeed(start: gap.start, spent: spent)
+        }
+        return seeds
+    }
+}
