@@ -62,6 +62,58 @@ struct KeyTests {
         #expect(bench.keys.find(id: last.id)?.replaces == new.id)
     }
 
+    @Test("A rotated key is shown by its own first characters, and keeps its scopes")
+    func rotateScopes() async throws {
+        let bench = try await SessionBench()
+        let old = try await bench.makeKey { $0.scopes = ["read", "embeddings"] }
+        let new = try await bench.administration.rotate(KeyRotation(id: old.id, overlap: nil))
+        let shown = try await bench.administration.show(KeyName(id: new.id))
+        #expect(shown.scopes == ["embeddings", "read"] && shown.prefix == String(new.key.prefix(7)) && shown.replaces == old.id)
+        #expect(new.key.hasPrefix(shown.prefix) && !old.key.hasPrefix(shown.prefix))
+    }
+
+    @Test("An end comes nearer, and never moves away")
+    func endsOnlyComeNearer() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey { $0.expires = "1h" }
+        _ = try await bench.administration.rotate(KeyRotation(id: made.id, overlap: "2h"))
+        let expiry = SessionBench.start.unixMilliseconds + 3_600_000
+        #expect(bench.keys.find(id: made.id)?.expiresAt == expiry)
+        let first = try await bench.administration.revoke(KeyName(id: made.id))
+        bench.now = bench.now + .seconds(5)
+        let second = try await bench.administration.revoke(KeyName(id: made.id))
+        #expect(first.revokedAt == SessionBench.start.unixMilliseconds && second.revokedAt == first.revokedAt)
+        #expect(second.expiresAt == expiry)
+    }
+
+    @Test("Every change of a key is stamped with the store's time")
+    func stamps() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey()
+        #expect(bench.keys.find(id: made.id)?.changedAt == SessionBench.start.unixMilliseconds)
+        bench.now = bench.now + .seconds(7)
+        _ = try await bench.administration.revoke(KeyName(id: made.id))
+        #expect(bench.keys.find(id: made.id)?.changedAt == SessionBench.start.unixMilliseconds + 7_000)
+    }
+
+    @Test("Keys are listed by tenant and by state; a state there is not is refused with those there are")
+    func list() async throws {
+        let bench = try await SessionBench()
+        let (good, gone) = (try await bench.makeKey("acme"), try await bench.makeKey("acme"))
+        let late = try await bench.makeKey("other") { $0.expires = "1s" }
+        _ = try await bench.administration.revoke(KeyName(id: gone.id))
+        bench.now = bench.now + .seconds(1)
+        let listed = { (tenant: String?, state: String?) in
+            Set(try bench.administration.list(KeySelection(tenant: tenant, state: state)).map(\.id))
+        }
+        #expect(try listed(nil, nil) == [good.id, gone.id, late.id])
+        #expect(try listed("acme", nil) == [good.id, gone.id])
+        #expect(try listed(nil, "expired") == [late.id] && listed("acme", "revoked") == [gone.id])
+        #expect(try listed("acme", "good") == [good.id] && listed("nobody", "good") == [])
+        let error = #expect(throws: CallError.self) { _ = try listed(nil, "gone") }
+        #expect(error?.message.contains("good, revoked, expired") == true)
+    }
+
     @Test("Only a key that may assert users takes the user of the request")
     func assertedUser() async throws {
         let bench = try await SessionBench()
@@ -89,14 +141,15 @@ struct KeyTests {
             return asked
         }
         return [
-            ("--destinations", asked { $0.destinations = ["*"] }), ("--destinations", asked { $0.destinations = ["a/b"] }),
+            ("--scopes", asked { $0.scopes = ["models", "model"] }), ("--destinations", asked { $0.destinations = ["*"] }),
+            ("--destinations", asked { $0.destinations = ["a/b"] }),
             ("--tenant", KeyCreation(tenant: "")), ("--user", asked { $0.user = "a\u{7}" }), ("--rpm", asked { $0.rpm = 0 }),
             ("--expires", asked { $0.expires = "soon" }), ("--expires", asked { $0.expires = "99999999d" }),
             ("--budget-usd", asked { $0.budgetUSD = -1 }), ("--budget-window", asked { $0.budgetWindow = "1d" }),
         ]
     }()
 
-    @Test("What cannot be made is refused by the name of its option", arguments: 0 ..< 9)
+    @Test("What cannot be made is refused by the name of its option", arguments: 0 ..< 10)
     func invalid(index: Int) async throws {
         let (option, asked) = Self.refusals[index]
         let bench = try await SessionBench()

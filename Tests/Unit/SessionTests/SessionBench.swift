@@ -33,7 +33,7 @@ final class SessionBench {
         self.clock = clock
         store = try SQLiteStore.open(
             path: self.folder.store, schema: SessionSchema.all, clock: { clock.now.unixMilliseconds })
-        keys = KeyIndex(try await store.transact { try KeyTable.all($0) })
+        keys = try await KeyIndex.load(store)
         limits = LimitDesk(local: local, spend: spend, store: store, clock: LimitClock(HandClock().now))
         admission = Admission(
             keys: keys, limits: limits, spend: spend, claims: try await ClaimDesk.open(store), metrics: SessionMetrics(),
@@ -43,6 +43,11 @@ final class SessionBench {
     var administration: KeyAdministration {
         let present = now
         return KeyAdministration(index: keys, store: store, spend: spend, now: { present })
+    }
+
+    var tenants: TenantAdministration {
+        let present = now
+        return TenantAdministration(index: keys, store: store, spend: spend, now: { present })
     }
 
     func makeKey(_ tenant: String = "acme", _ change: (inout KeyCreation) -> Void = { _ in }) async throws -> KeyCreated {

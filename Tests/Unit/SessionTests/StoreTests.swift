@@ -122,7 +122,7 @@ struct StoreTests {
         let shown = try await bench.administration.show(KeyName(id: made.id))
         #expect(shown.spend == Spend(requests: 3, inputTokens: 30, outputTokens: 60, costNanousd: 3_000))
         let reopened = try await SessionBench(folder: bench.folder)
-        let tenants = try await reopened.administration.tenants()
+        let tenants = try await reopened.tenants.list()
         #expect(tenants.map(\.spend.costNanousd) == [3_000] && tenants.map(\.keys) == [1])
     }
 }

@@ -19,7 +19,7 @@ package final class SessionDaemon: BulkheadService {
     private let context: ServiceContext
     private let store: SQLiteStore
     let claims: ClaimDesk
-    private let keys: KeyIndex
+    private let keyService: KeyService
     let limits: LimitAssembly
     private let spend = SpendLedger()
     private let metrics: SessionMetrics
@@ -39,7 +39,7 @@ package final class SessionDaemon: BulkheadService {
             store = try await context.blocking {
                 try SQLiteStore.open(path: path, schema: SessionSchema.all, observer: observer)
             }
-            keys = KeyIndex(try await store.transact { try KeyTable.all($0) })
+            keyService = try await KeyService.open(store, logger: context.logger)
             claims = try await ClaimDesk.open(store, metrics: metrics)
             limits = try await LimitAssembly(context: context, store: store, spend: spend, metrics: metrics, health: health)
         } catch let error as StoreOpenError {
@@ -50,7 +50,7 @@ package final class SessionDaemon: BulkheadService {
         self.context = context
         self.metrics = metrics
         admission = Admission(
-            keys: keys, limits: limits.desk, spend: spend, claims: claims, metrics: metrics,
+            keys: keyService.index, limits: limits.desk, spend: spend, claims: claims, metrics: metrics,
             settings: AdmissionSettings(configuration), runaways: RunawayLog(logger: context.logger))
     }
 
@@ -68,9 +68,10 @@ package final class SessionDaemon: BulkheadService {
 
     /// What needs no disk, nearly everything, is answered without a task.
     package var methods: [ServerMethod] {
-        SessionMethods.serve(self).map { [admission] method in
+        SessionMethods.serve(self).map { [admission, keyService] method in
             switch method.descriptor.name {
-            case SessionMethods.admit.name: method.first { try admission.admitNow($0, now: .now()) }
+            case SessionMethods.admit.name:
+                method.first { keyService.isUnknown($0) ? nil : try admission.admitNow($0, now: .now()) }
             case SessionMethods.settle.name: method.first { admission.settleNow($0, now: .now()) }
             default: method
             }
@@ -82,6 +83,7 @@ package final class SessionDaemon: BulkheadService {
             context.background("redis") { await client.maintain() }
             context.background("limits heartbeat") { [self] in try await beat() }
         }
+        keyService.start(context)
         context.background("spend flush") { [self] in try await flushSpend() }
         context.background("idempotency purge") { [self] in try await purgeExpired() }
     }
@@ -91,11 +93,14 @@ package final class SessionDaemon: BulkheadService {
         admission.apply(AdmissionSettings(configuration))
     }
 
-    package func drain(grace: Duration) async { await flushOnce() }
+    package func drain(grace: Duration) async {
+        keyService.index.watchers.close()
+        await flushOnce()
+    }
 
     package func collectMetrics() {
         let local = limits.desk.local
-        metrics.collect(keys: keys.count, subjects: local.subjectCount, reservations: local.reservationCount)
+        metrics.collect(keys: keyService.index.count, subjects: local.subjectCount, reservations: local.reservationCount)
     }
 
     private func beat() async throws {
@@ -138,16 +143,10 @@ package final class SessionDaemon: BulkheadService {
     }
 
     package var verbs: [AdminVerb] {
-        let keyring = KeyAdministration(index: keys, store: store, spend: spend, now: Moment.now)
+        let keys = KeyVerbs(index: keyService.index, store: store, spend: spend, sharing: keyService.sharing)
         let answers = idempotency
         let stores = StoreAdministration(store: store) { [context] in try await context.blocking($0) }
-        return [
-            AdminVerb("keys.create") { (asked: KeyCreation) in try await keyring.create(asked) },
-            AdminVerb("keys.list") { (_: NoValue) in keyring.list() },
-            AdminVerb("keys.show") { (asked: KeyName) in try await keyring.show(asked) },
-            AdminVerb("keys.revoke") { (asked: KeyName) in try await keyring.revoke(asked) },
-            AdminVerb("keys.rotate") { (asked: KeyRotation) in try await keyring.rotate(asked) },
-            AdminVerb("tenants.list") { (_: NoValue) in try await keyring.tenants() },
+        return keys.all + [
             AdminVerb("idempotency.list") { (asked: IdempotencySelection) in try await answers.list(asked) },
             AdminVerb("idempotency.show") { (asked: ClaimName) in try await answers.show(asked) },
             AdminVerb("idempotency.release") { (asked: ClaimRelease) in try await answers.release(asked) },
@@ -160,7 +159,8 @@ package final class SessionDaemon: BulkheadService {
 
 extension SessionDaemon: SessionHandler {
     package func admit(_ request: SessionAPI.AdmitRequest, _ call: ServerCall) async throws -> SessionAPI.AdmitReply {
-        try await admission.admit(request, now: .now())
+        try await keyService.learn(request)
+        return try await admission.admit(request, now: .now())
     }
 
     package func settle(_ request: SessionAPI.SettleRequest, _ call: ServerCall) async throws -> SessionAPI.SettleReply {
@@ -170,6 +170,6 @@ extension SessionDaemon: SessionHandler {
     package func watchKeys(
         _ request: SessionAPI.WatchKeysRequest, _ call: ServerCall, _ replies: TypedWriter<SessionAPI.WatchKeysReply>
     ) async throws {
-        throw CallError(.unimplemented, message: "keys are not watched yet")
+        try await keyService.index.watchers.watch { try await replies.write($0) }
     }
 }

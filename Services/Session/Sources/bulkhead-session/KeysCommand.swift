@@ -20,6 +20,11 @@ struct KeysCreate: AsyncParsableCommand {
     @Option(help: "The user the key belongs to; without it the tenant's own.") var user: String?
     @Flag(help: "May read metrics and administer over HTTP.") var admin = false
     @Flag(help: "May name the user of a request with x-bulkhead-user.") var assertUser = false
+    @Option(
+        help:
+            "Groups of routes it may use: models, embeddings, credentials, read, operations, with commas between; without it all."
+    )
+    var scopes: String?
     @Option(help: "Destinations the key may call, each by name, with commas between; without it none.") var destinations: String?
     @Option(help: "Models the key may use, with commas between, * at the end for any; without it all.") var models: String?
     @Option(help: "Requests per minute; without it the limit of the user.") var rpm: Int?
@@ -34,6 +39,7 @@ struct KeysCreate: AsyncParsableCommand {
         asked.user = user
         asked.admin = admin
         asked.assertUser = assertUser
+        asked.scopes = names(scopes)
         asked.destinations = names(destinations)
         asked.models = names(models)
         asked.rpm = rpm
@@ -57,17 +63,21 @@ private func announce(_ made: KeyCreated) -> String {
 
 /// `keys list`.
 struct KeysList: AsyncParsableCommand {
-    static let configuration = command("list", "List all keys, oldest first.", example: "keys list --json")
+    static let configuration = command("list", "List keys, oldest first.", example: "keys list --tenant acme --state good")
     @OptionGroup var shared: SharedOptions
+    @Option(help: "Only this tenant's.") var tenant: String?
+    @Option(help: "Only those that are good, revoked or expired.") var state: String?
 
     func run() async throws {
-        let keys = try await AdminConnection(.session, shared).invoke("keys.list", NoValue(), as: [KeyReport].self)
+        let keys = try await AdminConnection(.session, shared).invoke(
+            "keys.list", KeySelection(tenant: tenant, state: state), as: [KeyReport].self)
         try show(keys, shared) { keys in
             table(
-                [["ID", "STATE", "TENANT", "USER", "ADMIN", "RPM", "MADE", "ENDS"]]
+                [["ID", "PREFIX", "STATE", "TENANT", "USER", "ADMIN", "RPM", "MADE", "ENDS"]]
                     + keys.map { key in
                         [
-                            key.id, key.state, key.tenant, key.user ?? "-", key.admin ? "yes" : "no",
+                            key.id, key.prefix.isEmpty ? "-" : key.prefix, key.state, key.tenant, key.user ?? "-",
+                            key.admin ? "yes" : "no",
                             key.rpm.map { "\($0)" } ?? "-",
                             timeText(key.createdAt), timeText(key.revokedAt ?? key.expiresAt),
                         ]
@@ -91,8 +101,10 @@ struct KeysShow: AsyncParsableCommand {
 private func describe(_ key: KeyReport) -> String {
     let number = { (value: Int?) in value.map { "\($0)" } ?? "-" }
     var rows = [
-        ["id", key.id], ["state", key.state], ["tenant", key.tenant], ["user", key.user ?? "-"],
+        ["id", key.id], ["begins with", key.prefix.isEmpty ? "-" : key.prefix], ["state", key.state], ["tenant", key.tenant],
+        ["user", key.user ?? "-"],
         ["admin", key.admin ? "yes" : "no"], ["may name users", key.assertUser ? "yes" : "no"],
+        ["scopes", key.scopes.isEmpty ? "all" : key.scopes.joined(separator: ", ")],
         ["destinations", key.destinations.isEmpty ? "none" : key.destinations.joined(separator: ", ")],
         ["models", key.models.isEmpty ? "all" : key.models.joined(separator: ", ")],
         ["requests per minute", number(key.rpm)], ["tokens per minute", number(key.tpm)], ["at once", number(key.concurrency)],

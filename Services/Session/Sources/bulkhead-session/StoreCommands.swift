@@ -4,24 +4,6 @@ import BulkheadServiceKit
 import Glibc
 import SessionService
 
-/// `tenants`.
-struct TenantsCommand: AsyncParsableCommand {
-    static let configuration = command("tenants", "Show tenants.", example: "tenants list", subcommands: [TenantsList.self])
-}
-
-/// `tenants list`.
-struct TenantsList: AsyncParsableCommand {
-    static let configuration = command("list", "List tenants with their keys and spend.", example: "tenants list")
-    @OptionGroup var shared: SharedOptions
-
-    func run() async throws {
-        let tenants = try await AdminConnection(.session, shared).invoke("tenants.list", NoValue(), as: [TenantReport].self)
-        try show(tenants, shared) { tenants in
-            table([["TENANT", "KEYS", "SPENT"]] + tenants.map { [$0.tenant, "\($0.keys)", spendText($0.spend)] })
-        }
-    }
-}
-
 /// `store`.
 struct StoreCommand: AsyncParsableCommand {
     static let configuration = command(

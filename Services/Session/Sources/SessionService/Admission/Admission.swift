@@ -102,6 +102,7 @@ package final class Admission: Sendable {
         if let reason = key.refusal(at: now.unixMilliseconds) { return (Self.refused(reason, key), nil) }
         let identity = Identity(key: key, asserted: request.assertedUser, end: request.endUser)
         var reply = Self.identified(key, identity.user)
+        guard keys.permits(request, by: key, &reply) else { return (reply, nil) }
         if let (verdict, reason) = standing(of: key, request) {
             reply.verdict = verdict
             reply.reason = reason

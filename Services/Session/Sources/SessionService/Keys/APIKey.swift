@@ -40,11 +40,16 @@ package struct KeyDigest: Hashable, Sendable {
 /// A new API key: `bh_` and 32 random bytes in base64url (43 characters).
 enum APIKey {
     static let prefix = "bh_"
+    /// Characters of a key that are shown: `prefix` and four of the random ones, which leaves 234 bits to guess.
+    static let shownLength = 7
 
     static func random() -> String {
         var generator = SystemRandomNumberGenerator()
         return prefix + base64URL((0 ..< 32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
     }
+
+    /// What of a key is shown.
+    static func shown(_ key: String) -> String { String(key.prefix(shownLength)) }
 
     /// A public name for a key, which tells nothing about it.
     static func randomID() -> String {

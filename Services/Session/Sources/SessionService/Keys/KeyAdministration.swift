@@ -2,7 +2,8 @@ import BulkheadCore
 import BulkheadStore
 
 /// Makes, ends and shows keys. Every change is durable before the index knows it, so that no answer is given on a key that a
-/// crash would undo; from then on it holds at once.
+/// crash would undo; from then on it holds at once. What a change depends on is read in its transaction: another suite that
+/// shares the store may have changed the key a moment ago.
 package struct KeyAdministration: Sendable {
     let index: KeyIndex
     let store: any DurableStore
@@ -25,93 +26,86 @@ package struct KeyAdministration: Sendable {
                 message: "there are \(KeyTable.capacity) keys already: revoke unused ones and purge them")
         }
         let text = APIKey.random()
-        let key = try KeyRules.record(
+        var asking = try KeyRules.record(
             asked, id: APIKey.randomID(), digest: KeyDigest(of: text), now: now().unixMilliseconds)
-        try await store.transact { db in try KeyTable.insert(key, db) }
-        index.publish(key)
-        return KeyCreated(id: key.id, key: text, tenant: key.tenant, user: key.user, expiresAt: key.expiresAt)
+        asking.prefix = APIKey.shown(text)
+        let key = asking
+        let made = try await store.transact { db in try KeyTable.insert(key, db) }
+        index.publish(made)
+        return KeyCreated(id: made.id, key: text, tenant: made.tenant, user: made.user, expiresAt: made.expiresAt)
     }
 
-    /// Ends a key now. Revoking twice is no error.
+    /// Ends a key now. Revoking twice is no error, and keeps the first time.
     package func revoke(_ name: KeyName) async throws -> KeyReport {
-        var key = try find(name.id)
         let present = now().unixMilliseconds
-        if key.revokedAt == nil {
-            key.revokedAt = present
-            try await end(key)
-        }
+        let found = try await store.transact { db in try KeyTable.end(name.id, revokedAt: present, db) }
+        guard let key = found else { throw Self.unknown(name.id) }
+        index.publish(key)
         return KeyReport(key, now: present)
     }
 
     /// A new key with all the old one has; the old one ends after the overlap. Both changes in one transaction.
     package func rotate(_ asked: KeyRotation) async throws -> KeyCreated {
-        var old = try find(asked.id)
         let present = now().unixMilliseconds
-        if let reason = old.refusal(at: present) {
-            throw CallError(
-                .failedPrecondition, message: "\(asked.id) cannot be rotated: \(reason); make a new one with `keys create`")
-        }
-        let text = APIKey.random()
-        var new = old
-        new.id = APIKey.randomID()
-        new.digest = KeyDigest(of: text)
-        new.createdAt = present
-        new.replaces = old.id
         let overlap = try asked.overlap.flatMap { $0 == "0" ? nil : try KeyRules.milliseconds($0, option: "--overlap") }
-        if let overlap {
-            old.expiresAt = min(old.expiresAt ?? .max, present + overlap)
-        } else {
-            old.revokedAt = present
-        }
-        let (made, ended) = (new, old)
-        try await store.transact { db in
-            try KeyTable.insert(made, db)
-            try KeyTable.updateEnd(ended, db)
+        let (text, id) = (APIKey.random(), APIKey.randomID())
+        let (made, ended) = try await store.transact { db in
+            guard let old = try KeyTable.lock(id: asked.id, db) else { throw Self.unknown(asked.id) }
+            if let reason = old.refusal(at: present) { throw Self.ended(old, reason) }
+            let made = try KeyTable.insert(Self.successor(of: old, id: id, text: text, now: present), db)
+            let ended = try KeyTable.end(
+                old.id, expiresAt: overlap.map { present + $0 }, revokedAt: overlap == nil ? present : nil, db)
+            return (made, ended ?? old)
         }
         index.publish(made)
         index.publish(ended)
         return KeyCreated(id: made.id, key: text, tenant: made.tenant, user: made.user, expiresAt: made.expiresAt)
     }
 
-    /// All keys, oldest first.
-    package func list() -> [KeyReport] {
+    private static func successor(of old: KeyRecord, id: String, text: String, now: Int64) -> KeyRecord {
+        var new = old
+        new.id = id
+        new.digest = KeyDigest(of: text)
+        new.prefix = APIKey.shown(text)
+        new.createdAt = now
+        new.replaces = old.id
+        return new
+    }
+
+    /// Keys, oldest first.
+    /// - Throws: INVALID_ARGUMENT for a state there is not.
+    package func list(_ asked: KeySelection = KeySelection()) throws -> [KeyReport] {
+        if let state = asked.state, KeyState(rawValue: state) == nil {
+            let known = KeyState.allCases.map(\.rawValue).joined(separator: ", ")
+            throw CallError(
+                .invalidArgument, reason: "invalid_request",
+                message: "--state is \"\(state.prefix(80))\"; expected one of \(known)")
+        }
         let present = now().unixMilliseconds
-        return index.all.map { KeyReport($0, now: present) }
+        return index.all.lazy.filter { asked.tenant == nil || $0.tenant == asked.tenant }.map { KeyReport($0, now: present) }
+            .filter { asked.state == nil || $0.state == asked.state }
     }
 
     /// One key with what it spent, up to this moment.
     package func show(_ name: KeyName) async throws -> KeyReport {
-        let key = try find(name.id)
         let present = now().unixMilliseconds
         try await spend.flush(store)
-        var report = KeyReport(key, now: present)
-        (report.spend, report.spendToday) = try await store.transact { db in
-            (try SpendTable.total(keyID: key.id, db), try SpendTable.total(keyID: key.id, day: SpendLedger.day(present), db))
+        return try await store.transact { db in
+            guard let key = try KeyTable.find(id: name.id, db) else { throw Self.unknown(name.id) }
+            var report = KeyReport(key, now: present)
+            report.spend = try SpendTable.total(keyID: key.id, db)
+            report.spendToday = try SpendTable.total(keyID: key.id, day: SpendLedger.day(present), db)
+            return report
         }
-        return report
     }
 
-    /// All tenants that have or had a key, by name.
-    package func tenants() async throws -> [TenantReport] {
-        try await spend.flush(store)
-        let present = now().unixMilliseconds
-        let spent = try await store.transact { db in try SpendTable.byTenant(db) }
-        return Dictionary(grouping: index.all, by: \.tenant).map { tenant, keys in
-            TenantReport(
-                tenant: tenant, keys: keys.count { $0.refusal(at: present) == nil }, spend: spent[tenant] ?? Spend())
-        }
-        .sorted { $0.tenant < $1.tenant }
+    private static func ended(_ key: KeyRecord, _ reason: String) -> CallError {
+        CallError(.failedPrecondition, message: "\(key.id) cannot be rotated: \(reason); make a new one with `keys create`")
     }
 
-    private func find(_ id: String) throws -> KeyRecord {
-        if let key = index.find(id: id) { return key }
+    private static func unknown(_ id: String) -> CallError {
         let hint = id.hasPrefix(APIKey.prefix) ? "that looks like a key itself: name it by its id" : "there is no key of this id"
         // Never the text: it may be a key.
-        throw CallError(.notFound, reason: "key_not_found", message: "\(hint); `keys list` shows the ids")
-    }
-
-    private func end(_ key: KeyRecord) async throws {
-        try await store.transact { db in try KeyTable.updateEnd(key, db) }
-        index.publish(key)
+        return CallError(.notFound, reason: "key_not_found", message: "\(hint); `keys list` shows the ids")
     }
 }

@@ -1,7 +1,9 @@
 import BulkheadCore
+import BulkheadStore
 import Synchronization
 
-/// All keys, in memory: an admission looks its key up here and touches no disk. Changed only after the change is durable.
+/// All keys and the standing of their tenants, in memory: an admission looks its key up here and touches no disk. Changed only
+/// after the change is durable. Whoever watches hears of every change.
 package final class KeyIndex: Sendable {
     private struct State {
         var byDigest: [KeyDigest: KeyRecord] = [:]
@@ -9,10 +11,21 @@ package final class KeyIndex: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Who is blocked, and who may not spend.
+    package let tenants = TenantIndex()
+    /// Who is told of changes.
+    package let watchers = KeyWatchers()
 
     /// An index of the keys the store holds.
     package init(_ keys: [KeyRecord] = []) {
         for key in keys { publish(key) }
+    }
+
+    /// An index of all that `store` holds of keys and tenants.
+    package static func load(_ store: any DurableStore) async throws -> KeyIndex {
+        let index = KeyIndex()
+        try await KeySharing(index: index, store: store).refresh()
+        return index
     }
 
     /// The key with this digest.
@@ -21,12 +34,27 @@ package final class KeyIndex: Sendable {
     /// The key of this id.
     package func find(id: String) -> KeyRecord? { state.withLock { state in state.digests[id].flatMap { state.byDigest[$0] } } }
 
-    /// Adds or replaces a key that is durable as it is here.
+    /// Adds or replaces a key that is durable as it is here. What was read before a later change was made changes nothing.
     package func publish(_ key: KeyRecord) {
-        state.withLock {
-            $0.byDigest[key.digest] = key
-            $0.digests[key.id] = key.digest
+        let isChanged = state.withLock { state in
+            guard var known = state.byDigest.updateValue(key, forKey: key.digest) else {
+                state.digests[key.id] = key.digest
+                return false
+            }
+            guard known.changedAt <= key.changedAt else {
+                state.byDigest[key.digest] = known
+                return false
+            }
+            known.changedAt = key.changedAt
+            return known != key
         }
+        if isChanged { watchers.keyChanged(key.id) }
+    }
+
+    /// Takes in how a tenant stands, as it is durable.
+    package func publish(_ tenant: TenantStanding) {
+        guard tenants.publish(tenant) else { return }
+        tenant.isEverybody ? watchers.everythingChanged() : watchers.tenantChanged(tenant.tenant)
     }
 
     /// How many keys there are, revoked and expired ones included.

@@ -3,6 +3,8 @@ package struct KeyRecord: Sendable, Equatable {
     /// Names the key for people and verbs; tells nothing about it.
     package var id: String
     package var digest: KeyDigest
+    /// The key's first characters, by which its holder can tell it from others; empty for keys made before they were kept.
+    package var prefix = ""
     package var tenant: String
     /// The user the key belongs to; nil: the tenant's own.
     package var user: String?
@@ -10,6 +12,8 @@ package struct KeyRecord: Sendable, Equatable {
     package var isAdmin = false
     /// May name the user of a request.
     package var mayAssertUser = false
+    /// Groups of routes the key may use, by their names; empty: all. One of a later version, unknown here, covers no route.
+    package var scopes: [String] = []
     /// Destinations the key may call through the credential proxy; empty: none.
     package var destinations: [String] = []
     /// Models the key may use; empty: all. A trailing `*` stands for any end.
@@ -29,6 +33,8 @@ package struct KeyRecord: Sendable, Equatable {
     package var revokedAt: Int64?
     /// The key this one was made to replace.
     package var replaces: String?
+    /// When the row was last written, by the store's clock.
+    package var changedAt: Int64 = 0
 
     /// A key of a tenant without limits of its own.
     package init(id: String, digest: KeyDigest, tenant: String, user: String? = nil, createdAt: Int64) {
@@ -50,5 +56,10 @@ package struct KeyRecord: Sendable, Equatable {
     package func allows(model: String) -> Bool {
         models.isEmpty || model.isEmpty
             || models.contains { $0 == model || ($0.hasSuffix("*") && model.hasPrefix($0.dropLast())) }
+    }
+
+    /// Whether the key's scopes cover `route`.
+    package func covers(route: String) -> Bool {
+        scopes.isEmpty || scopes.contains { KeyScope(rawValue: $0)?.holds(route) ?? false }
     }
 }

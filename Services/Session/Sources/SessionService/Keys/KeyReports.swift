@@ -4,6 +4,8 @@ package struct KeyCreation: Codable, Sendable {
     package var user: String?
     package var admin = false
     package var assertUser = false
+    /// Groups of routes; empty: all.
+    package var scopes: [String] = []
     package var destinations: [String] = []
     package var models: [String] = []
     package var rpm: Int?
@@ -50,15 +52,44 @@ package struct KeyRotation: Codable, Sendable {
     }
 }
 
+/// What `keys list` asks for.
+package struct KeySelection: Codable, Sendable {
+    /// nil: of all tenants.
+    package var tenant: String?
+    /// good | revoked | expired; nil: all.
+    package var state: String?
+
+    /// Selects by tenant and state.
+    package init(tenant: String? = nil, state: String? = nil) {
+        self.tenant = tenant
+        self.state = state
+    }
+}
+
+/// Whether a key can be used.
+package enum KeyState: String, Sendable, CaseIterable {
+    case good
+    case revoked
+    case expired
+
+    init(_ key: KeyRecord, now: Int64) {
+        self = key.refusal(at: now) == nil ? .good : key.revokedAt.map { $0 <= now } ?? false ? .revoked : .expired
+    }
+}
+
 /// A key as `keys list` and `keys show` give it; never the key itself.
 package struct KeyReport: Codable, Sendable {
     package var id: String
+    /// The key's first characters; empty for keys made before they were kept.
+    package var prefix: String
     /// good | revoked | expired
     package var state: String
     package var tenant: String
     package var user: String?
     package var admin: Bool
     package var assertUser: Bool
+    /// Groups of routes; empty: all.
+    package var scopes: [String]
     package var destinations: [String]
     package var models: [String]
     package var rpm: Int?
@@ -78,11 +109,13 @@ package struct KeyReport: Codable, Sendable {
 
     init(_ key: KeyRecord, now: Int64) {
         id = key.id
-        state = key.refusal(at: now) == nil ? "good" : key.revokedAt.map { $0 <= now } ?? false ? "revoked" : "expired"
+        prefix = key.prefix
+        state = KeyState(key, now: now).rawValue
         tenant = key.tenant
         user = key.user
         admin = key.isAdmin
         assertUser = key.mayAssertUser
+        scopes = key.scopes
         destinations = key.destinations
         models = key.models
         rpm = key.requestsPerMinute
@@ -95,13 +128,4 @@ package struct KeyReport: Codable, Sendable {
         revokedAt = key.revokedAt
         replaces = key.replaces
     }
-}
-
-/// A tenant as `tenants list` gives it.
-package struct TenantReport: Codable, Sendable {
-    package var tenant: String
-    /// Keys that are good now.
-    package var keys: Int
-    /// By all its keys, since the first.
-    package var spend: Spend
 }

@@ -2,7 +2,7 @@ import BulkheadCore
 
 /// What a key may be made of. Everything is checked before anything is written.
 enum KeyRules {
-    /// Turns what was asked for into a record.
+    /// Turns what was asked for into a record without prefix.
     /// - Throws: INVALID_ARGUMENT that names the option.
     static func record(_ asked: KeyCreation, id: String, digest: KeyDigest, now: Int64) throws -> KeyRecord {
         try check(name: asked.tenant, option: "--tenant", limit: 128)
@@ -10,6 +10,7 @@ enum KeyRules {
         var key = KeyRecord(id: id, digest: digest, tenant: asked.tenant, user: asked.user, createdAt: now)
         key.isAdmin = asked.admin
         key.mayAssertUser = asked.assertUser
+        key.scopes = try scopes(asked.scopes)
         key.destinations = try destinations(asked.destinations)
         key.models = try list(asked.models, option: "--models")
         key.requestsPerMinute = try positive(asked.rpm, option: "--rpm", limit: 10_000_000)
@@ -49,11 +50,18 @@ enum KeyRules {
         key.budgetWindowMilliseconds = Int(try milliseconds(asked.budgetWindow ?? "1d", option: "--budget-window"))
     }
 
-    private static func check(name: String, option: String, limit: Int) throws {
+    static func check(name: String, option: String, limit: Int) throws {
         let isPrintable = name.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
         guard !name.isEmpty, name.utf8.count <= limit, isPrintable else {
             throw invalid(option, name, "1 to \(limit) bytes without control characters")
         }
+    }
+
+    private static func scopes(_ names: [String]) throws -> [String] {
+        for name in names where KeyScope(rawValue: name) == nil {
+            throw invalid("--scopes", name, "some of \(KeyScope.known), with commas between")
+        }
+        return Set(names).sorted()
     }
 
     /// Each by its own name: what is configured later is nobody's until a key names it. So there is no sign for all of them.

@@ -42,17 +42,18 @@ enum KeySchema {
         """
 
     /// `prefix` is what of a key is shown. `changed_at` lets suites that share a store hear of each other's changes. The tenant of
-    /// the empty name stands for all.
+    /// the empty name stands for all; `reason` is why it is blocked.
     static let tenants = """
         ALTER TABLE api_key ADD COLUMN prefix TEXT NOT NULL DEFAULT '';
         ALTER TABLE api_key ADD COLUMN scopes TEXT NOT NULL DEFAULT '';
         ALTER TABLE api_key ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;
-        CREATE INDEX api_key_changed ON api_key (changed_at);
+        CREATE INDEX api_key_changed ON api_key (changed_at, id);
         CREATE TABLE tenant (
             tenant TEXT PRIMARY KEY,
-            blocked_at INTEGER, frozen_at INTEGER,
+            blocked_at INTEGER, reason TEXT, frozen_at INTEGER,
             changed_at INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
+        CREATE INDEX tenant_changed ON tenant (changed_at, tenant);
         CREATE TABLE setting (
             name TEXT PRIMARY KEY,
             value BLOB NOT NULL

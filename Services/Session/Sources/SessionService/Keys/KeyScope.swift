@@ -1,0 +1,40 @@
+/// Groups of routes a key can be held to. A key without scopes may use all routes; one with scopes those of its groups, and no
+/// route that belongs to none of them, so that a route that is added later is closed to it.
+package enum KeyScope: String, Sendable, CaseIterable {
+    /// Everything a model answers, and the list of models.
+    case models
+    /// Embeddings, and the list of models.
+    case embeddings
+    /// The credential proxy, to the key's destinations.
+    case credentials
+    /// What there is: models and destinations. Nothing that runs or costs.
+    case read
+    /// What operators look at. Needs an admin key all the same.
+    case operations
+
+    /// Routes as edge names them, each with everything below it.
+    private var routes: [String] {
+        switch self {
+        case .models:
+            [
+                "/v1/chat", "/v1/responses", "/v1/conversations", "/v1/messages", "/v1/embeddings", "/v1/moderations",
+                "/v1/rerank",
+                "/v1/models",
+            ]
+        case .embeddings: ["/v1/embeddings", "/v1/models"]
+        case .credentials: ["/v1/call", "/v1/proxy"]
+        case .read: ["/v1/models"]
+        case .operations: ["/metrics", "/dashboard", "/admin"]
+        }
+    }
+
+    /// Whether the group holds `route`.
+    package func holds(_ route: String) -> Bool {
+        // The list of destinations; what is below it calls them.
+        if self == .read, route == "/v1/call" { return true }
+        return routes.contains { route == $0 || (route.hasPrefix($0) && route.dropFirst($0.count).first == "/") }
+    }
+
+    /// All names, for people.
+    static var known: String { allCases.map(\.rawValue).joined(separator: ", ") }
+}
