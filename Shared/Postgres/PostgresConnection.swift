@@ -1,0 +1,116 @@
+import BulkheadCore
+import CLibpq
+import Glibc
+
+/// A connection, used by one thread at a time; closed with its last use. It is always in pipeline mode and holds nothing between
+/// transactions that a pooler in transaction mode could not hand to somebody else.
+package struct PostgresConnection: ~Copyable {
+    private let handle: OpaquePointer
+
+    /// The oldest server spoken to, as libpq counts: 14 knows what is needed.
+    private static let oldestServer: Int32 = 140_000
+
+    private init(handle: OpaquePointer) { self.handle = handle }
+
+    /// Connects. Blocks for at most three seconds an address, and as long as the resolver takes.
+    /// - Throws: `.broken` with what libpq says; never with a password.
+    package static func open(_ target: PostgresTarget) throws(PostgresError) -> PostgresConnection {
+        let parameters = try target.parameters()
+        let made = withCStrings(parameters.map(\.0)) { names in
+            withCStrings(parameters.map(\.1)) { values in PQconnectdbParams(names, values, 1) }
+        }
+        guard let made else { throw .broken("libpq has no memory for a connection") }
+        let connection = PostgresConnection(handle: made)
+        try connection.prepare()
+        return connection
+    }
+
+    private func prepare() throws(PostgresError) {
+        guard PQstatus(handle) == CONNECTION_OK else { throw .broken(said) }
+        guard PQserverVersion(handle) >= Self.oldestServer else {
+            throw .broken("the server's version is \(PQserverVersion(handle)): PostgreSQL 14 or later is needed, 15 is tested")
+        }
+        // Notices are for people at a prompt; libpq would write them to this process's standard error.
+        PQsetNoticeReceiver(handle, { _, _ in }, nil)
+        guard PQsetnonblocking(handle, 1) == 0, PQenterPipelineMode(handle) == 1 else { throw .broken(said) }
+    }
+
+    deinit { PQfinish(handle) }
+
+    /// What libpq says of the last failure, in one line.
+    private var said: String {
+        let text = PQerrorMessage(handle).map { String(cString: $0) } ?? ""
+        let line = text.split(whereSeparator: \.isNewline).joined(separator: "; ")
+        return line.isEmpty ? "the connection was closed" : line
+    }
+
+    /// Whether the server has not closed it while nobody looked. Costs one system call.
+    package var isAlive: Bool {
+        var rounds = 0
+        while SocketWait.until(MonotonicTime(nanoseconds: 0), PQsocket(handle), POLLIN), rounds < 8 {
+            guard PQconsumeInput(handle) == 1 else { return false }
+            _ = PQisBusy(handle)
+            rounds += 1
+        }
+        return rounds < 8 && PQstatus(handle) == CONNECTION_OK
+    }
+
+    /// Sends all statements in one write and waits for all answers. When one is refused those after it are not run.
+    /// - Returns: the answer to the last.
+    package func exchange(_ commands: [PostgresCommand], deadline: MonotonicTime) throws(PostgresError) -> PostgresResult {
+        for command in commands { try send(command) }
+        guard PQpipelineSync(handle) == 1 else { throw .broken(said) }
+        var last: PostgresResult?
+        var refusal: PostgresError?
+        for _ in commands {
+            guard let result = try next(deadline) else { throw .broken(said) }
+            if let refused = try Self.read(result.refusal) { refusal = refusal ?? refused }
+            last = consume result
+            guard try next(deadline) == nil else { throw .broken("libpq gave two answers to one statement") }
+        }
+        guard let end = try next(deadline), end.isSync else { throw .broken(said) }
+        if let refusal { throw refusal }
+        guard let last = consume last else { throw .unreadable("no statement was given") }
+        return last
+    }
+
+    /// Runs several statements of one text, which take no parameters.
+    package func script(_ sql: String, deadline: MonotonicTime) throws(PostgresError) {
+        guard PQexitPipelineMode(handle) == 1, PQsendQuery(handle, sql) == 1 else { throw .broken(said) }
+        var refusal: PostgresError?
+        while let result = try next(deadline) {
+            if let refused = try Self.read(result.refusal) { refusal = refusal ?? refused }
+        }
+        guard PQenterPipelineMode(handle) == 1 else { throw .broken(said) }
+        if let refusal { throw refusal }
+    }
+
+    /// - Returns: what the server refused. - Throws: `.broken` when it ends the connection as well.
+    private static func read(_ refusal: PostgresResult.Refusal?) throws(PostgresError) -> PostgresError? {
+        guard case .refused(let state, let message, let isFatal) = refusal else { return nil }
+        // libpq itself speaks without a state: the connection is gone.
+        if isFatal || state.isEmpty { throw .broken(message.isEmpty ? "the connection was closed" : message) }
+        return .refused(PostgresRefusal(sqlState: state, message: message))
+    }
+
+    private func send(_ command: PostgresCommand) throws(PostgresError) {
+        let encoded = EncodedParameters(command.values)
+        let sent = encoded.withPointers { pointers in
+            PQsendQueryParams(
+                handle, command.sql, Int32(clamping: command.values.count), encoded.types, pointers, encoded.lengths,
+                encoded.formats, 1)
+        }
+        guard sent == 1 else { throw .broken(said) }
+    }
+
+    /// The next answer; nil after the last of a statement.
+    private func next(_ deadline: MonotonicTime) throws(PostgresError) -> PostgresResult? {
+        while true {
+            let unsent = PQflush(handle)
+            guard unsent >= 0 else { throw .broken(said) }
+            if PQisBusy(handle) == 0 { return PQgetResult(handle).map { PostgresResult($0) } }
+            guard SocketWait.until(deadline, PQsocket(handle), unsent == 1 ? POLLIN | POLLOUT : POLLIN) else { throw .silent }
+            guard PQconsumeInput(handle) == 1 else { throw .broken(said) }
+        }
+    }
+}
