@@ -47,6 +47,15 @@ package protocol StoreTransaction {
     /// Runs a statement and gives how many rows it changed.
     @discardableResult
     func run(_ statement: Statement, _ values: [SQLValue]) throws -> Int
+
+    /// Runs a statement once for each of `rows`, in order; PostgreSQL gets them in one write.
+    func runEach(_ statement: Statement, _ rows: [[SQLValue]]) throws
+}
+
+extension StoreTransaction {
+    package func runEach(_ statement: Statement, _ rows: [[SQLValue]]) throws {
+        for values in rows { try run(statement, values) }
+    }
 }
 
 /// One commit, for metrics and health.
