@@ -8,6 +8,7 @@ build=(
 )
 test=(
     iproute2 faketime redis-server gnome-keyring dbus libsecret-tools openssl binutils systemd mount e2fsprogs util-linux
+    postgresql pgbouncer
 )
 bench=(nginx-light wrk)
 
@@ -44,7 +45,13 @@ fi
 echo "setup: installing ${missing[*]}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! { "${run[@]}" apt-get update && "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+get() { "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
+# The tests start servers of their own: Debian's package is kept from making one that runs from then on.
+without_cluster() {
+    [[ " ${missing[*]} " == *" postgresql "* ]] || return 0
+    get postgresql-common && "${run[@]}" sed -Ei 's/^#?[[:space:]]*create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+}
+if ! { "${run[@]}" apt-get update && without_cluster && get "${missing[@]}"; } >"$log" 2>&1; then
     tail -20 "$log" >&2
     echo "setup: apt-get could not install: ${missing[*]}" >&2
     exit 1
