@@ -53,7 +53,8 @@ fuzz: setup ## Hostile bytes under AddressSanitizer, ten minutes a target (50 mi
 accept: setup-test ## The black-box checks of ../shared/accept, where that folder is present (2 minutes after a build)
 	@Tests/run accept
 
-test-full: test ## The same as test in this part of the work
+test-full: setup-test ## The same, and what stands on the stores on every pair of them (60 minutes, first time)
+	@Tests/run full
 
 lint: ## swift-format, tidy rules, fresh generated code (20 seconds)
 	@swift format lint --strict --parallel --recursive Package.swift Services Shared Tests --configuration .swift-format

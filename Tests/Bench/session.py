@@ -74,7 +74,7 @@ def embedded(stand: Stand, length: Length) -> list[Figure]:
 def postgres(stand: Stand, length: Length) -> list[Figure]:
     from postgres_server import PostgresServer
 
-    with PostgresServer() as server, suite(stand, {"durable": "postgres", "fast": "local", "postgres": {"url": server.url, "connections": 20}}) as running:
+    with contextlib.closing(PostgresServer()) as server, suite(stand, {"durable": "postgres", "fast": "local", "postgres": {"url": server.url, "connections": 20}}) as running:
         key = running.new_key()["key"]
         return [rate(running, key, length, "admit_keyed_per_s_postgres", 1000 * length.seconds, f"as on SQLite, PostgreSQL 15 on the same machine by a Unix socket, 14 connections, synchronous_commit on; 256 at once; {sync(tempfile.gettempdir())}", "--keyed", "--in-flight", "256")]
 

@@ -1,4 +1,4 @@
-"""Checks that every case of the specification has a test, and that it passed. Usage: manifest.py MANIFEST RESULTS_DIR [attacks]
+"""Checks that every case of the specification has a test, and that it passed. Usage: manifest.py MANIFEST RESULTS_DIR [ipc|attacks|session]
 
 A line of the manifest is `ID test`, where a test is `Suite/function` of a Swift test, `path::function` of a pytest, or
 `later: …` for a case that belongs to a part not built yet. A case may have several lines. Where the JUnit files of its layer
@@ -15,13 +15,16 @@ INTEROP = (
     "status_code_and_message special_status_message unimplemented_method unimplemented_service cancel_after_begin "
     "cancel_after_first_response timeout_on_sleeping_server concurrent_large_unary pushback reconnect_backoff"
 ).split()
-REQUIRED = [f"F{n:02}" for n in range(1, 59)] + [f"P{n}" for n in range(1, 11)] + INTEROP
+IPC = [f"F{n:02}" for n in range(1, 59)] + [f"P{n}" for n in range(1, 11)] + INTEROP
+# Idempotency and limits.
+SESSION = [f"IK{n:02}" for n in range(1, 46)] + [f"RL{n:02}" for n in range(1, 25)]
 # Host and URL, DNS, TLS, smuggling, echoes, callers, process, failure: numbered through.
 ATTACKS = [f"{group}{n:02}" for group, first, last in (
     ("A", 1, 14), ("B", 15, 23), ("C", 24, 29), ("D", 30, 41), ("E", 42, 52), ("F", 53, 58), ("G", 59, 60), ("H", 61, 62),
 ) for n in range(first, last + 1)]
+GROUPS = {"ipc": IPC, "attacks": ATTACKS, "session": SESSION}
 # May wait for the part that builds what they are about; all others may not.
-LATER = {"F49"}  # Redis and PostgreSQL
+LATER = {"F49", "IK19", "IK36"}  # Redis and PostgreSQL; uploads; stored responses
 
 
 def load(path: Path) -> dict[str, list[str]]:
@@ -61,12 +64,10 @@ def exists(test: str) -> bool:
 
 
 def main() -> int:
-    global REQUIRED
-    if sys.argv[3:] == ["attacks"]:
-        REQUIRED = ATTACKS
+    required = GROUPS[sys.argv[3] if len(sys.argv) > 3 else "ipc"]
     cases, (seen, kinds) = load(Path(sys.argv[1])), outcomes(Path(sys.argv[2]))
     problems, skipped = [], set()
-    for case in REQUIRED:
+    for case in required:
         tests = cases.get(case, [])
         if not tests:
             problems.append(f"{case}: no test is named")
@@ -84,13 +85,13 @@ def main() -> int:
                     problems.append(f"{case}: {test} {'failed' if found else 'was not run'}")
                 elif "passed" not in found:
                     skipped.add(case)
-    problems += [f"{case}: not a case of the specification" for case in cases if case not in REQUIRED]
-    later = [case for case in REQUIRED if all(test.startswith("later:") for test in cases.get(case, ["?"]))]
-    print(f"{len(REQUIRED) - len(later)} of {len(REQUIRED)} cases have a test; of later parts: {' '.join(later) or 'none'}")
+    problems += [f"{case}: not a case of the specification" for case in cases if case not in required]
+    later = [case for case in required if all(test.startswith("later:") for test in cases.get(case, ["?"]))]
+    print(f"{len(required) - len(later)} of {len(required)} cases have a test; of later parts: {' '.join(later) or 'none'}")
     if skipped:
         print(f"skipped here: {' '.join(sorted(skipped))}")
         # Some need root and the right to mount or to change users; most need nothing.
-        if len(skipped) > len(REQUIRED) / 4:
+        if len(skipped) > len(required) / 4:
             problems.append(f"{len(skipped)} cases were skipped: that is no test of the specification")
     for problem in problems:
         print(problem)

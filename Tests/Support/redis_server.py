@@ -38,6 +38,15 @@ class RedisServer:
             with connection.makefile("rb") as answer:
                 return answer.readline().rstrip()
 
+    def statistics(self) -> str:
+        """INFO commandstats: which commands were ever sent."""
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
+            connection.settimeout(10)
+            connection.connect(str(self.socket))
+            connection.sendall(b"INFO commandstats\r\n")
+            with connection.makefile("rb") as answer:
+                return answer.read(int(answer.readline()[1:])).decode()
+
     def close(self) -> None:
         self.process.terminate()
         self.process.wait(10)

@@ -26,6 +26,8 @@ from typing import Any, Callable, Iterator
 import psutil
 import yaml
 
+import stores
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("BULKHEAD_BIN_DIR", ROOT / ".build" / "release"))
 SERVICES = ("edge", "router", "retrieval", "session", "credentials", "telemetry")
@@ -276,6 +278,9 @@ class Suite:
         self.pids_file = self.root / "pids.json"
         self.log_file = self.root / "log"
         self.document = configuration(self.root, self.port, provider)
+        self._stores = stores.of_environment()
+        if self._stores is not None:
+            self.document["suite"]["stores"] = self._stores.settings
         if change:
             change(self.document)
         self.secrets = {"OAI_KEY": f"sk-oai-{secrets.token_hex(16)}", "ANT_KEY": f"sk-ant-{secrets.token_hex(16)}"}
@@ -349,6 +354,8 @@ class Suite:
             self.up.wait(5)
         if self in RUNNING:
             RUNNING.remove(self)
+        if self._stores is not None:
+            self._stores.close()
         if not os.environ.get("BULKHEAD_KEEP"):
             shutil.rmtree(self.root, ignore_errors=True)
 
