@@ -15,6 +15,7 @@ final class SessionBench {
     let spend = SpendLedger()
     let local = LocalLimits()
     let limits: LimitDesk
+    let claims: ClaimDesk
     let admission: Admission
     var now: Moment {
         get { clock.now }
@@ -35,8 +36,9 @@ final class SessionBench {
             path: self.folder.store, schema: SessionSchema.all, clock: { clock.now.unixMilliseconds })
         keys = try await KeyIndex.load(store)
         limits = LimitDesk(local: local, spend: spend, store: store, clock: LimitClock(HandClock().now))
+        claims = try await ClaimDesk.open(store)
         admission = Admission(
-            keys: keys, limits: limits, spend: spend, claims: try await ClaimDesk.open(store), metrics: SessionMetrics(),
+            keys: keys, limits: limits, spend: spend, claims: claims, metrics: SessionMetrics(),
             settings: AdmissionSettings(policy: policy, idempotencyRetention: retention))
     }
 
@@ -90,7 +92,7 @@ final class HandClock: Sendable {
 }
 
 /// A folder that is deleted when nobody uses it any more.
-final class TemporaryFolder {
+final class TemporaryFolder: Sendable {
     let path: String
     /// The store's place in it.
     var store: String { path + "/session.sqlite" }

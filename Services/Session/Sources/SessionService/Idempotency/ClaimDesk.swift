@@ -8,7 +8,8 @@ import NIOCore
 /// Admissions with an Idempotency-Key: one of equal requests runs, the others are told what became of it.
 package struct ClaimDesk: Sendable {
     let store: any DurableStore
-    let followers: StreamFollowers
+    /// Who reads kept streams.
+    package let followers: StreamFollowers
     private let pepper: SymmetricKey
     private let metrics: SessionMetrics
 

@@ -5,8 +5,8 @@ import NIOCore
 
 /// Reads a kept stream to its end: what is there in pages, then what is added, as it comes.
 ///
-/// CATCHING UP → (a page) CATCHING UP → (nothing more) WAITING → (a word, or the time is over) CATCHING UP. It ends when the claim
-/// is completed and all of it was sent, or when nobody will add to it any more: its maker is gone, or the claim is.
+/// CATCHING UP → (a page) CATCHING UP → (nothing more) WAITING → (a word, or the time is over) CATCHING UP. It ends when the
+/// claim is completed and all of it was sent, or when nobody will add to it any more: its maker is gone, or the claim is.
 struct StreamReading: Sendable {
     let store: any DurableStore
     let followers: StreamFollowers
