@@ -94,7 +94,8 @@ package struct RedisAddress: Sendable, Equatable {
             default: "a list of Redis servers"
             }
         return Problem(
-            description: "suite.stores.redis.url: \(what) comes in a later part; use redis://host:port/db, rediss://host:port/db or "
+            description:
+                "suite.stores.redis.url: \(what) comes in a later part; use redis://host:port/db, rediss://host:port/db or "
                 + "unix:///path, "
                 + "or suite.stores.fast: local")
     }

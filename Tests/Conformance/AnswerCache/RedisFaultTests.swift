@@ -1,9 +1,9 @@
 import BulkheadAPI
 import BulkheadCore
 import BulkheadRedis
-import RedisFixture
 import NIOCore
 import NIOPosix
+import RedisFixture
 import RouterService
 import Synchronization
 import Testing

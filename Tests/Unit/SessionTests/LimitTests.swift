@@ -9,9 +9,7 @@ struct LimitTests {
 
     private func at(_ seconds: Double) -> Double { Self.start + (seconds * 1000).rounded() * 1000 }
 
-    private func key(_ name: String = "k", _ most: Int) -> LimitRule {
-        LimitRule(.requests, .identity(tenant: "t", .key(name)), most: most)
-    }
+    private func key(_ most: Int) -> LimitRule { LimitRule(.requests, .identity(tenant: "t", .key("k")), most: most) }
 
     private func ask(
         _ rules: LimitRule..., weight: Int = 1, counts: Bool = true, at seconds: Double = 0, in store: LocalLimits? = nil

@@ -20,6 +20,8 @@ package final class LimitDesk: Sendable {
         var epoch = 0
         /// Suites that lived when Redis was heard last, this one included.
         var suites = 1
+        /// Not before then is Redis asked again, after it did not answer.
+        var pauseUntil = MonotonicTime(nanoseconds: 0)
         /// Questions that Redis is asked now, and whether their end was heard meanwhile.
         var asking: [String: LimitSettlement?] = [:]
     }
@@ -35,6 +37,8 @@ package final class LimitDesk: Sendable {
 
     /// How long both must agree after a return: a window of the rates.
     static let probation = Duration.seconds(60)
+    /// A Redis that did not answer is left alone for so long: only one caller in it waits in vain.
+    static let pause = Duration.milliseconds(500)
     /// A window that ends between reading and asking is read again so often.
     private static let mostReads = 3
 
@@ -80,7 +84,7 @@ package final class LimitDesk: Sendable {
         guard let share = share(now) else { return try await askFirst(shared, question, freed, now) }
         var alone = try await askLocal(question, share, now)
         alone.isLocal = true
-        guard alone.isAdmitted, shared.isReady else { return alone }
+        guard alone.isAdmitted, shared.isReady, mayAsk(now) else { return alone }
         guard let answer = try await askShared(shared, question, freed, now) else { return alone }
         noteReturn(now)
         if answer.isAdmitted { local.share(question.admission) } else { local.cancel(question, now: time) }
@@ -128,7 +132,7 @@ package final class LimitDesk: Sendable {
             state.withLock { $0.suites = max(1, suites) }
             noteReturn(now)
         } catch {
-            noteAway(error)
+            noteAway(error, now)
         }
     }
 }
@@ -187,7 +191,7 @@ extension LimitDesk {
                 outcome = try await shared.ask(question, seeds: seeds, after: freed)
             } catch {
                 shared.settle(freed)
-                noteAway(error)
+                noteAway(error, now)
                 return nil
             }
             freed = []
@@ -198,7 +202,7 @@ extension LimitDesk {
             case .unseeded(let gaps): seeds = try await read(gaps, question)
             }
         }
-        noteAway(.garbled)
+        noteAway(.garbled, now)
         return nil
     }
 
@@ -212,8 +216,11 @@ extension LimitDesk {
         }
     }
 
-    private func noteAway(_ failure: RedisFailure) {
+    private func mayAsk(_ now: Moment) -> Bool { state.withLock { now.monotonic >= $0.pauseUntil } }
+
+    private func noteAway(_ failure: RedisFailure, _ now: Moment) {
         let suites: Int? = state.withLock { state in
+            state.pauseUntil = now.monotonic + Self.pause
             switch state.mode {
             case .alone: return nil
             case .returning(let share, _): state.mode = .alone(share)

@@ -34,4 +34,11 @@ package struct LikenessSubject: Hashable, Sendable {
     package var key: String
     package var identity: Identity
     package var likeness: UInt64
+
+    /// Calls of a key for somebody.
+    package init(key: String, identity: Identity, likeness: UInt64) {
+        self.key = key
+        self.identity = identity
+        self.likeness = likeness
+    }
 }

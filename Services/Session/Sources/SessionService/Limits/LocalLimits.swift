@@ -118,7 +118,8 @@ package final class LocalLimits: Sendable {
             var drafts: [Draft] = []
             drafts.reserveCapacity(question.rules.count)
             for (index, rule) in question.rules.enumerated() {
-                let book = drafts.last.flatMap { question.rules[index - 1].subject == rule.subject ? $0.book : nil }
+                let book =
+                    drafts.last.flatMap { question.rules[index - 1].subject == rule.subject ? $0.book : nil }
                     ?? state.books.value(of: rule.subject) { SubjectBook() }
                 book.enter(share)
                 var draft = Draft(book: book, most: share.part(rule.most))

@@ -7,6 +7,14 @@ package struct BudgetCharge: Sendable, Equatable {
     /// When its window began; microseconds since 1970.
     package var start: Int64
     package var nanousd: Int
+
+    /// A charge of its parts.
+    package init(subject: LimitSubject, windowMilliseconds: Int64, start: Int64, nanousd: Int) {
+        self.subject = subject
+        self.windowMilliseconds = windowMilliseconds
+        self.start = start
+        self.nanousd = nanousd
+    }
 }
 
 /// What a settlement did.
