@@ -147,6 +147,11 @@ package final class SessionDaemon: BulkheadService {
         let answers = idempotency
         let stores = StoreAdministration(store: store) { [context] in try await context.blocking($0) }
         return keys.all + [
+            AdminVerb("limits.show") { [self] (asked: LimitSelection) in
+                try await LimitInspection(
+                    store: store, desk: limits.desk, spend: spend, policy: admission.policy, now: .now()
+                ).show(asked)
+            },
             AdminVerb("idempotency.list") { (asked: IdempotencySelection) in try await answers.list(asked) },
             AdminVerb("idempotency.show") { (asked: ClaimName) in try await answers.show(asked) },
             AdminVerb("idempotency.release") { (asked: ClaimRelease) in try await answers.release(asked) },

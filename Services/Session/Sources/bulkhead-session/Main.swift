@@ -11,7 +11,10 @@ extension SessionDaemon: CommandLineService {
     package static var abstract: String { "API keys, limits and idempotency of the suite." }
 
     package static var commands: [any ParsableCommand.Type] {
-        [KeysCommand.self, TenantsCommand.self, SpendCommand.self, IdempotencyCommand.self, StoreCommand.self]
+        [
+            KeysCommand.self, TenantsCommand.self, SpendCommand.self, LimitsCommand.self, IdempotencyCommand.self,
+            StoreCommand.self,
+        ]
     }
 }
 

@@ -12,10 +12,15 @@ func timeText(_ unixMilliseconds: Int64?) -> String {
     return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
+/// Nano-dollars as dollars with six digits behind the point.
+func dollarText(_ nanousd: Int) -> String {
+    let micros = nanousd / 1000
+    let fraction = String(micros % 1_000_000)
+    return "\(micros / 1_000_000).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)"
+}
+
 /// What was spent, for people.
 func spendText(_ spend: Spend) -> String {
-    let micros = spend.costNanousd / 1000
-    let fraction = String(micros % 1_000_000)
-    let dollars = "\(micros / 1_000_000).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)"
-    return "\(dollars) USD, \(spend.requests) requests, \(spend.inputTokens) tokens in, \(spend.outputTokens) out"
+    let tokens = "\(spend.inputTokens) tokens in, \(spend.outputTokens) out"
+    return "\(dollarText(spend.costNanousd)) USD, \(spend.requests) requests, \(tokens)"
 }

@@ -154,6 +154,9 @@ package final class Admission: Sendable {
         return holdsKey ? nil : SessionAPI.SettleReply()
     }
 
+    /// The limits in force.
+    var policy: LimitPolicy { settings.withLock { $0.policy } }
+
     /// How long answers are kept, in milliseconds.
     var retention: Int64 { settings.withLock { $0.idempotencyRetention }.nanosecondsClamped / 1_000_000 }
 

@@ -103,7 +103,7 @@ package struct KeyAdministration: Sendable {
         CallError(.failedPrecondition, message: "\(key.id) cannot be rotated: \(reason); make a new one with `keys create`")
     }
 
-    private static func unknown(_ id: String) -> CallError {
+    static func unknown(_ id: String) -> CallError {
         let hint = id.hasPrefix(APIKey.prefix) ? "that looks like a key itself: name it by its id" : "there is no key of this id"
         // Never the text: it may be a key.
         return CallError(.notFound, reason: "key_not_found", message: "\(hint); `keys list` shows the ids")

@@ -1,0 +1,53 @@
+import ArgumentParser
+import BulkheadAdminCLI
+import SessionService
+
+/// `limits`.
+struct LimitsCommand: AsyncParsableCommand {
+    static let configuration = command(
+        "limits", "Show limits and budgets, and what is left of them.", example: "limits show --tenant acme --user ada",
+        subcommands: [LimitsShow.self])
+}
+
+/// `limits show`.
+struct LimitsShow: AsyncParsableCommand {
+    static let configuration = command(
+        "show", "Show each limit of a key, a tenant or a user, what is left of it, and alerts on budgets.",
+        example: "limits show key_5sTqVnN0bWJ0aGlz")
+    @OptionGroup var shared: SharedOptions
+    @Argument(help: "A key's id, as `keys list` shows it; or name a tenant.") var id: String?
+    @Option(help: "The tenant.") var tenant: String?
+    @Option(help: "A user of the tenant.") var user: String?
+
+    func run() async throws {
+        let report = try await AdminConnection(.session, shared).invoke(
+            "limits.show", LimitSelection(keyID: id, tenant: tenant, user: user), as: LimitsReport.self)
+        try show(report, shared) { describe($0) }
+    }
+}
+
+private func describe(_ report: LimitsReport) -> String {
+    var parts: [String] = []
+    if report.isLocal { parts.append("The shared store is away: these are this suite's shares.") }
+    if report.limits.isEmpty, report.budgets.isEmpty { parts.append("no limits") }
+    if !report.limits.isEmpty {
+        let rows = report.limits.map { one in
+            [one.subject, one.kind, "\(one.limit)", "\(one.remaining)", "\((one.resetMilliseconds + 999) / 1000) s"]
+        }
+        parts.append(table([["SUBJECT", "LIMIT", "MOST", "LEFT", "WHOLE IN"]] + rows))
+    }
+    if !report.budgets.isEmpty {
+        let rows = report.budgets.map { one in
+            [
+                one.subject, dollarText(one.limitNanousd), dollarText(one.spentNanousd), dollarText(one.reservedNanousd),
+                dollarText(one.remainingNanousd), timeText(one.windowEndsAt),
+            ]
+        }
+        parts.append(table([["BUDGET OF", "USD", "SPENT", "RESERVED", "LEFT", "UNTIL"]] + rows))
+    }
+    if !report.alerts.isEmpty {
+        let rows = report.alerts.map { [timeText($0.at), $0.subject, "\($0.threshold) % of \(dollarText($0.limit)) USD"] }
+        parts.append(table([["ALERT", "BUDGET OF", "SPENT"]] + rows))
+    }
+    return parts.joined(separator: "\n\n")
+}
