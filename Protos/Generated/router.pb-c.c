@@ -750,7 +750,8 @@ const ProtobufCMessageDescriptor bulkhead__router__complete_request__descriptor 
 };
 static const protobuf_c_boolean bulkhead__router__failure_detail__final__default_value = 0;
 static const int32_t bulkhead__router__failure_detail__attempts__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__router__failure_detail__field_descriptors[6] =
+static const protobuf_c_boolean bulkhead__router__failure_detail__outcome_unknown__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__router__failure_detail__field_descriptors[7] =
 {
   {
     "provider_code",
@@ -824,11 +825,24 @@ static const ProtobufCFieldDescriptor bulkhead__router__failure_detail__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "outcome_unknown",
+    7,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Router__FailureDetail, has_outcome_unknown),
+    offsetof(Bulkhead__Router__FailureDetail, outcome_unknown),
+    NULL,
+    &bulkhead__router__failure_detail__outcome_unknown__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__router__failure_detail__field_indices_by_name[] = {
   4,   /* field[4] = attempts */
   1,   /* field[1] = final */
   3,   /* field[3] = model */
+  6,   /* field[6] = outcome_unknown */
   2,   /* field[2] = provider */
   0,   /* field[0] = provider_code */
   5,   /* field[5] = usage */
@@ -836,7 +850,7 @@ static const unsigned bulkhead__router__failure_detail__field_indices_by_name[] 
 static const ProtobufCIntRange bulkhead__router__failure_detail__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor bulkhead__router__failure_detail__descriptor =
 {
@@ -846,7 +860,7 @@ const ProtobufCMessageDescriptor bulkhead__router__failure_detail__descriptor =
   "Bulkhead__Router__FailureDetail",
   "bulkhead.router",
   sizeof(Bulkhead__Router__FailureDetail),
-  6,
+  7,
   bulkhead__router__failure_detail__field_descriptors,
   bulkhead__router__failure_detail__field_indices_by_name,
   1,  bulkhead__router__failure_detail__number_ranges,

@@ -101,10 +101,15 @@ struct  Bulkhead__Router__FailureDetail
    * What was seen of answers that broke off, and its cost.
    */
   Bulkhead__Chat__Usage *usage;
+  /*
+   * The last try was sent out, and no answer says what became of it.
+   */
+  protobuf_c_boolean has_outcome_unknown;
+  protobuf_c_boolean outcome_unknown;
 };
 #define BULKHEAD__ROUTER__FAILURE_DETAIL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__router__failure_detail__descriptor) \
-    , 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, NULL }
+    , 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, NULL, 0, 0 }
 
 
 /*

@@ -69,7 +69,7 @@ def free_port() -> int:
 
 def environment(home: Path) -> dict[str, str]:
     """What a process of a suite sees: nothing of the developer's keys, proxies or settings."""
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ")}
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "BULKHEAD_FAILPOINTS")}
     return kept | {"HOME": str(home), "LANG": "C.UTF-8", "BULKHEAD_BIN_DIR": str(BIN)}
 
 

@@ -77,14 +77,16 @@ package enum RouterAPI {
             @usableFromInline var model: String?
             @usableFromInline var attempts: Int
             @usableFromInline var usage: ChatAPI.Usage?
+            @usableFromInline var outcomeUnknown: Bool
 
-            init(providerCode: String?, final: Bool, provider: String?, model: String?, attempts: Int, usage: ChatAPI.Usage?) {
+            init(providerCode: String?, final: Bool, provider: String?, model: String?, attempts: Int, usage: ChatAPI.Usage?, outcomeUnknown: Bool) {
                 self.providerCode = providerCode
                 self.final = final
                 self.provider = provider
                 self.model = model
                 self.attempts = attempts
                 self.usage = usage
+                self.outcomeUnknown = outcomeUnknown
             }
 
             @usableFromInline
@@ -95,6 +97,7 @@ package enum RouterAPI {
                 model = other.model
                 attempts = other.attempts
                 usage = other.usage
+                outcomeUnknown = other.outcomeUnknown
             }
         }
 
@@ -113,6 +116,7 @@ package enum RouterAPI {
             guard left.model == right.model else { return false }
             guard left.attempts == right.attempts else { return false }
             guard left.usage == right.usage else { return false }
+            guard left.outcomeUnknown == right.outcomeUnknown else { return false }
             return true
         }
 
@@ -152,10 +156,16 @@ package enum RouterAPI {
             get { fields.usage }
             _modify { own(); yield &fields.usage }
         }
+        /// The last try was sent out, and no answer says what became of it.
+        @inlinable
+        package var outcomeUnknown: Bool {
+            get { fields.outcomeUnknown }
+            _modify { own(); yield &fields.outcomeUnknown }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(providerCode: String? = nil, final: Bool = false, provider: String? = nil, model: String? = nil, attempts: Int = 0, usage: ChatAPI.Usage? = nil) {
-            fields = Fields(providerCode: providerCode, final: final, provider: provider, model: model, attempts: attempts, usage: usage)
+        package init(providerCode: String? = nil, final: Bool = false, provider: String? = nil, model: String? = nil, attempts: Int = 0, usage: ChatAPI.Usage? = nil, outcomeUnknown: Bool = false) {
+            fields = Fields(providerCode: providerCode, final: final, provider: provider, model: model, attempts: attempts, usage: usage, outcomeUnknown: outcomeUnknown)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -187,6 +197,10 @@ package enum RouterAPI {
             if let usage {
                 wire.pointee.usage = try arena.message(usage)
             }
+            if outcomeUnknown {
+                wire.pointee.has_outcome_unknown = 1
+                wire.pointee.outcome_unknown = outcomeUnknown ? 1 : 0
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Router__FailureDetail>) throws {
@@ -196,7 +210,8 @@ package enum RouterAPI {
             let model: String? = wire.pointee.has_model != 0 ? try WireReader.string(wire.pointee.model) : nil
             let attempts: Int = wire.pointee.has_attempts != 0 ? Int(wire.pointee.attempts) : 0
             let usage: ChatAPI.Usage? = try wire.pointee.usage.map { try .init(loading: $0) }
-            fields = Fields(providerCode: providerCode, final: final, provider: provider, model: model, attempts: attempts, usage: usage)
+            let outcomeUnknown: Bool = wire.pointee.has_outcome_unknown != 0 ? wire.pointee.outcome_unknown != 0 : false
+            fields = Fields(providerCode: providerCode, final: final, provider: provider, model: model, attempts: attempts, usage: usage, outcomeUnknown: outcomeUnknown)
         }
     }
 

@@ -75,15 +75,6 @@ struct KeyMemoryTests {
         #expect(memory.knows(KeyDigest(key: "24"), now: start + .seconds(25)))
     }
 
-    @Test("Another method, route or body is another request")
-    func digests() {
-        let one = KeyDigest(method: "POST", route: "/a", body: .init(string: "x"))
-        #expect(one == KeyDigest(method: "POST", route: "/a", body: .init(string: "x")) && one.bytes.readableBytes == 32)
-        #expect(one != KeyDigest(method: "PUT", route: "/a", body: .init(string: "x")))
-        #expect(one != KeyDigest(method: "POST", route: "/b", body: .init(string: "x")))
-        #expect(one != KeyDigest(method: "POST", route: "/a", body: .init(string: "y")))
-    }
-
     private func isAdmitted(_ answer: KeyMemory.Answer) -> Bool { if case .admitted = answer { true } else { false } }
 }
 

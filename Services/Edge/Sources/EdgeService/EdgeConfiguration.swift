@@ -48,6 +48,8 @@ package final class EdgeConfiguration: ServiceConfiguration {
     package let queueMaxWait: Duration
     /// Routes that refuse to run without an Idempotency-Key.
     package let idempotencyRequiredOn: [String]
+    /// For whom an Idempotency-Key counts.
+    package let idempotencyScope: IdempotencyScope
     package let guardrails: [String: GuardrailMode]
 
     /// Reads the section; problems are reported into it.
@@ -65,7 +67,9 @@ package final class EdgeConfiguration: ServiceConfiguration {
         let queue = section.section("queue")
         queueDepth = queue.int("depth", default: 256, in: 0 ... 1_000_000)
         queueMaxWait = queue.duration("max_wait", default: .seconds(10), in: .zero ... .seconds(600))
-        idempotencyRequiredOn = section.section("idempotency").strings("require_on", default: [])
+        let idempotency = section.section("idempotency")
+        idempotencyRequiredOn = idempotency.strings("require_on", default: [])
+        idempotencyScope = idempotency.choice("scope", default: .user)
         guardrails = Self.guardrails(section.section("guardrails"))
         check(section, auth, suite)
     }

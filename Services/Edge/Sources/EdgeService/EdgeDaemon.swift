@@ -15,6 +15,8 @@ package final class EdgeDaemon: BulkheadService {
     private let context: ServiceContext
     private let admission: Admission
     private let settlement: Settlement
+    private let claims: HeldClaims
+    private let archive: StreamArchive
     private let operations: Operations
     private let pipeline: EdgePipeline
     private let metrics: EdgeMetrics
@@ -33,22 +35,26 @@ package final class EdgeDaemon: BulkheadService {
         settings = EdgeSettings(configuration)
         let metrics = EdgeMetrics(context.metrics)
         let peers = EdgePeers(context: context)
+        let run = Int.random(in: 1 ... .max)
+        let claims = HeldClaims(peers: peers, run: run, logger: context.logger, metrics: context.metrics)
+        let archive = StreamArchive(peers: peers, logger: context.logger, metrics: context.metrics)
         let settlement = Settlement(
-            peers: peers, telemetry: context.telemetry, logger: context.logger, metrics: context.metrics)
+            peers: peers, claims: claims, telemetry: context.telemetry, logger: context.logger, metrics: context.metrics)
         let admission = Admission(
             mode: configuration.auth, requiredOn: configuration.idempotencyRequiredOn, peers: peers, settlement: settlement,
-            settings: settings
+            settings: settings, run: run
         ) {
             metrics.servedOnMemory.add()
         }
         let path = context.configurationPath
         destinations = DestinationDirectory(try await context.blocking { DestinationDirectory.read(path) })
         let services = EdgeServices(
-            peers: peers, admission: admission, settlement: settlement, settings: settings, metrics: metrics,
-            destinations: destinations)
+            peers: peers, admission: admission, settlement: settlement, claims: claims, archive: archive, settings: settings,
+            metrics: metrics, destinations: destinations)
         let operations = Operations(context: context, services: services)
         let pipeline = EdgePipeline(services: services, operations: operations, metrics: metrics, context: context)
         (self.metrics, self.admission, self.settlement) = (metrics, admission, settlement)
+        (self.claims, self.archive) = (claims, archive)
         (self.operations, self.pipeline) = (operations, pipeline)
         listeners = Self.listeners(configuration, context, pipeline)
     }
@@ -59,6 +65,10 @@ package final class EdgeDaemon: BulkheadService {
 
     package func start() async throws {
         context.background("settlement") { [settlement] in await settlement.run() }
+        context.background("recordings") { [archive] in await archive.run() }
+        context.background("renewal") { [claims, pipeline, context] in
+            await claims.renew(on: context.eventLoop) { pipeline.gate.running > 0 }
+        }
         operations.beforeMetrics { [weak self] in self?.collectMetrics() }
         for listener in listeners { try await listener.start() }
     }
@@ -73,6 +83,9 @@ package final class EdgeDaemon: BulkheadService {
     package func drain(grace: Duration) async {
         let until = MonotonicTime.now() + grace
         operations.beginDrain()
+        // What outlives its client is in no connection that would end it.
+        let cutOff = context.eventLoop.scheduleTask(in: TimeAmount(grace)) { [claims] in claims.interruptAll() }
+        defer { cutOff.cancel() }
         await withTaskGroup(of: Void.self) { group in
             for listener in listeners { group.addTask { await listener.drain(grace: grace) } }
         }

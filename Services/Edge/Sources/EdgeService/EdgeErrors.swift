@@ -5,7 +5,7 @@ import NIOCore
 /// The classes of errors a client can see: status, and the `type` each dialect gives it.
 package enum ErrorClass: Sendable {
     /// 400 to 429.
-    case badRequest, unauthenticated, forbidden, notFound, methodNotAllowed, conflict, tooLarge, unprocessable, rateLimited
+    case badRequest, unauthenticated, forbidden, notFound, methodNotAllowed, conflict, gone, tooLarge, unprocessable, rateLimited
     /// 500 to 504.
     case `internal`, badGateway, unavailable, overloaded, timeout
 
@@ -26,6 +26,7 @@ package enum ErrorClass: Sendable {
         case .notFound: (404, "invalid_request_error", "not_found_error", "not_found")
         case .methodNotAllowed: (405, "invalid_request_error", "invalid_request_error", "method_not_allowed")
         case .conflict: (409, "invalid_request_error", "invalid_request_error", "conflict")
+        case .gone: (410, "invalid_request_error", "invalid_request_error", "gone")
         case .tooLarge: (413, "invalid_request_error", "request_too_large", "payload_too_large")
         case .unprocessable: (422, "invalid_request_error", "invalid_request_error", "unprocessable")
         case .rateLimited: (429, "rate_limit_error", "rate_limit_error", "rate_limit_exceeded")
@@ -54,6 +55,12 @@ package struct EdgeError: Error, Sendable, Equatable {
     package var shouldRetry: Bool
     /// The methods of the route, for 405.
     var allow: String?
+    /// Where the rules are published that the request breaks: a reference to a part of this server's documentation.
+    var documentation: String?
+    /// The first request with the same Idempotency-Key; empty: none.
+    var originalRequestID = ""
+    /// The request was sent out, and what became of it is not known.
+    package var mayHaveRun = false
     /// What the router says of its tries.
     var upstream: RouterAPI.FailureDetail?
 
@@ -120,14 +127,32 @@ extension EdgeError {
         } else {
             self = Self.byStatus(error, peer)
         }
+        mayHaveRun = Self.mayHaveRun(error)
         guard peer == .router, !error.detail.isEmpty,
             let detail = try? RouterAPI.FailureDetail.decoded(ByteBuffer(bytes: error.detail))
         else { return }
         upstream = detail
+        if detail.outcomeUnknown { mayHaveRun = true }
         // The tries a request may cost are made: a client that repeats it by itself would multiply them.
         if detail.final { shouldRetry = false }
         if kind == .badRequest, code == ErrorClass.badRequest.code, let word = detail.providerCode.flatMap(Self.sane) {
             code = word
+        }
+    }
+
+    /// Reasons of errors that come after a request went out, and tell nothing of its outcome.
+    private static let uncertain: Set<String> = ["upstream_timeout", "stream_broken"]
+
+    /// What is not known not to have run: half an answer, none in time, a link that broke. The router tells of its other errors
+    /// itself whether a try may have run.
+    private static func mayHaveRun(_ error: CallError) -> Bool {
+        if error.notProcessed { return false }
+        if uncertain.contains(error.reason) { return true }
+        if error.reason == "upstream_error" { return error.detail.isEmpty }
+        guard table[error.reason] == nil else { return false }
+        switch error.code {
+        case .cancelled, .unknown, .deadlineExceeded, .aborted, .internal, .unavailable, .dataLoss: return true
+        default: return false
         }
     }
 

@@ -139,7 +139,7 @@ final class EdgePipeline: Sendable {
         metrics.record(to: exchange.takenBytes, from: exchange.passedBytes)
         guard exchange.route.hasPrefix("/v1/") else { return }
         guard let leaver = exchange.leaver else { return context.telemetry.emit(exchange.event) }
-        services.settlement.settleLeft(leaver, exchange.metadata, exchange.event)
+        services.settlement.settleLeft(leaver, exchange.metadata, exchange.event, fate: exchange.leaverFate)
     }
 
     private func checkMethod(_ exchange: Exchange, _ endpoint: Endpoint) throws {

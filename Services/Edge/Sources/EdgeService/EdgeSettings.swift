@@ -18,7 +18,10 @@ final class EdgeSettings: Sendable {
             ("tls", now.tls?.certificate == next.tls?.certificate && now.tls?.key == next.tls?.key),
             ("auth", now.auth == next.auth), ("max_concurrent_requests", now.maxConcurrentRequests == next.maxConcurrentRequests),
             ("queue", now.queueDepth == next.queueDepth && now.queueMaxWait == next.queueMaxWait),
-            ("idempotency", now.idempotencyRequiredOn == next.idempotencyRequiredOn),
+            (
+                "idempotency",
+                now.idempotencyRequiredOn == next.idempotencyRequiredOn && now.idempotencyScope == next.idempotencyScope
+            ),
         ]
         let changed = fixed.filter { !$0.isSame }.map { "edge.\($0.key)" }
         guard changed.isEmpty else {

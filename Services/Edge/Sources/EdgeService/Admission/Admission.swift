@@ -23,6 +23,8 @@ struct Caller: Sendable {
     var fence = 0
     /// Names the stream that is kept for the Idempotency-Key; empty: none.
     var streamID = ""
+    /// An earlier run of the request may have been billed.
+    var isPossibleDuplicate = false
     /// Destinations the key may call.
     var destinations: [String] = []
     /// Session holds tokens or a place for the request: its end is reported in any case.
@@ -40,7 +42,9 @@ struct AdmissionRequest: Sendable {
     var body = ByteBuffer()
     /// False: only look at the key.
     var counts = true
-    /// What besides method, route and body makes the request another one for its Idempotency-Key.
+    /// As the client sent it: path and query.
+    var target = ""
+    /// What besides method, route, query and body makes the request another one for its Idempotency-Key.
     var subject = ""
     /// False: an Idempotency-Key is another's to honour.
     var deduplicates = true
@@ -61,35 +65,37 @@ final class Admission: Sendable {
         case run(Caller)
         /// The stored answer of an earlier request with the same Idempotency-Key.
         case replay(SessionAPI.StoredAnswer, Caller)
+        /// The stream of an earlier request with the same Idempotency-Key, which may still run.
+        case attach(StreamReplay.Place, Caller)
     }
 
-    /// Longest Idempotency-Key in bytes.
-    private static let longestIdempotencyKey = 255
     /// Milliseconds a request may take beyond its limit until its end is reported.
     private static let leaseMargin = 30_000
 
-    private let mode: AuthMode
-    private let requiredOn: Set<String>
+    let mode: AuthMode
+    let requiredOn: Set<String>
     private let peers: EdgePeers
     private let degraded: @Sendable () -> Void
     private let settlement: Settlement
-    private let settings: EdgeSettings
+    let settings: EdgeSettings
     private let memory = Mutex(KeyMemory())
     /// Tells session's reservations of this process from those of an earlier one.
-    private let run = Int.random(in: 1 ... .max)
+    private let run: Int
 
     /// - Parameters:
     ///   - requiredOn: routes that need an Idempotency-Key.
+    ///   - run: a random number.
     ///   - degraded: told of each request that is served on memory.
     init(
         mode: AuthMode, requiredOn: [String], peers: EdgePeers, settlement: Settlement, settings: EdgeSettings,
-        degraded: @escaping @Sendable () -> Void
+        run: Int, degraded: @escaping @Sendable () -> Void
     ) {
         self.mode = mode
         self.requiredOn = Set(requiredOn)
         self.peers = peers
         self.settlement = settlement
         self.settings = settings
+        self.run = run
         self.degraded = degraded
     }
 
@@ -127,13 +133,7 @@ final class Admission: Sendable {
             question.leaseMS = Int(settings.current.requestTimeout.milliseconds) + Self.leaseMargin
             question.proposedID = TraceContext.digits(QuickRandom.next(), 16) + TraceContext.digits(QuickRandom.next(), 8)
         }
-        if let idempotencyKey {
-            question.idempotencyKey = idempotencyKey
-            question.requestDigest =
-                KeyDigest(
-                    method: request.method, route: request.route + request.subject, body: request.body
-                ).bytes
-        }
+        if let idempotencyKey { try claim(idempotencyKey, request, headers, &question) }
         let isKnown = memory.withLock { $0.knows(digest, now: .now()) }
         let metadata = CallMetadata(requestID: scope.id, trace: scope.trace)
         let companions = settlement.companions()
@@ -165,6 +165,9 @@ final class Admission: Sendable {
         case .replay:
             guard let stored = reply.stored else { throw EdgeError(.internal, message: "The stored answer is missing.") }
             return .replay(stored, Self.caller(reply, isIdempotent: false))
+        case .attach:
+            return .attach(
+                StreamReplay.Place(streamID: reply.streamID, after: reply.attachAfter), Self.caller(reply, isIdempotent: false))
         case .keyRefused:
             memory.withLock { $0.forget(digest) }
             throw EdgeError(
@@ -176,27 +179,9 @@ final class Admission: Sendable {
             throw RefusedAtLimit(limits.refusal, limits: limits)
         case .modelRefused:
             throw EdgeError(.forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
-        case .idempotencyMismatch:
-            throw EdgeError(
-                .unprocessable, code: "idempotency_key_reused",
-                message: "The Idempotency-Key was used before with another request. Use a new key for a new request.")
-        case .idempotencyRunning:
-            throw EdgeError(
-                .conflict, code: "idempotency_key_running",
-                message: "The first request with this Idempotency-Key still runs. Ask again shortly for its answer.",
-                retryAfter: .seconds(1), shouldRetry: true)
-        case .outcomeUnknown:
-            throw EdgeError(
-                .conflict, code: "outcome_unknown",
-                message:
-                    "The first request with this Idempotency-Key was sent out, and nobody knows what became of it. It is not run again by itself: send Bulkhead-On-Unknown: retry to run it once more."
-            )
-        case .notRetained:
-            throw EdgeError(
-                .conflict, code: "response_not_retained",
-                message: "The first request with this Idempotency-Key was answered with more than is kept; it is not run again.")
-        case .budgetExceeded, .tenantBlocked, .spendFrozen, .runaway, .costAboveLimit, .scopeRefused, .attach, .streamGone,
-            .unspecified:
+        case .idempotencyMismatch, .idempotencyRunning, .outcomeUnknown, .notRetained, .streamGone:
+            throw IdempotencyRefusal.error(reply) ?? EdgeError(.internal, message: "Session gave no verdict on the request.")
+        case .budgetExceeded, .tenantBlocked, .spendFrozen, .runaway, .costAboveLimit, .scopeRefused, .unspecified:
             throw EdgeError(.internal, message: "Session gave no verdict on the request.")
         }
     }
@@ -209,9 +194,7 @@ final class Admission: Sendable {
         guard [.unavailable, .deadlineExceeded, .resourceExhausted].contains(error.code) else {
             throw EdgeError(error, from: .session)
         }
-        if isIdempotent {
-            throw Self.sessionAway("so a request with an Idempotency-Key cannot be run exactly once", error)
-        }
+        if isIdempotent { throw IdempotencyRefusal.sessionAway(error.retryAfter) }
         switch memory.withLock({ $0.admit(digest, counts: request.counts, now: .now()) }) {
         case .unknown: throw Self.sessionAway("so the API key cannot be checked", error)
         case .limited(let wait): throw CallerLimits().refusal(retryAfter: wait)
@@ -233,7 +216,7 @@ final class Admission: Sendable {
         Caller(
             keyID: reply.keyID, tenant: reply.tenant, user: reply.user, isAdmin: reply.admin, admissionID: reply.admissionID,
             limits: CallerLimits(reply), isIdempotent: isIdempotent, fence: reply.fence, streamID: reply.streamID,
-            destinations: reply.destinations, isReserved: reply.reserved)
+            isPossibleDuplicate: reply.possibleDuplicate, destinations: reply.destinations, isReserved: reply.reserved)
     }
 
     private static func sessionAway(_ consequence: String, _ error: CallError) -> EdgeError {
@@ -241,26 +224,6 @@ final class Admission: Sendable {
             .unavailable, code: "session_unavailable",
             message: "The service session is not available at the moment, \(consequence). Try again shortly.",
             retryAfter: error.retryAfter)
-    }
-
-    private func idempotencyKey(_ request: AdmissionRequest, _ headers: RequestHeaders) throws -> String? {
-        guard request.counts else { return nil }
-        guard let key = headers[.idempotencyKey] else {
-            guard requiredOn.contains(request.route) else { return nil }
-            throw EdgeError(.badRequest, code: "idempotency_key_required", message: "This route needs an Idempotency-Key header.")
-        }
-        guard request.deduplicates else { return nil }
-        guard (1 ... Self.longestIdempotencyKey).contains(key.utf8.count) else {
-            throw EdgeError(
-                .badRequest, code: "idempotency_key_invalid",
-                message: "The Idempotency-Key has \(key.utf8.count) bytes; from 1 to \(Self.longestIdempotencyKey) are allowed.")
-        }
-        if mode == .none {
-            throw EdgeError(
-                .badRequest, code: "idempotency_unavailable",
-                message: "An Idempotency-Key belongs to an API key, and this server runs without keys (edge.auth.mode none).")
-        }
-        return key
     }
 
     /// The API key of a request, wherever its client sends it.

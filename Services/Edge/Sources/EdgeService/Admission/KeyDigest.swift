@@ -11,14 +11,6 @@ package struct KeyDigest: Hashable, Sendable {
         self.init(key.withUTF8 { SHA256.hash(data: UnsafeRawBufferPointer($0)) })
     }
 
-    /// Of the parts of a request, for its Idempotency-Key: another method, route or body is another request.
-    package init(method: String, route: String, body: ByteBuffer) {
-        var hash = SHA256()
-        for text in [method, "\n", route, "\n"] { hash.update(data: Array(text.utf8)) }
-        body.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
-        self.init(hash.finalize())
-    }
-
     private init(_ digest: SHA256.Digest) {
         words = digest.withUnsafeBytes { $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self) }
     }

@@ -3,14 +3,13 @@ import BulkheadCore
 import BulkheadIPC
 import BulkheadObservability
 import BulkheadServiceKit
-import HTTPTypes
 import Logging
 import NIOCore
 import Synchronization
 
 // States of a report: waiting (for an admission to travel with) → travelling → taken in; or in line (for a call of its own)
 // → being delivered → taken in or given up. From waiting and travelling it goes in line when no admission comes, or session does
-// not say that it took it in. A report with an Idempotency-Key is in line at once.
+// not say that it took it in. A report with an Idempotency-Key is in line at once, and again after a pause until session has it.
 
 /// Tells session how admitted requests ended, behind the clients' backs: a bounded line, a bounded number at once.
 ///
@@ -20,8 +19,11 @@ final class Settlement: Sendable {
     fileprivate struct Job: Sendable {
         var request: SessionAPI.SettleRequest
         let metadata: CallMetadata
-        /// An answer kept for an Idempotency-Key must arrive, or the key stays taken: tried again for a minute.
+        /// What becomes of an Idempotency-Key must arrive: a provider was called, and nobody else knows the outcome.
         let mustArrive: Bool
+        /// The stream whose end is reported: after its last event.
+        var recorder: StreamRecorder?
+        var tries = 0
         /// The client left; what the answer had cost is asked for, and told to telemetry, first.
         var left: TelemetryAPI.RequestEvent?
     }
@@ -29,7 +31,14 @@ final class Settlement: Sendable {
     /// Reports that wait; more are dropped and counted. Session forgets admissions that are never settled by itself.
     private static let capacity = 16_384
     private static let concurrency = 64
-    private static let tries = 60
+    /// How often a report is made that session answers with another failure than that it is away.
+    private static let triesAtRefusal = 10
+    /// Pauses between tries: the first, doubled up to the last.
+    private static let pauses = (first: Duration.milliseconds(250), longest: Duration.seconds(5))
+    /// Bytes of answers that wait for session; of more it is reported that their requests ran.
+    private static let answerBytes = 64 << 20
+    /// How long the end of a client's answer waits for what was recorded of it to be kept, and a report behind it.
+    private static let recordingLimits = (client: Duration.seconds(1), report: Duration.seconds(30))
     /// How long a report waits for an admission.
     private static let patience = Duration.milliseconds(5)
     /// Reports that travel with one admission: what a frame holds.
@@ -39,9 +48,11 @@ final class Settlement: Sendable {
     private static let usageLimit = Duration.seconds(2)
 
     private let peers: EdgePeers
+    private let claims: HeldClaims
     private let telemetry: TelemetryEmitter
     private let logger: Logger
     private let failures: Counter
+    private let staleFences: Counter
     private let jobs: AsyncStream<Job>
     private let line: AsyncStream<Job>.Continuation
     private let state = Mutex(State())
@@ -49,33 +60,49 @@ final class Settlement: Sendable {
     private struct State {
         /// Reports that were neither taken in nor given up.
         var open = 0
+        /// Of answers in reports that are open.
+        var answerBytes = 0
         /// Those that wait for an admission; there is a timer while there are any.
         var waiting: [Job] = []
         var waitsSince = MonotonicTime.never
         var isTimed = false
     }
 
-    init(peers: EdgePeers, telemetry: TelemetryEmitter, logger: Logger, metrics: MetricsRegistry) {
+    init(peers: EdgePeers, claims: HeldClaims, telemetry: TelemetryEmitter, logger: Logger, metrics: MetricsRegistry) {
         self.peers = peers
+        self.claims = claims
         self.telemetry = telemetry
         self.logger = logger
         failures = metrics.counter("edge_settle_failures", help: "Reports on finished requests that session did not get.")
+        staleFences = metrics.counter(
+            "edge_stale_fences", help: "Ends of requests that session refused because another run had their Idempotency-Key.")
         (jobs, line) = AsyncStream.makeStream(of: Job.self, bufferingPolicy: .bufferingOldest(Self.capacity))
     }
 
     private func enqueue(_ job: Job) {
-        state.withLock { $0.open += 1 }
+        var job = job
+        state.withLock { state in
+            state.open += 1
+            if state.answerBytes + job.answerBytes > Self.answerBytes { job.dropBody() }
+            state.answerBytes += job.answerBytes
+        }
         lineUp(job)
     }
 
     /// Puts an open report in line for a call of its own.
     private func lineUp(_ job: Job) {
         if case .enqueued = line.yield(job) { return }
-        close(1)
         failures.add()
+        close(job)
     }
 
-    private func close(_ count: Int) { state.withLock { $0.open -= count } }
+    private func close(_ job: Job) {
+        state.withLock { state in
+            state.open -= 1
+            state.answerBytes -= job.answerBytes
+        }
+        if job.mustArrive { claims.forget(job.request.admissionID) }
+    }
 
     /// Delivers until cancelled, so many at once.
     func run() async {
@@ -101,26 +128,49 @@ final class Settlement: Sendable {
     }
 
     private func deliver(_ job: Job) async {
-        defer { close(1) }
-        let job = job.left == nil ? job : await completed(job)
-        guard !job.request.admissionID.isEmpty else { return }
-        for attempt in 1 ... (job.mustArrive ? Self.tries : 1) {
-            if attempt > 1 {
-                do { try await ProcessRuntime.eventLoop.sleep(.seconds(1)) } catch { break }
-            }
-            if await report(job) { return }
+        var job = job.left == nil ? job : await completed(job)
+        guard !job.request.admissionID.isEmpty else { return close(job) }
+        await job.recorder?.settled(within: Self.recordingLimits.report)
+        job.tries += 1
+        switch await report(job) {
+        case .taken, .stale: return close(job)
+        case .failed where job.mustArrive: pause(job)
+        case .refused where job.mustArrive && job.tries < Self.triesAtRefusal: pause(job)
+        case .failed, .refused:
+            failures.add()
+            close(job)
         }
-        failures.add()
     }
 
-    private func report(_ job: Job) async -> Bool {
+    /// Puts a report in line again, later each time.
+    private func pause(_ job: Job) {
+        let factor = 1 << min(job.tries - 1, 10)
+        let pause = min(Self.pauses.first * factor, Self.pauses.longest)
+        _ = ProcessRuntime.eventLoop.scheduleTask(in: TimeAmount(pause)) { self.lineUp(job) }
+    }
+
+    private enum Word {
+        case taken
+        /// Another run has the Idempotency-Key.
+        case stale
+        /// Session is away.
+        case failed
+        case refused
+    }
+
+    private func report(_ job: Job) async -> Word {
         do {
-            _ = try await peers.session.settle(job.request, peers.sessionOptions(job.metadata, waits: true))
-            return true
+            let reply = try await peers.session.settle(job.reportable, peers.sessionOptions(job.metadata, waits: true))
+            guard reply.staleFence else { return .taken }
+            staleFences.add()
+            return .stale
         } catch {
             logger.debug(
                 "a finished request was not settled", metadata: ["request": "\(job.metadata.requestID)", "error": "\(error)"])
-            return false
+            switch (error as? CallError)?.code {
+            case .unavailable, .deadlineExceeded, .resourceExhausted, .aborted, .cancelled, nil: return .failed
+            default: return .refused
+            }
         }
     }
 }
@@ -128,15 +178,20 @@ final class Settlement: Sendable {
 extension Settlement {
     /// Reports a request whose client left before the answer's cost was told.
     /// - Parameter event: what telemetry is to be told; its tokens are an estimate, used if nothing better is to be had.
-    func settleLeft(_ caller: Caller, _ metadata: CallMetadata, _ event: TelemetryAPI.RequestEvent) {
+    func settleLeft(
+        _ caller: Caller, _ metadata: CallMetadata, _ event: TelemetryAPI.RequestEvent, fate: ClaimFate = .release
+    ) {
         let request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: event.status, fence: caller.fence)
-        enqueue(Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent, left: event))
+        var job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent, left: event)
+        if caller.isIdempotent { apply(fate, to: &job) }
+        enqueue(job)
     }
 
     /// Reports that an admission edge may not know of was not used.
     func release(_ admissionID: String, _ metadata: CallMetadata) {
-        let request = SessionAPI.SettleRequest(admissionID: admissionID, unused: true)
+        // A claim that was never taken before has the first fence; another one is free when its lease is over.
+        let request = SessionAPI.SettleRequest(admissionID: admissionID, unused: true, fence: 1)
         enqueue(Job(request: request, metadata: metadata, mustArrive: false))
     }
 
@@ -164,45 +219,84 @@ extension Settlement {
         return job
     }
 
-    /// Headers of an answer that say something about it in a replay too.
-    private static let kept = [
-        "x-bulkhead-cache", "x-bulkhead-provider", "x-bulkhead-model", "x-bulkhead-attempts", "x-bulkhead-cost-usd",
-    ]
-
     /// Reports the end of `caller`'s request if there is anything to report: usage, or an Idempotency-Key to keep or free.
     ///
-    /// Waits for an answer that is kept for its Idempotency-Key: once the client has it, a repetition must find it; and for
-    /// the last place of a limit to be free.
-    /// When session does not take it within the link's deadline the client is not kept waiting, and the report goes on trying.
+    /// Waits with an Idempotency-Key, as once the client has its answer a repetition must find it, or the key free; and for the
+    /// last place of a limit to be free. When session does not take it within the link's deadline the client is not kept waiting,
+    /// and the report goes on trying.
     /// - Parameters:
     ///   - status: HTTP status; 0 when the client left before one was sent.
-    ///   - answer: what to replay; nil frees the key.
-    func settle(_ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage?, answer: WholeReply?) async {
-        let kept = caller.isIdempotent ? answer.map(Self.stored) : nil
-        await settle(caller, metadata, status: status, usage: usage, stored: kept)
-    }
-
-    /// The same with an answer as session keeps it.
+    ///   - fate: what becomes of the Idempotency-Key.
+    /// - Returns: false when another run has the Idempotency-Key: this one's answer is not the one that is given again.
+    @discardableResult
     func settle(
-        _ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage? = nil, stored: SessionAPI.StoredAnswer?
-    ) async {
-        guard !caller.admissionID.isEmpty, caller.isIdempotent || caller.isReserved || usage != nil else { return }
-        var request = SessionAPI.SettleRequest(
+        _ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage? = nil, fate: ClaimFate = .release
+    ) async -> Bool {
+        guard !caller.admissionID.isEmpty, caller.isIdempotent || caller.isReserved || usage != nil else { return true }
+        let request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: status, inputTokens: usage?.inputTokens ?? 0,
             outputTokens: usage?.outputTokens ?? 0, costNanousd: usage?.costNanousd,
             unused: usage == nil && !caller.isIdempotent, fence: caller.fence)
-        if caller.isIdempotent { request.answer = stored }
-        let job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent)
+        var job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent)
+        if caller.isIdempotent { apply(fate, to: &job) }
+        await job.recorder?.settled(within: Self.recordingLimits.client)
         // Who has the last place may come again as soon as it has its answer: the place must be free then.
-        if request.answer != nil || caller.limits.isLastPlace, await report(job) { return }
+        if job.recorder?.isSettled ?? (caller.isIdempotent || caller.limits.isLastPlace) {
+            switch await report(job) {
+            case .taken:
+                claims.forget(caller.admissionID)
+                return true
+            case .stale:
+                claims.forget(caller.admissionID)
+                return false
+            case .failed, .refused: break
+            }
+        }
         if caller.isIdempotent { enqueue(job) } else { attach(job) }
+        return true
     }
 
-    private static func stored(_ answer: WholeReply) -> SessionAPI.StoredAnswer {
-        SessionAPI.StoredAnswer(
-            status: answer.status, contentType: answer.contentType, body: answer.body,
-            headers: answer.fields.filter { kept.contains($0.name.canonicalName) }.map { "\($0.name.canonicalName): \($0.value)" }
-        )
+    private func apply(_ fate: ClaimFate, to job: inout Job) {
+        switch fate {
+        case .release: break
+        case .keep(let answer):
+            job.request.answer = answer
+            if job.answerBytes > AnswerCopy.limit { job.dropBody() }
+        case .keepNothing(let answer):
+            job.request.answer = answer
+            job.dropBody()
+        case .keepStream(let recorder, let head, let isIncomplete):
+            job.request.answer = head
+            job.request.streamEnd = SessionAPI.StreamEnd(incomplete: isIncomplete)
+            job.recorder = recorder
+        case .unknown:
+            // Under no fence: what was reserved is free and what was used is counted, and the claim stays as it is, to be
+            // unknown when its lease is over.
+            job.request.fence = 0
+            claims.forget(job.request.admissionID)
+            return
+        }
+        claims.settling(job.request.admissionID)
+    }
+}
+
+extension Settlement.Job {
+    /// Of the answer that is to be kept.
+    fileprivate var answerBytes: Int { request.answer?.body?.readableBytes ?? 0 }
+
+    /// The answer is more than is kept: that the request ran is.
+    fileprivate mutating func dropBody() {
+        guard request.answer != nil else { return }
+        request.answer?.body = nil
+        request.streamEnd = SessionAPI.StreamEnd(truncated: true)
+    }
+
+    /// The report, with the end of its stream as it is by now.
+    fileprivate var reportable: SessionAPI.SettleRequest {
+        guard let recorder else { return request }
+        var request = request
+        request.streamEnd = recorder.end(isIncomplete: request.streamEnd?.incomplete ?? false)
+        return request
     }
 }
 
@@ -232,7 +326,7 @@ extension Settlement {
     func arrived(_ companions: Companions, taken: Int) {
         guard !companions.jobs.isEmpty else { return }
         let taken = min(max(0, taken), companions.jobs.count)
-        close(taken)
+        for job in companions.jobs.prefix(taken) { close(job) }
         for job in companions.jobs.dropFirst(taken) { lineUp(job) }
     }
 

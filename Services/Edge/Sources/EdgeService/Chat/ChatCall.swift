@@ -65,6 +65,8 @@ package struct BulkheadOptions: Sendable, Equatable {
     package var cache = RouterAPI.CachePolicy.default
     /// The longest the request may take.
     package var timeout: Duration?
+    /// A request with an Idempotency-Key goes on when its client leaves. Without one it never does.
+    package var outlivesClient = true
 
     /// All defaults.
     package init() {}
@@ -72,16 +74,22 @@ package struct BulkheadOptions: Sendable, Equatable {
     /// From the body's member; absent is all defaults. What belongs to later parts is refused rather than ignored.
     init(_ body: RequestFields) throws {
         guard let fields = try body.fields("bulkhead") else { return }
-        for (name, value) in fields.object where !["cache", "timeout_ms", "tags"].contains(name) && !value.isNull {
+        for (name, value) in fields.object
+        where !["cache", "on_disconnect", "timeout_ms", "tags"].contains(name) && !value.isNull {
             let later = ["vector_store_ids", "retrieval", "top_k", "conversation"].contains(name)
             throw EdgeError(
                 .badRequest, code: later ? "unsupported" : nil,
                 message: later
                     ? "\(fields.param(name)) is not supported by this version."
-                    : "\(fields.param(name)) is not known; there are: cache, timeout_ms, tags.",
+                    : "\(fields.param(name)) is not known; there are: cache, on_disconnect, timeout_ms, tags.",
                 param: fields.param(name))
         }
         timeout = try fields.int("timeout_ms", in: 1 ... 86_400_000).map { .milliseconds($0) }
+        switch try fields.string("on_disconnect") {
+        case nil, "continue": outlivesClient = true
+        case "cancel": outlivesClient = false
+        default: throw fields.wrong("on_disconnect", "one of: continue, cancel")
+        }
         switch try fields.string("cache") {
         case nil, "default": cache = .default
         case "off": cache = .off

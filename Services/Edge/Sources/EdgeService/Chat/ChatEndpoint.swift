@@ -2,6 +2,7 @@ import BulkheadAPI
 import BulkheadCore
 import BulkheadIPC
 import BulkheadJSON
+import BulkheadServiceKit
 import HTTPTypes
 import NIOCore
 
@@ -10,6 +11,8 @@ struct EdgeServices: Sendable {
     let peers: EdgePeers
     let admission: Admission
     let settlement: Settlement
+    let claims: HeldClaims
+    let archive: StreamArchive
     let settings: EdgeSettings
     let metrics: EdgeMetrics
     let destinations: DestinationDirectory
@@ -45,22 +48,41 @@ struct ChatEndpoint: Sendable {
         let question = AdmissionRequest(
             route: route, method: exchange.request.method.rawValue, model: call.chat.model,
             estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), assumedTokens: call.assumedTokens, body: body,
-            weight: max(1, call.chat.choices ?? 1), endUser: call.chat.endUser)
+            target: exchange.request.target, weight: max(1, call.chat.choices ?? 1), endUser: call.chat.endUser,
+            streams: call.chat.stream)
         switch try await services.admission.admit(question, exchange.request.headers, exchange.scope) {
         case .replay(let stored, let caller):
             exchange.identify(caller, endUser: call.chat.endUser)
             try await exchange.replay(stored, caller)
             return nil
+        case .attach(let place, let caller):
+            exchange.identify(caller, endUser: call.chat.endUser)
+            try await attach(exchange, call, caller, place)
+            return nil
         case .run(let caller):
             exchange.identify(caller, endUser: call.chat.endUser)
-            let deadline = exchange.deadline(limit: services.settings.current.requestTimeout, asked: call.options.timeout)
-            exchange.connection.close(after: deadline - .now() + Self.lastWords)
+            limitTime(exchange, call)
             return ChatRun(endpoint: self, exchange: exchange, call: call, caller: caller)
         }
     }
 }
 
 extension ChatEndpoint {
+    /// - Returns: when the request must be done.
+    @discardableResult
+    private func limitTime(_ exchange: Exchange, _ call: ChatCall) -> MonotonicTime {
+        let deadline = exchange.deadline(limit: services.settings.current.requestTimeout, asked: call.options.timeout)
+        exchange.connection.close(after: deadline - .now() + Self.lastWords)
+        return deadline
+    }
+
+    @inline(never)
+    private func attach(_ exchange: Exchange, _ call: ChatCall, _ caller: Caller, _ place: StreamReplay.Place) async throws {
+        let deadline = limitTime(exchange, call)
+        let words = dialect.stream(call, requestID: exchange.scope.id)
+        try await StreamReplay(services, exchange, caller, place, words).run(deadline: deadline, keepAlive: Self.keepAlive)
+    }
+
     @inline(never)
     private func read(_ exchange: Exchange) async throws -> (ChatCall, ByteBuffer) {
         let body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
@@ -81,12 +103,15 @@ final class ChatRun {
     let call: ChatCall
     let caller: Caller
     private var facts = AnswerFacts()
+    private let recorder: StreamRecorder?
 
     init(endpoint: ChatEndpoint, exchange: Exchange, call: ChatCall, caller: Caller) {
         self.endpoint = endpoint
         self.exchange = exchange
         self.call = call
         self.caller = caller
+        let isKept = caller.isIdempotent && !caller.streamID.isEmpty
+        recorder = isKept ? StreamRecorder(caller, endpoint.services.archive) : nil
     }
 
     private var services: EdgeServices { endpoint.services }
@@ -96,10 +121,12 @@ final class ChatRun {
     @inline(never)
     func whole() async throws {
         do {
+            try await services.dispatch(exchange, caller, outlives: call.options.outlivesClient)
             let answer = try await collect()
+            Failpoint.pass("edge.answered")
             facts.note(answer, caller)
             let reply = reply(answer, facts)
-            await settle(reply)
+            guard await settle(.keep(ClaimFate.stored(reply)), status: reply.status) else { throw IdempotencyRefusal.running() }
             try await exchange.reply.send(reply)
         } catch {
             throw await failed(error)
@@ -112,6 +139,7 @@ final class ChatRun {
     func stream(keepAlive: TimeAmount) async throws {
         let events = EventWriter(dialect.stream(call, requestID: exchange.scope.id))
         do {
+            try await services.dispatch(exchange, caller, outlives: call.options.outlivesClient)
             try await pump(events, keepAlive)
             try await conclude(events)
         } catch {
@@ -130,8 +158,10 @@ final class ChatRun {
     private func conclude(_ events: EventWriter) async throws {
         var end = ByteBuffer()
         try events.stream.finish(facts, into: &end)
+        end = recorded(end)
         exchange.connection.endKeepAlive()
-        await settle(nil)
+        Failpoint.pass("edge.answered")
+        await settle(streamFate(isIncomplete: false))
         try await exchange.reply.finish(end)
     }
 
@@ -139,13 +169,18 @@ final class ChatRun {
     private func breakOff(_ events: EventWriter, _ error: any Error) async throws {
         exchange.connection.endKeepAlive()
         facts.estimateUsage(bodyBytes: call.bodyBytes)
-        let failure = await failed(error)
+        let failure = exchange.translate(error, from: .router)
+        var end = ByteBuffer()
+        if exchange.reply.status != nil {
+            // Also for nobody: who asks again is to see how the stream ended.
+            events.stream.fail(failure as? EdgeError ?? IdempotencyRefusal.cancelled, into: &end)
+            end = recorded(end)
+        }
+        await settle(failure: failure)
         guard exchange.reply.status != nil, let told = failure as? EdgeError else { throw failure }
         exchange.event.errorCode = told.code
         // The head said 200 before it was known.
         exchange.event.status = told.status
-        var end = ByteBuffer()
-        events.stream.fail(told, into: &end)
         try await exchange.reply.finish(end)
     }
 
@@ -201,7 +236,7 @@ final class ChatRun {
         try await services.peers.router.complete(request, options()) { reader in
             while let reply = try await reader.next() {
                 let arrived = MonotonicTime.now()
-                let bytes = try written(reply, events)
+                let bytes = recorded(try written(reply, events))
                 if exchange.reply.status == nil {
                     facts.overheadMilliseconds = before + (MonotonicTime.now() - arrived).milliseconds
                     // With the first token, which so does not wait for a write of its own.
@@ -231,8 +266,10 @@ final class ChatRun {
 
     @inline(never)
     private func begin(first: ByteBuffer) async throws {
-        try await exchange.reply.begin(200, contentType: "text/event-stream; charset=utf-8", fields: streamFields, first: first)
+        try await exchange.reply.begin(200, contentType: Self.eventStream, fields: streamFields, first: first)
     }
+
+    private static let eventStream = "text/event-stream; charset=utf-8"
 
     private var streamFields: HTTPFields {
         var fields = AnswerFields.served(facts)
@@ -242,32 +279,45 @@ final class ChatRun {
         return fields
     }
 
-    /// What to tell the client about a failure; settles it: session keeps a refusal that a repetition would meet again, and
-    /// forgets the Idempotency-Key of anything else.
+    /// What to tell the client about a failure; settles it.
     @inline(never)
     private func failed(_ error: any Error) async -> any Error {
         let failure = exchange.translate(error, from: .router)
-        if let upstream = (failure as? EdgeError)?.upstream { facts.note(upstream) }
-        exchange.note(facts)
-        if failure is ClientLeft, facts.usage?.estimated ?? true, exchange.settlesNow() {
-            exchange.leaver = caller
-            return failure
-        }
-        guard exchange.reply.status == nil, let told = failure as? EdgeError else {
-            await settle(nil)
-            return failure
-        }
-        let isLasting = [400, 404, 413, 422].contains(told.status)
-        await settle(isLasting ? told.reply(exchange.shape, requestID: exchange.scope.id) : nil, status: told.status)
+        await settle(failure: failure)
         return failure
     }
 
-    private func settle(_ reply: WholeReply?, status: Int? = nil) async {
+    @inline(never)
+    private func settle(failure: any Error) async {
+        if let upstream = (failure as? EdgeError)?.upstream { facts.note(upstream) }
         exchange.note(facts)
-        guard exchange.settlesNow() else { return }
-        await services.settlement.settle(
-            caller, exchange.metadata, status: status ?? reply?.status ?? exchange.reply.status ?? 0, usage: facts.charged,
-            answer: reply)
+        let hasBegun = exchange.reply.status != nil
+        let fate = hasBegun && !exchange.hasLostClaim ? streamFate(isIncomplete: true) : ClaimFate.after(failure, exchange)
+        if failure is ClientLeft, facts.usage?.estimated ?? true, exchange.settlesNow() {
+            (exchange.leaver, exchange.leaverFate) = (caller, fate)
+            return
+        }
+        await settle(fate, status: hasBegun ? nil : (failure as? EdgeError)?.status)
+    }
+
+    // MARK: the Idempotency-Key
+
+    /// Events as the client is sent them: with ids when they are kept.
+    private func recorded(_ events: ByteBuffer) -> ByteBuffer { recorder?.stamp(events) ?? events }
+
+    private func streamFate(isIncomplete: Bool) -> ClaimFate {
+        guard let recorder else { return caller.isIdempotent ? .unknown : .release }
+        let head = SessionAPI.StoredAnswer(
+            status: 200, contentType: Self.eventStream, headers: ClaimFate.headers(streamFields))
+        return .keepStream(recorder, head: head, isIncomplete: isIncomplete)
+    }
+
+    @discardableResult
+    private func settle(_ fate: ClaimFate, status: Int? = nil) async -> Bool {
+        exchange.note(facts)
+        guard exchange.settlesNow() else { return true }
+        return await services.settlement.settle(
+            caller, exchange.metadata, status: status ?? exchange.reply.status ?? 0, usage: facts.charged, fate: fate)
     }
 }
 

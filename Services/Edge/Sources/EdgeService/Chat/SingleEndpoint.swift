@@ -2,6 +2,7 @@ import BulkheadAPI
 import BulkheadCore
 import BulkheadIPC
 import BulkheadJSON
+import BulkheadServiceKit
 import HTTPTypes
 import NIOCore
 
@@ -47,11 +48,13 @@ struct SingleEndpoint: Sendable {
         exchange.event.alias = call.model
         let question = AdmissionRequest(
             route: route, method: exchange.request.method.rawValue, model: call.model,
-            estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), body: body, endUser: call.endUser)
+            estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), body: body,
+            target: exchange.request.target, endUser: call.endUser)
         switch try await services.admission.admit(question, exchange.request.headers, exchange.scope) {
         case .replay(let stored, let caller):
             exchange.identify(caller, endUser: call.endUser)
             try await exchange.replay(stored, caller)
+        case .attach: throw EdgeError(.internal, message: "Session has a stream for a route that has none.")
         case .run(let caller):
             exchange.identify(caller, endUser: call.endUser)
             do {
@@ -65,8 +68,10 @@ struct SingleEndpoint: Sendable {
     private func run(_ exchange: Exchange, _ call: some SingleCall, _ caller: Caller) async throws {
         var facts = AnswerFacts(degraded: caller.degraded, overheadMilliseconds: exchange.milliseconds)
         let deadline = exchange.deadline(limit: services.settings.current.requestTimeout, asked: nil)
+        try await services.dispatch(exchange, caller)
         let answer = try await call.run(
             services.peers.router, services.peers.routerOptions(exchange.metadata, deadline: deadline))
+        Failpoint.pass("edge.answered")
         facts.served = answer.served ?? ChatAPI.Served()
         facts.degraded += facts.served.degraded.filter { !caller.degraded.contains($0) }
         facts.usage = answer.usage
@@ -76,20 +81,19 @@ struct SingleEndpoint: Sendable {
         let reply = WholeReply(status: 200, fields: fields, body: answer.body)
         exchange.note(facts)
         if exchange.settlesNow() {
-            await services.settlement.settle(caller, exchange.metadata, status: 200, usage: facts.usage, answer: reply)
+            let isHeld = await services.settlement.settle(
+                caller, exchange.metadata, status: 200, usage: facts.usage, fate: .keep(ClaimFate.stored(reply)))
+            guard isHeld else { throw IdempotencyRefusal.running() }
         }
         try await exchange.reply.send(reply)
     }
 
-    /// What to tell the client about a failure; settles it. Session keeps a refusal that a repetition would meet again.
+    /// What to tell the client about a failure; settles it.
     private func failed(_ error: any Error, _ exchange: Exchange, _ caller: Caller) async -> any Error {
         let failure = exchange.translate(error, from: .router)
-        let told = failure as? EdgeError
-        let lasting = told.flatMap { [400, 404, 413, 422].contains($0.status) ? $0 : nil }
         if exchange.settlesNow() {
             await services.settlement.settle(
-                caller, exchange.metadata, status: told?.status ?? 0, usage: nil,
-                answer: lasting?.reply(exchange.shape, requestID: exchange.scope.id))
+                caller, exchange.metadata, status: (failure as? EdgeError)?.status ?? 0, fate: ClaimFate.after(failure, exchange))
         }
         return failure
     }

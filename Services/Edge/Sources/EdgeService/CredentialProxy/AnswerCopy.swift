@@ -6,8 +6,6 @@ import NIOCore
 package struct AnswerCopy {
     /// Bytes of a body that session keeps at most.
     package static let limit = 4 << 20
-    /// Answers that the same request would meet again; another status may be another the next time.
-    private static let lasting: Set<Int> = [400, 404, 410, 413, 415, 422]
 
     private var answer = SessionAPI.StoredAnswer()
     private var body = ByteBuffer()
@@ -31,24 +29,14 @@ package struct AnswerCopy {
         if !isTooLarge { body.writeImmutableBuffer(piece) }
     }
 
-    /// What to keep for the Idempotency-Key; nil: the key is free again. Of an answer too large to keep it is kept that the
-    /// request ran, so that it does not run again.
-    var stored: SessionAPI.StoredAnswer? {
-        guard (200 ..< 400).contains(answer.status) || Self.lasting.contains(answer.status) else { return nil }
-        if isTooLarge { return Self.tooLarge }
+    /// What becomes of the Idempotency-Key: the answer is kept if the same request would meet it again, else the key is free. Of an
+    /// answer too large to keep it is kept that the request ran, so that it does not run again.
+    var fate: ClaimFate {
+        guard (200 ..< 400).contains(answer.status) || ClaimFate.lasting.contains(answer.status) else { return .release }
+        if isTooLarge { return .keepNothing(answer) }
         var whole = answer
         whole.body = body
-        return whole
-    }
-
-    private static var tooLarge: SessionAPI.StoredAnswer {
-        let error = EdgeError(
-            .conflict, code: "idempotency_answer_too_large",
-            message:
-                "The first request with this Idempotency-Key was answered with more than \(limit) bytes, which are not kept. It is not run again.",
-            shouldRetry: false)
-        let reply = error.reply(.problem, requestID: "")
-        return SessionAPI.StoredAnswer(status: reply.status, contentType: reply.contentType, body: reply.body)
+        return .keep(whole)
     }
 
     /// An answer that is given again.
@@ -61,6 +49,7 @@ package struct AnswerCopy {
         }
         if !stored.contentType.isEmpty { fields[.contentType] = stored.contentType }
         fields[.idempotentReplayed] = "true"
+        if !stored.requestID.isEmpty { fields[.originalRequestID] = stored.requestID }
         AnswerFields.addDegraded(degraded, to: &fields)
         let body = stored.body ?? ByteBuffer()
         var head = RelayedHead(status: stored.status, fields: fields)

@@ -13,16 +13,17 @@ final class AnswerRelay {
     private let degraded: [String]
     private var copy: AnswerCopy?
     /// Runs before the client has the end of the answer.
-    private let beforeEnd: (Int, SessionAPI.StoredAnswer?) async -> Void
+    private let beforeEnd: (Int, ClaimFate) async -> Bool
     private var left: Int?
     private var hasEnded = false
 
     /// - Parameters:
     ///   - copy: where the answer is noted down on its way; nil: nowhere.
-    ///   - beforeEnd: gets the status and the copy; runs once, before the client has the whole answer.
+    ///   - beforeEnd: gets the status and what is to be kept; runs once, before the client has the whole answer. False: another
+    ///     run has the Idempotency-Key.
     init(
         _ exchange: Exchange, _ destination: String, _ caller: Caller, copy: AnswerCopy? = nil,
-        beforeEnd: @escaping (Int, SessionAPI.StoredAnswer?) async -> Void
+        beforeEnd: @escaping (Int, ClaimFate) async -> Bool
     ) {
         self.exchange = exchange
         self.destination = destination
@@ -37,7 +38,7 @@ final class AnswerRelay {
         do {
             try await pass(head, first, reader)
             isWhole = true
-        } catch let error as CallError where exchange.reply.status != nil && !exchange.connection.clientLeft {
+        } catch let error as CallError where exchange.reply.status != nil && !exchange.hasLeft {
             throw AnswerBroken(error: EdgeError(error, from: .credentials))
         }
     }
@@ -58,18 +59,18 @@ final class AnswerRelay {
         let body = hasBody ? first.body ?? ByteBuffer() : ByteBuffer()
         try note(body)
         if !hasBody { left = 0 }
-        if left == 0 { await end(head.status) }
+        if left == 0 { try await end(head.status) }
         try await exchange.reply.begin(shown, first: body)
         var trailers = first.trailers
         while let reply = try await reader.next() {
             if !reply.trailers.isEmpty { trailers = reply.trailers }
             guard hasBody, let piece = reply.body, piece.readableBytes > 0 else { continue }
             try note(piece)
-            if left == 0 { await end(head.status) }
+            if left == 0 { try await end(head.status) }
             try await exchange.reply.write(piece)
         }
         guard (left ?? 0) == 0 else { throw Self.wrongLength }
-        await end(head.status)
+        try await end(head.status)
         try await exchange.reply.finish(trailers: ForwardedAnswer.fields(trailers))
     }
 
@@ -86,9 +87,13 @@ final class AnswerRelay {
     private static let wrongLength = CallError(
         .dataLoss, reason: "stream_broken", message: "The answer was not as long as its content-length said.")
 
-    private func end(_ status: Int) async {
+    private func end(_ status: Int) async throws {
         guard !hasEnded else { return }
         hasEnded = true
-        await beforeEnd(status, copy?.stored)
+        guard await beforeEnd(status, copy?.fate ?? .release) else {
+            let error = IdempotencyRefusal.running()
+            if exchange.reply.status == nil { throw error }
+            throw AnswerBroken(error: error)
+        }
     }
 }

@@ -1,6 +1,7 @@
 import BulkheadAPI
 import BulkheadCore
 import BulkheadIPC
+import BulkheadServiceKit
 import HTTPTypes
 import NIOCore
 
@@ -21,7 +22,8 @@ struct CallEndpoint: Sendable {
             try await run(exchange, name, message, caller)
         } catch {
             let failure = services.destinations.translate(error, name, exchange)
-            await settle(exchange, caller, status: (failure as? EdgeError)?.status ?? 0, nil)
+            let fate = ClaimFate.after(failure, exchange)
+            _ = await settle(exchange, caller, status: (failure as? EdgeError)?.status ?? 0, fate)
             throw failure
         }
     }
@@ -41,7 +43,8 @@ struct CallEndpoint: Sendable {
         exchange.takenBytes = body.readableBytes
         exchange.event.provider = services.destinations.knows(name) ? name : ""
         let question = AdmissionRequest(
-            route: exchange.route, method: exchange.request.method.rawValue, body: body, subject: "\n" + name)
+            route: exchange.route, method: exchange.request.method.rawValue, body: body,
+            target: exchange.request.target, subject: "\n" + name)
         switch try await services.admission.admit(question, exchange.request.headers, exchange.scope) {
         case .run(let caller):
             exchange.identify(caller, endUser: nil)
@@ -53,6 +56,7 @@ struct CallEndpoint: Sendable {
             try await exchange.reply.begin(answer.head, first: answer.body)
             try await exchange.reply.finish()
             return nil
+        case .attach: throw EdgeError(.internal, message: "Session has a stream for a route that has none.")
         }
     }
 
@@ -63,9 +67,11 @@ struct CallEndpoint: Sendable {
         let deadline = exchange.deadline(limit: services.settings.current.requestTimeout, asked: nil)
         exchange.connection.close(after: deadline - .now() + Self.lastWords)
         let copy = caller.isIdempotent ? AnswerCopy() : nil
-        let relay = AnswerRelay(exchange, name, caller, copy: copy) { status, stored in
-            await settle(exchange, caller, status: status, stored)
+        let relay = AnswerRelay(exchange, name, caller, copy: copy) { status, fate in
+            Failpoint.pass("edge.answered")
+            return await settle(exchange, caller, status: status, fate)
         }
+        try await services.dispatch(exchange, caller)
         let options = services.peers.credentialsOptions(exchange.metadata, deadline: deadline)
         exchange.event.overheadUS = exchange.microseconds
         try await services.peers.credentials.call(options) { writer, reader in
@@ -95,8 +101,8 @@ struct CallEndpoint: Sendable {
         }
     }
 
-    private func settle(_ exchange: Exchange, _ caller: Caller, status: Int, _ stored: SessionAPI.StoredAnswer?) async {
-        guard exchange.settlesNow() else { return }
-        await services.settlement.settle(caller, exchange.metadata, status: status, stored: stored)
+    private func settle(_ exchange: Exchange, _ caller: Caller, status: Int, _ fate: ClaimFate) async -> Bool {
+        guard exchange.settlesNow() else { return true }
+        return await services.settlement.settle(caller, exchange.metadata, status: status, fate: fate)
     }
 }

@@ -66,7 +66,10 @@ struct ProxyEndpoint: Sendable {
             exchange.takenBytes = body.readableBytes
             if body.readableBytes > 0 { message.body = body }
         }
-        let relay = AnswerRelay(exchange, name, caller) { status, _ in await settle(exchange, caller, status: status) }
+        let relay = AnswerRelay(exchange, name, caller) { status, _ in
+            await settle(exchange, caller, status: status)
+            return true
+        }
         exchange.event.overheadUS = exchange.microseconds
         try await services.peers.credentials.call(options) { writer, reader in
             // A destination may answer before it has the whole request; its answer says more than the failed write.
@@ -119,6 +122,6 @@ struct ProxyEndpoint: Sendable {
 
     private func settle(_ exchange: Exchange, _ caller: Caller, status: Int) async {
         guard exchange.settlesNow() else { return }
-        await services.settlement.settle(caller, exchange.metadata, status: status, stored: nil)
+        await services.settlement.settle(caller, exchange.metadata, status: status)
     }
 }

@@ -55,6 +55,8 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private var writer: UnsafeContinuation<Void, Never>?
     /// True once the client has closed its side: nobody reads an answer any more.
     private(set) var clientLeft = false
+    /// The work on the present request goes on when the client leaves.
+    private(set) var outlivesClient = false
     /// After the answer to the present request the connection ends.
     private(set) var isLast = false
 
@@ -112,6 +114,7 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
         withUnsafeCurrentTask { running = $0 }
         defer {
             running = nil
+            outlivesClient = false
             closesAt = nil
             endKeepAlive()
         }
@@ -126,6 +129,14 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
         closesAt = moment
         if moment < watchAt { armWatch(context, until: moment) }
     }
+
+    /// From now on the client's leave does not end the work on the present request; what is written to it is dropped then.
+    func outliveClient() {
+        if running != nil, !clientLeft { outlivesClient = true }
+    }
+
+    /// Cancels the task that works on the present request.
+    func interruptWork() { running?.cancel() }
 
     private func nextPart() async -> HTTPServerRequestPart? {
         if let part = take() { return part }
@@ -148,12 +159,14 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Writes bytes of an answer at once, and waits while the client takes none. - Throws: `ClientLeft`.
     func write(_ bytes: ByteBuffer) async throws {
+        if outlivesClient, clientLeft { return }
         try send(bytes)
         if let context, !context.channel.isWritable { await withUnsafeContinuation { writer = $0 } }
     }
 
     /// The same in two parts that leave with one system call.
     func write(_ head: ByteBuffer, _ body: ByteBuffer) async throws {
+        if outlivesClient, clientLeft { return }
         guard let context, context.channel.isActive else { throw ClientLeft() }
         pass(head, context)
         try await write(body)
@@ -249,7 +262,9 @@ final class EdgeConnection: ChannelDuplexHandler, RemovableChannelHandler {
         wakeReader()
         wakeWriter()
         // Not from inside the pipeline: cancelling closes the channel's input.
-        context.eventLoop.assumeIsolated().execute { self.running?.cancel() }
+        context.eventLoop.assumeIsolated().execute {
+            if !self.outlivesClient { self.running?.cancel() }
+        }
     }
 
     private func wakeReader() { reader.take()?.resume() }

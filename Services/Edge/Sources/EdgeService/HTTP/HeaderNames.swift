@@ -22,6 +22,12 @@ extension HTTPField.Name {
     static let anthropicBeta = name("anthropic-beta")
     static let idempotencyKey = name("idempotency-key")
     static let idempotentReplayed = name("idempotent-replayed")
+    /// The id of the request whose answer is given again.
+    static let originalRequestID = name("x-bulkhead-original-request-id")
+    static let lastEventID = name("last-event-id")
+    static let onUnknown = name("bulkhead-on-unknown")
+    static let openAIBeta = name("openai-beta")
+    static let link = name("link")
     static let assertedUser = name("x-bulkhead-user")
     static let clientReadTimeout = name("x-stainless-read-timeout")
     static let clientTimeout = name("x-stainless-timeout")

@@ -18,6 +18,12 @@ package enum ContractDocument {
             writer.object("paths") { paths in
                 for endpoint in Endpoint.allCases { paths.object(endpoint.rawValue) { write(endpoint, to: &$0) } }
             }
+            writer.array("tags") { tags in
+                tags.object { tag in
+                    tag.field("name", "idempotency")
+                    tag.field("description", IdempotencyDocument.text)
+                }
+            }
             writer.name("components")
             writer.raw(ContractSchemas.components)
             // Either of them; routes that need none say so.
@@ -54,6 +60,14 @@ package enum ContractDocument {
         operation.field("operationId", "\(method)_\(endpoint)")
         operation.field("summary", endpoint.summary)
         if endpoint.isOpen { operation.array("security") { _ in } }
+        if endpoint.isIdempotent {
+            operation.array("tags") { $0.value("idempotency") }
+            operation.array("parameters") { list in
+                for name in IdempotencyDocument.parameters {
+                    list.object { $0.field("$ref", "#/components/parameters/\(name)") }
+                }
+            }
+        }
         if let schema = endpoint.requestSchema, method != "get", method != "head" {
             operation.object("requestBody") { body in
                 body.field("required", true)
@@ -64,6 +78,7 @@ package enum ContractDocument {
         }
         operation.object("responses") { responses in
             responses.object(endpoint.isForwarded ? "default" : "200") { write(answerOf: endpoint, to: &$0) }
+            if endpoint.isIdempotent { IdempotencyDocument.writeResponses(to: &responses) }
             if !endpoint.isForwarded {
                 responses.object("default") { failure in
                     failure.field("description", "What was wrong, with which value, and what to do; `code` is stable.")
@@ -102,6 +117,9 @@ extension Endpoint {
 
     /// The answer is the destination's, errors too.
     fileprivate var isForwarded: Bool { self == .proxy || self == .call }
+
+    /// Honours an Idempotency-Key.
+    fileprivate var isIdempotent: Bool { methods == .post }
 
     fileprivate var streams: Bool { self == .chat || self == .responses || self == .messages }
 

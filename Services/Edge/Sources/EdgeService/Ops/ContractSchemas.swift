@@ -8,6 +8,23 @@ enum ContractSchemas {
             "bearer": {"type": "http", "scheme": "bearer"},
             "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}
           },
+          "parameters": {
+            "IdempotencyKey": {
+              "name": "Idempotency-Key", "in": "header", "required": false,
+              "description": "Names the request: it runs once. A String of RFC 8941, or the bare key; see the tag idempotency.",
+              "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+            },
+            "OnUnknown": {
+              "name": "Bulkhead-On-Unknown", "in": "header", "required": false,
+              "description": "retry: run the request again although an earlier run with unknown outcome may have been billed.",
+              "schema": {"enum": ["retry"]}
+            },
+            "LastEventID": {
+              "name": "Last-Event-ID", "in": "header", "required": false,
+              "description": "The id of the last event the client has of a stream with this Idempotency-Key: it goes on behind it.",
+              "schema": {"type": "string"}
+            }
+          },
           "schemas": {
             "ChatRequest": {
               "type": "object", "required": ["model", "messages"],

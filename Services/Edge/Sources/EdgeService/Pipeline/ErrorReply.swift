@@ -66,7 +66,7 @@ extension EdgeError {
 
     private func writeProblem(_ requestID: String, to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.field("type", "about:blank")
+            writer.field("type", documentation ?? "about:blank")
             writer.field("title", kind.openAI)
             writer.field("status", status)
             writer.field("detail", message)
@@ -95,6 +95,8 @@ extension EdgeError {
     private var fields: HTTPFields {
         var fields = HTTPFields()
         if let allow { fields[.allow] = allow }
+        if let documentation { fields[.link] = "<\(documentation)>; rel=\"describedby\"" }
+        if !originalRequestID.isEmpty { fields[.originalRequestID] = originalRequestID }
         if kind == .unauthenticated { fields[.wwwAuthenticate] = "Bearer" }
         if let upstream {
             fields[.bulkheadAttempts] = String(upstream.attempts)

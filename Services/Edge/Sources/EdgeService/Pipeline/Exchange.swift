@@ -15,6 +15,12 @@ final class Exchange {
     private var isSettled = false
     /// Who left before the answer's cost was told: it is asked for behind the client's back.
     var leaver: Caller?
+    /// What becomes of the Idempotency-Key of who left.
+    var leaverFate = ClaimFate.release
+    /// Session has written down that the work with an Idempotency-Key begins.
+    var isDispatched = false
+    /// Another run has taken the Idempotency-Key over.
+    var hasLostClaim = false
     /// What telemetry is told.
     var event: TelemetryAPI.RequestEvent
     /// Bytes of bodies that were passed on: to a destination, and back.
@@ -94,16 +100,23 @@ extension Exchange {
 
     /// An `EdgeError` for anything that can be told, `ClientLeft` when nobody listens.
     func translate(_ error: any Error, from peer: ServiceName) -> any Error {
-        if connection.clientLeft { return ClientLeft() }
+        if hasLeft { return ClientLeft() }
+        if hasLostClaim { return IdempotencyRefusal.running() }
         switch error {
         case is EdgeError, is RefusedAtLimit, is ClientLeft, is AnswerBroken: return error
         case let error as CallError: return EdgeError(error, from: peer)
         case is CancellationError:
-            return EdgeError(.unavailable, code: "shutting_down", message: "The server is shutting down. Try again shortly.")
+            return Self.shuttingDown
         // Writing failed: the connection is gone, and the pipeline will hear of it.
         default: return reply.status == nil ? error : ClientLeft()
         }
     }
+
+    private static let shuttingDown: EdgeError = {
+        var error = EdgeError(.unavailable, code: "shutting_down", message: "The server is shutting down. Try again shortly.")
+        error.mayHaveRun = true
+        return error
+    }()
 
     /// Notes for telemetry who answered, how, and at what cost.
     func note(_ facts: AnswerFacts) {
@@ -118,6 +131,14 @@ extension Exchange {
 
     /// Sends the answer of an earlier request with the same Idempotency-Key, byte for byte.
     func replay(_ stored: SessionAPI.StoredAnswer, _ caller: Caller) async throws {
+        try await reply.send(
+            WholeReply(
+                status: stored.status, contentType: stored.contentType.isEmpty ? "application/json" : stored.contentType,
+                fields: replayFields(stored, caller), body: stored.body ?? ByteBuffer()))
+    }
+
+    /// The headers that are given again, the first request's id, and the caller's limits as they are now.
+    func replayFields(_ stored: SessionAPI.StoredAnswer, _ caller: Caller) -> HTTPFields {
         var fields = HTTPFields()
         for line in stored.headers {
             let parts = line.split(separator: ":", maxSplits: 1)
@@ -125,12 +146,9 @@ extension Exchange {
             fields[name] = parts[1].drop { $0 == " " }.description
         }
         fields[.idempotentReplayed] = "true"
+        if !stored.requestID.isEmpty { fields[.originalRequestID] = stored.requestID }
         AnswerFields.addLimits(caller.limits, shape, to: &fields)
-        try await reply.send(
-            WholeReply(
-                status: stored.status, contentType: stored.contentType.isEmpty ? "application/json" : stored.contentType,
-                fields: fields,
-                body: stored.body ?? ByteBuffer()))
+        return fields
     }
 }
 

@@ -68,7 +68,8 @@ package struct AllFailed: Error, Sendable {
         var error = error
         let detail = RouterAPI.FailureDetail(
             providerCode: failure.providerCode.isEmpty ? nil : failure.providerCode, final: isFinal, provider: target?.provider,
-            model: target?.model, attempts: tries, usage: wasted)
+            model: target?.model, attempts: tries, usage: wasted,
+            outcomeUnknown: failure.isOutcomeUnknown)
         if let bytes = try? detail.encoded() { error.detail = Array(bytes.readableBytesView) }
         return error
     }

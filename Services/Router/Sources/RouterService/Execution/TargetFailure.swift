@@ -44,6 +44,8 @@ package struct TargetFailure: Error, Sendable, Equatable {
     package var fullText: String
     /// The status of the provider's answer, or the one its error inside an answer stands for; nil when it sent neither.
     package var status: Int?
+    /// The link to credentials broke after the request was handed over.
+    private var wasLost = false
 
     package init(
         _ kind: Kind, _ error: CallError, outcome: CircuitBreaker.Outcome? = nil, providerCode: String = "", fullText: String = ""
@@ -60,6 +62,16 @@ package struct TargetFailure: Error, Sendable, Equatable {
         case .callersMistake, .tooLong, .prefillRefused: .success
         case .transient, .silent, .broken: .failure
         case .unsupported, .refused, .badCredential, .outOfQuota, .credentials, .outOfTime, .cancelled: .neutral
+        }
+    }
+
+    /// The request went out, and nothing the provider said tells what became of it.
+    package var isOutcomeUnknown: Bool {
+        switch kind {
+        case .silent, .broken, .outOfTime, .cancelled: true
+        case .transient: error.reason == "upstream_timeout" || error.reason == "upstream_error" && status == nil
+        case .credentials: wasLost
+        default: false
         }
     }
 
@@ -136,7 +148,9 @@ extension TargetFailure {
         case (.failedPrecondition, _), (.invalidArgument, _):
             return TargetFailure(.credentials, error)
         default:
-            return .noCredentials(retryAfter: error.retryAfter, origin: error.origin)
+            var failure = TargetFailure.noCredentials(retryAfter: error.retryAfter, origin: error.origin)
+            failure.wasLost = !error.notProcessed && error.reason != "breaker_open"
+            return failure
         }
     }
 

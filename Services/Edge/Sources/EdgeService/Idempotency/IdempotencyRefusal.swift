@@ -1,0 +1,87 @@
+import BulkheadAPI
+import BulkheadCore
+
+/// What a client is told whose Idempotency-Key is not run.
+enum IdempotencyRefusal {
+    /// Where the rules of the header are published.
+    static let documentation = "/openapi.json#idempotency"
+    /// Session's word; without one the client comes back shortly.
+    private static let usualWait = Duration.seconds(1)
+
+    /// nil for a verdict on something else.
+    static func error(_ reply: SessionAPI.AdmitReply) -> EdgeError? {
+        switch reply.verdict {
+        case .idempotencyMismatch: mismatch
+        case .idempotencyRunning: running(reply.retryAfterMS)
+        case .outcomeUnknown: unknown
+        case .notRetained: notRetained(reply.responseID)
+        case .streamGone: streamGone
+        default: nil
+        }
+    }
+
+    static var required: EdgeError {
+        made(
+            .badRequest, "idempotency_key_required",
+            "This route needs an Idempotency-Key header: a name for the request, e.g. a UUID.")
+    }
+
+    private static var mismatch: EdgeError {
+        made(
+            .unprocessable, "idempotency_key_reused",
+            "The Idempotency-Key was used before with another request. Use a new key for a new request.")
+    }
+
+    /// - Parameter milliseconds: until it is worth asking again; 0: not told.
+    static func running(_ milliseconds: Int = 0) -> EdgeError {
+        made(
+            .conflict, "idempotency_key_running",
+            "The first request with this Idempotency-Key still runs. Ask again shortly for its answer.",
+            retryAfter: milliseconds > 0 ? .milliseconds(milliseconds) : usualWait)
+    }
+
+    private static var unknown: EdgeError {
+        made(
+            .conflict, "outcome_unknown",
+            "The first request with this Idempotency-Key was sent out, and nobody knows what became of it. It is not run again by "
+                + "itself: send Bulkhead-On-Unknown: retry to run it once more.")
+    }
+
+    private static func notRetained(_ requestID: String) -> EdgeError {
+        var error = made(
+            .conflict, "response_not_retained",
+            "The first request with this Idempotency-Key\(requestID.isEmpty ? "" : ", \(requestID),") was answered with more than is "
+                + "kept; it is not run again.")
+        error.originalRequestID = requestID
+        return error
+    }
+
+    private static var streamGone: EdgeError {
+        made(
+            .gone, "stream_gone",
+            "Last-Event-ID names a place in an earlier run of this stream, which is gone. Ask without it for the stream from its begin."
+        )
+    }
+
+    /// The answer kept for a request that its client ended.
+    static var cancelled: EdgeError {
+        made(
+            .conflict, "request_cancelled",
+            "The first request with this Idempotency-Key was cancelled when its client left, as it had asked. It is not run again."
+        )
+    }
+
+    static func sessionAway(_ retryAfter: Duration?) -> EdgeError {
+        EdgeError(
+            .unavailable, code: "session_unavailable",
+            message:
+                "The service session is not available at the moment, so a request with an Idempotency-Key cannot be run exactly once. Try again shortly.",
+            retryAfter: retryAfter)
+    }
+
+    private static func made(_ kind: ErrorClass, _ code: String, _ message: String, retryAfter: Duration? = nil) -> EdgeError {
+        var error = EdgeError(kind, code: code, message: message, retryAfter: retryAfter, shouldRetry: retryAfter != nil)
+        error.documentation = documentation
+        return error
+    }
+}
