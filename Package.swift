@@ -34,6 +34,7 @@ extension Target.Dependency {
     static let x509: Self = .product(name: "X509", package: "swift-certificates")
     static let asn1: Self = .product(name: "SwiftASN1", package: "swift-asn1")
     static let grdb: Self = .product(name: "GRDB", package: "GRDB.swift")
+    static let sqlite: Self = .product(name: "GRDBSQLite", package: "GRDB.swift")
     static let deque: Self = .product(name: "DequeModule", package: "swift-collections")
     static let heap: Self = .product(name: "HeapModule", package: "swift-collections")
 }
@@ -103,7 +104,7 @@ let sharedTargets: [[Target]] = [
     shared("BulkheadPostgres", "Postgres", ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CLibpq", .nio, .log]),
     shared(
         "BulkheadStore", "Store",
-        ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadPostgres", .nio, .log, .grdb, .deque]),
+        ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadPostgres", "CBulkheadSystem", .nio, .log, .grdb, .sqlite, .deque]),
     shared(
         "BulkheadServiceKit", "ServiceKit",
         [
@@ -140,7 +141,9 @@ let serviceTargets: [[Target]] = [
     service("Edge", ["BulkheadHTTP", "BulkheadJSON", .hummingbird, .httpTypes, .nioHTTP1, .crypto]),
     service("Router", ["BulkheadHTTP", "BulkheadJSON", "BulkheadRedis", "BulkheadTokens", .crypto]),
     service("Retrieval", ["COpenBLAS"]),
-    service("Session", ["BulkheadStore", "BulkheadPostgres", "BulkheadRedis", .crypto, .deque, .heap]),
+    service(
+        "Session", ["BulkheadStore", "BulkheadPostgres", "BulkheadRedis", .crypto, .deque, .heap],
+        executable: ["BulkheadStore"]),
     service(
         "Credentials",
         [

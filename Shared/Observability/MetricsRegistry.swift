@@ -162,6 +162,20 @@ package final class Timing: Sendable {
         }
     }
 
+    /// Replaces all that was counted by what another histogram counted.
+    /// - Parameters:
+    ///   - counted: durations up to so many microseconds, how many of them.
+    ///   - microseconds: of all of them together.
+    package func replace(with counted: [(upTo: Int64, count: Int)], microseconds: Int64) {
+        var replaced = State()
+        for (bound, count) in counted {
+            replaced.buckets[Self.bounds.firstIndex { bound <= $0 } ?? Self.bounds.count] += count
+            replaced.count += count
+        }
+        replaced.microseconds = microseconds
+        state.withLock { $0 = replaced }
+    }
+
     func render(_ name: String, _ labels: String) -> String {
         let state = state.withLock { $0 }
         var text = ""

@@ -18,9 +18,21 @@ package protocol DurableStore: Sendable {
     func transact<Value: Sendable>(
         deadline: MonotonicTime, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
     ) async throws -> Value
+
+    /// What an operator may ask of it.
+    var inspection: any StoreInspection { get }
+
+    /// Called about once a second by the service, on any thread: what a store does when it has nothing else to do. Never waits.
+    func tick(now: MonotonicTime)
 }
 
 extension DurableStore {
+    /// What can be asked in SQL of a server.
+    package var inspection: any StoreInspection { PostgresInspection(store: self) }
+
+    /// Nothing.
+    package func tick(now: MonotonicTime) {}
+
     /// The same without a deadline: bounded by the store's own limits.
     @discardableResult
     package func transact<Value: Sendable>(
@@ -70,19 +82,38 @@ package struct CommitOutcome: Sendable {
     package var failure: String?
 }
 
+/// One checkpoint of SQLite, for metrics.
+package struct CheckpointOutcome: Sendable {
+    /// Pages of the log that are in the file now.
+    package var pages: Int
+    package var took: Duration
+    /// What the store said when it failed; nothing is lost then.
+    package var failure: String?
+}
+
 /// What a store tells of itself, on a thread of its own.
 package struct StoreObserver: Sendable {
     /// A commit went through, or failed.
     package var commit: @Sendable (CommitOutcome) -> Void
-    /// A statement ran for so long.
-    package var statement: @Sendable (Statement, Duration) -> Void
+    /// A statement ran, or failed.
+    package var ran: @Sendable (StatementOutcome) -> Void
+    /// SQLite's log was written back, or could not be.
+    package var checkpoint: @Sendable (CheckpointOutcome) -> Void
 
     /// An observer; by default nobody looks.
     package init(
         commit: @escaping @Sendable (CommitOutcome) -> Void = { _ in },
-        statement: @escaping @Sendable (Statement, Duration) -> Void = { _, _ in }
+        ran: @escaping @Sendable (StatementOutcome) -> Void = { _ in },
+        checkpoint: @escaping @Sendable (CheckpointOutcome) -> Void = { _ in }
     ) {
         self.commit = commit
-        self.statement = statement
+        self.ran = ran
+        self.checkpoint = checkpoint
+    }
+
+    /// A statement ran for so long.
+    /// - Parameter rows: that it gave, or changed.
+    func statement(_ statement: Statement, _ took: Duration, rows: Int = 0) {
+        ran(StatementOutcome(name: statement.name, took: took, rows: rows))
     }
 }

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -53,6 +54,12 @@ int bh_lock_file(const char *path) {
         return -error;
     }
     return fd;
+}
+
+int64_t bh_file_system_kind(const char *path) {
+    struct statfs about;
+    if (statfs(path, &about) != 0) return -errno;
+    return (int64_t)(uint32_t)about.f_type;
 }
 
 int bh_sd_notify(const char *state) {

@@ -3,18 +3,17 @@ import BulkheadCore
 /// Latencies of the last half to whole minute, in buckets that grow by an eighth: an answer is at most 12 % too high.
 /// Recording costs an addition; nothing is allocated after the start.
 struct LatencyHistogram {
-    private static let buckets = 40 * 8
     private static let span: Duration = .seconds(30)
 
-    private var recent = [UInt32](repeating: 0, count: buckets)
-    private var previous = [UInt32](repeating: 0, count: buckets)
+    private var recent = [UInt32](repeating: 0, count: LatencyBuckets.count)
+    private var previous = [UInt32](repeating: 0, count: LatencyBuckets.count)
     private var spanStart: MonotonicTime
 
     init(now: MonotonicTime) { spanStart = now }
 
     mutating func record(_ latency: Duration, now: MonotonicTime) {
         if now - spanStart >= Self.span { rotate(now) }
-        recent[Self.bucket(UInt64(max(0, latency.nanosecondsClamped)))] &+= 1
+        recent[LatencyBuckets.bucket(latency)] &+= 1
     }
 
     /// The latency in milliseconds that `share` (0…1) of the calls did not exceed; nil without calls.
@@ -25,7 +24,7 @@ struct LatencyHistogram {
         var seen = 0
         for index in recent.indices {
             seen += Int(recent[index]) + Int(previous[index])
-            if seen >= rank { return Double(Self.upperBound(index)) / 1_000_000 }
+            if seen >= rank { return Double(LatencyBuckets.upperBound(index)) / 1_000_000 }
         }
         return nil
     }
@@ -35,17 +34,5 @@ struct LatencyHistogram {
         swap(&recent, &previous)
         for index in recent.indices { recent[index] = 0 }
         spanStart = now
-    }
-
-    /// Eight buckets an octave: the three bits below the highest one choose among them.
-    private static func bucket(_ nanoseconds: UInt64) -> Int {
-        guard nanoseconds >= 8 else { return Int(nanoseconds) }
-        let octave = 63 - nanoseconds.leadingZeroBitCount
-        return min(buckets - 1, (octave - 2) * 8 + Int(nanoseconds >> UInt64(octave - 3)) & 7)
-    }
-
-    private static func upperBound(_ bucket: Int) -> UInt64 {
-        guard bucket >= 8 else { return UInt64(bucket) }
-        return (UInt64(bucket & 7) + 9) << UInt64(bucket / 8 - 1)
     }
 }

@@ -1,38 +1,46 @@
 import BulkheadCore
+import DequeModule
 import GRDB
 import Synchronization
 
 /// Group commit: operations that arrive while one transaction is being made durable share the next one.
 ///
-/// IDLE → (first operation) DRAINING, on SQLite's own thread → (nothing left) IDLE. Each operation runs in a savepoint, so
-/// that its failure is its own; a failure of the commit is everybody's. At most `maximumWaiting` operations wait; beyond
-/// that they are refused with RESOURCE_EXHAUSTED. An operation, once begun, is run even when its caller has left.
+/// IDLE → (first operation) DRAINING, on SQLite's own thread → (nothing left) IDLE. Operations run in the order of their arrival,
+/// each in a savepoint when it is not alone, so that its failure is its own; a failure of the commit is everybody's. At most
+/// `maximumWaiting` operations wait; beyond that they are refused with RESOURCE_EXHAUSTED. An operation, once begun, is run even
+/// when its caller has left.
 final class GroupCommit: Sendable {
     /// Operations that may wait for a commit.
     static let maximumWaiting = 8192
     /// Operations that share a transaction at most: bounds the latency of the first among them.
     static let batchLimit = 256
 
+    /// Tells the caller, after the commit.
+    typealias Tell = @Sendable () -> Void
+
     private struct Operation: Sendable {
         let since: MonotonicTime
         let deadline: MonotonicTime
-        /// Runs in the transaction; what it returns tells the caller, after the commit.
-        let run: @Sendable (SQLiteTransaction) throws -> @Sendable () -> Void
+        /// Runs in the transaction.
+        let run: @Sendable (SQLiteTransaction) throws -> Tell
         let fail: @Sendable (any Error) -> Void
     }
 
     private struct State {
-        var waiting: [Operation] = []
+        var waiting: Deque<Operation> = []
         var isDraining = false
     }
 
     private let state = Mutex(State())
     private let queue: DatabaseQueue
+    private let log: WriteAheadLog
+    private let statements = PreparedStatements()
     private let clock: @Sendable () -> Int64
     private let observer: StoreObserver
 
-    init(queue: DatabaseQueue, clock: @escaping @Sendable () -> Int64, observer: StoreObserver) {
+    init(queue: DatabaseQueue, log: WriteAheadLog, clock: @escaping @Sendable () -> Int64, observer: StoreObserver) {
         self.queue = queue
+        self.log = log
         self.clock = clock
         self.observer = observer
     }
@@ -52,6 +60,9 @@ final class GroupCommit: Sendable {
         }
     }
 
+    /// Forgets compiled statements. On SQLite's thread.
+    func end() { statements.clear() }
+
     private func enqueue(_ operation: Operation) {
         enum Step { case refuse, wait, drain }
         let step = state.withLock { state -> Step in
@@ -68,7 +79,11 @@ final class GroupCommit: Sendable {
     }
 
     private func drain(_ db: Database) {
-        while let batch = next() { commit(batch, db) }
+        guard let batch = next() else { return }
+        commit(batch, db)
+        log.committed(db)
+        // Behind what stands in the queue by now: a check, a copy.
+        queue.asyncWriteWithoutTransaction { [self] in drain($0) }
     }
 
     private func next() -> [Operation]? {
@@ -88,18 +103,7 @@ final class GroupCommit: Sendable {
         let batch = taken.filter { $0.deadline > began }
         for operation in taken where operation.deadline <= began { operation.fail(StoreFailure.late) }
         guard let first = batch.first else { return }
-        var results: [Result<@Sendable () -> Void, any Error>] = []
-        var failure: (any Error)?
-        let transaction = SQLiteTransaction(db: db, now: clock(), observer: observer)
-        do {
-            try db.inTransaction(.immediate) {
-                for operation in batch { results.append(attempt(operation, transaction)) }
-                return .commit
-            }
-        } catch {
-            failure = error
-            results = batch.map { _ in .failure(error) }
-        }
+        let (results, failure) = run(batch, db)
         let broken = failure ?? results.lazy.compactMap(\.storeFailure).first
         observer.commit(
             CommitOutcome(
@@ -113,17 +117,25 @@ final class GroupCommit: Sendable {
         }
     }
 
-    private func attempt(
-        _ operation: Operation, _ transaction: SQLiteTransaction
-    ) -> Result<@Sendable () -> Void, any Error> {
-        Result {
-            var tell: (@Sendable () -> Void)?
-            try transaction.db.inSavepoint {
-                tell = try operation.run(transaction)
+    /// - Returns: what became of each operation; and why the transaction failed, if it did.
+    private func run(_ batch: [Operation], _ db: Database) -> ([Result<Tell, any Error>], (any Error)?) {
+        var results: [Result<Tell, any Error>] = []
+        results.reserveCapacity(batch.count)
+        do {
+            guard let connection = db.sqliteConnection else { throw DatabaseError(message: "the store is closed") }
+            let transaction = SQLiteTransaction(connection, statements, now: clock(), observer: observer)
+            try db.inTransaction(.immediate) {
+                guard batch.count > 1 else {
+                    let result = Result { try batch[0].run(transaction) }
+                    results.append(result)
+                    return result.isSuccess ? .commit : .rollback
+                }
+                for operation in batch { results.append(try transaction.apart(operation.run)) }
                 return .commit
             }
-            guard let tell else { throw CallError(.internal, message: "the store lost an operation") }
-            return tell
+            return (results, nil)
+        } catch {
+            return (batch.map { _ in .failure(error) }, error)
         }
     }
 
@@ -134,7 +146,9 @@ final class GroupCommit: Sendable {
     }
 }
 
-extension Result where Success == @Sendable () -> Void, Failure == any Error {
+extension Result where Success == GroupCommit.Tell, Failure == any Error {
+    fileprivate var isSuccess: Bool { if case .success = self { true } else { false } }
+
     /// The error, if it is the store's and not the operation's own refusal.
     fileprivate var storeFailure: (any Error)? {
         guard case .failure(let error) = self, !(error is CallError) else { return nil }

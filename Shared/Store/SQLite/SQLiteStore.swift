@@ -1,16 +1,21 @@
 import BulkheadCore
 import GRDB
-import Glibc
 
 /// A durable store in one file, opened by one process: one connection, which writes, reads and checkpoints (SQLite before 3.51.3
 /// can lose commits when two connections checkpoint and commit at the same moment). WAL, `synchronous=FULL`: what is
 /// acknowledged survives a power cut.
 package struct SQLiteStore: DurableStore {
+    /// A file up to this many bytes is checked as a whole at the start (about a second); a larger one by `store check`, and
+    /// the start looks at its header and its list of tables only.
+    package static let wholeCheckBytes = 256 << 20
+
     /// SQLite.
     package let kind = StoreKind.sqlite
     /// The connection. Blocks; for checks and copies.
     let queue: DatabaseQueue
-    private let path: String
+    let schema: StoreSchema
+    let file: OwnedFile
+    private let log: WriteAheadLog
     private let commits: GroupCommit
     private let clock: @Sendable () -> Int64
 
@@ -18,21 +23,29 @@ package struct SQLiteStore: DurableStore {
     package var now: Int64 { clock() }
 
     /// Opens the file, makes it when absent, checks it and brings its tables up to date. Blocks.
-    /// - Parameter clock: milliseconds since 1970.
+    /// - Parameters:
+    ///   - clock: milliseconds since 1970.
+    ///   - disk: what file systems it may lie on.
     /// - Throws: `StoreOpenError`; a damaged file is left as it is.
     package static func open(
-        path: String, schema: StoreSchema, clock: (@Sendable () -> Int64)? = nil, observer: StoreObserver = StoreObserver()
+        path: String, schema: StoreSchema, clock: (@Sendable () -> Int64)? = nil, observer: StoreObserver = StoreObserver(),
+        disk: LocalDisk = LocalDisk()
     ) throws -> SQLiteStore {
         let clock = clock ?? { [clock = StoreClock()] in clock.now }
+        try disk.require(folder(of: path))
+        let file = try OwnedFile(path)
         do {
-            try makePrivate(path)
             let queue = try DatabaseQueue(path: path, configuration: configuration(schema))
-            // GRDB lowers this to NORMAL with WAL.
-            try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            let log = WriteAheadLog(observer: observer)
+            try queue.writeWithoutTransaction { db in
+                // GRDB lowers this to NORMAL with WAL.
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                try log.attach(db)
+            }
             try verify(queue, path, schema)
             try migrator(schema).migrate(queue)
-            return SQLiteStore(
-                queue: queue, path: path, commits: GroupCommit(queue: queue, clock: clock, observer: observer), clock: clock)
+            let commits = GroupCommit(queue: queue, log: log, clock: clock, observer: observer)
+            return SQLiteStore(queue: queue, schema: schema, file: file, log: log, commits: commits, clock: clock)
         } catch let error as DatabaseError {
             throw StoreOpenError(error, path: path)
         }
@@ -45,18 +58,37 @@ package struct SQLiteStore: DurableStore {
         try await commits.commit(deadline: deadline, body)
     }
 
+    /// Checks and copies of the file.
+    package var inspection: any StoreInspection { self }
+
+    /// Gives the log's space back when nothing was committed for a while.
+    package func tick(now: MonotonicTime) { log.tick(queue, now: now) }
+
     /// Closes the file. Blocks until work that was taken in is done.
-    package func close() throws { try queue.close() }
+    package func close() throws {
+        queue.writeWithoutTransaction { _ in commits.end() }
+        try queue.close()
+    }
+
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
 
     private static func configuration(_ schema: StoreSchema) -> Configuration {
         var configuration = Configuration()
         configuration.label = "\(schema.name).sqlite"
         configuration.journalMode = .wal
         configuration.busyMode = .timeout(5)
+        configuration.foreignKeysEnabled = true
+        configuration.prepareDatabase { db in
+            // A page that the disk cannot give back is an error to be told, not a signal that kills.
+            try db.execute(sql: "PRAGMA mmap_size = 0")
+        }
         return configuration
     }
 
-    private static func migrator(_ schema: StoreSchema) -> DatabaseMigrator {
+    static func migrator(_ schema: StoreSchema) -> DatabaseMigrator {
         var migrator = DatabaseMigrator()
         for migration in schema.migrations {
             migrator.registerMigration(migration.name) { try $0.execute(sql: migration.sqlite) }
@@ -64,58 +96,14 @@ package struct SQLiteStore: DurableStore {
         return migrator
     }
 
-    /// The log files SQLite makes beside it take over its mode.
-    private static func makePrivate(_ path: String) throws {
-        let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard file >= 0 else {
-            throw StoreOpenError("\(path) cannot be opened (\(String(cString: strerror(errno)))): check its owner and mode")
-        }
-        let result = fchmod(file, 0o600)
-        Glibc.close(file)
-        guard result == 0 else {
-            throw StoreOpenError("the mode of \(path) cannot be set to 0600: it must belong to the service's user")
-        }
-    }
-
     private static func verify(_ queue: DatabaseQueue, _ path: String, _ schema: StoreSchema) throws {
-        if let problem = try quickCheck(queue) { throw StoreOpenError.damaged(path, problem) }
+        let problem = try queue.read { db in
+            try SQLiteCheck.bytes(db) <= wholeCheckBytes ? SQLiteCheck.whole(db) : SQLiteCheck.outline(db)
+        }
+        if let problem { throw StoreOpenError.damaged(path, problem) }
         if try queue.read({ try migrator(schema).hasBeenSuperseded($0) }) {
             throw StoreOpenError(
                 "\(path) was written by a later version: start that version, or restore a backup made by this one")
-        }
-    }
-}
-
-// MARK: checks and copies
-
-extension SQLiteStore {
-    /// The first thing wrong with the file; nil when it is sound. Reads the whole file. Blocks.
-    package func problem() throws -> String? { try Self.quickCheck(queue) }
-
-    /// Bytes of its pages, those still in the log included. Blocks.
-    package func size() throws -> Int {
-        try queue.read { db in
-            (try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0) * (try Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0)
-        }
-    }
-
-    private static func quickCheck(_ queue: DatabaseQueue) throws -> String? {
-        let said = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
-        return said == "ok" ? nil : said ?? "no answer"
-    }
-
-    /// Writes a consistent copy to `destination`, which must not exist. Blocks.
-    package func backUp(to destination: String) throws {
-        guard access(destination, F_OK) != 0 else {
-            throw StoreOpenError("\(destination) exists already: name a file that does not")
-        }
-        do {
-            let copy = try DatabaseQueue(path: destination)
-            chmod(destination, 0o600)
-            try queue.backup(to: copy)
-            try copy.close()
-        } catch let error as DatabaseError {
-            throw StoreOpenError("the backup to \(destination) failed: \(error.message ?? "\(error.resultCode)")")
         }
     }
 }

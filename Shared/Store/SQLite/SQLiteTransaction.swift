@@ -1,58 +1,63 @@
 import BulkheadCore
-import Foundation
 import GRDB
-import NIOCore
+import GRDBSQLite
 
-/// A body's view of the connection.
-struct SQLiteTransaction: StoreTransaction {
-    let db: Database
+/// A body's view of the connection, within a transaction of `GroupCommit`. Used on SQLite's thread only.
+final class SQLiteTransaction: StoreTransaction {
     let now: Int64
-    let observer: StoreObserver
+    private let connection: OpaquePointer
+    private let statements: PreparedStatements
+    private let observer: StoreObserver
+
+    private static let savepoint = Statement("sqlite.savepoint", "SAVEPOINT operation")
+    private static let release = Statement("sqlite.release", "RELEASE operation")
+    private static let undo = Statement("sqlite.undo", "ROLLBACK TO operation")
+
+    init(_ connection: OpaquePointer, _ statements: PreparedStatements, now: Int64, observer: StoreObserver) {
+        self.connection = connection
+        self.statements = statements
+        self.now = now
+        self.observer = observer
+    }
 
     func rows(_ statement: Statement, _ values: [SQLValue]) throws -> [SQLRow] {
-        try timed(statement) {
-            let prepared = try db.cachedStatement(sql: statement.numbered)
-            let cursor = try Row.fetchCursor(prepared, arguments: Self.arguments(values))
-            var rows: [SQLRow] = []
-            while let row = try cursor.next() { rows.append(Self.row(row)) }
-            return rows
-        }
+        var rows: [SQLRow] = []
+        let began = MonotonicTime.now()
+        defer { observer.statement(statement, .now() - began, rows: rows.count) }
+        try execute(statement, values) { rows.append($0) }
+        return rows
     }
 
     func run(_ statement: Statement, _ values: [SQLValue]) throws -> Int {
-        try timed(statement) {
-            try db.cachedStatement(sql: statement.numbered).execute(arguments: Self.arguments(values))
-            return db.changesCount
+        var changed = 0
+        let began = MonotonicTime.now()
+        defer { observer.statement(statement, .now() - began, rows: changed) }
+        try execute(statement, values) { _ in }
+        changed = Int(sqlite3_changes(connection))
+        return changed
+    }
+
+    /// Runs an operation that shares the transaction with others: when it throws, what it did is undone, and nothing else.
+    /// - Throws: when the whole transaction is lost.
+    func apart<Value>(_ operation: (SQLiteTransaction) throws -> Value) throws -> Result<Value, any Error> {
+        try execute(Self.savepoint, [])
+        do {
+            let value = try operation(self)
+            try execute(Self.release, [])
+            return .success(value)
+        } catch {
+            // A full disk, for one, makes SQLite undo the whole transaction at once.
+            guard isOpen else { throw error }
+            try execute(Self.undo, [])
+            try execute(Self.release, [])
+            return .failure(error)
         }
     }
 
-    private func timed<Value>(_ statement: Statement, _ body: () throws -> Value) rethrows -> Value {
-        let began = MonotonicTime.now()
-        defer { observer.statement(statement, .now() - began) }
-        return try body()
-    }
+    private var isOpen: Bool { sqlite3_get_autocommit(connection) == 0 }
 
-    private static func arguments(_ values: [SQLValue]) -> StatementArguments {
-        StatementArguments(
-            values.map { value -> DatabaseValue in
-                switch value {
-                case .null: .null
-                case .integer(let integer): integer.databaseValue
-                case .text(let text): text.databaseValue
-                case .bytes(let bytes): Data(bytes.readableBytesView).databaseValue
-                }
-            })
-    }
-
-    private static func row(_ row: Row) -> SQLRow {
-        SQLRow(
-            row.databaseValues.map { value -> SQLValue in
-                switch value.storage {
-                case .null, .double: .null
-                case .int64(let integer): .integer(integer)
-                case .string(let text): .text(text)
-                case .blob(let data): .bytes(ByteBuffer(bytes: data))
-                }
-            })
+    private func execute(_ statement: Statement, _ values: [SQLValue], _ take: (SQLRow) -> Void = { _ in }) throws {
+        guard isOpen else { throw DatabaseError(resultCode: .SQLITE_ABORT, message: "the transaction was undone") }
+        try statements.prepared(statement, connection).run(values, take)
     }
 }

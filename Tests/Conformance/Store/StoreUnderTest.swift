@@ -76,7 +76,7 @@ final class SQLitePlace: StorePlace {
     private let path = NSTemporaryDirectory() + "bh-store-\(UInt64.random(in: .min ... .max)).sqlite"
 
     deinit {
-        for end in ["", "-wal", "-shm"] { unlink(path + end) }
+        for end in ["", "-wal", "-shm", ".lock"] { unlink(path + end) }
     }
 
     func open(schema: StoreSchema, clock: (@Sendable () -> Int64)?, observer: StoreObserver) async throws -> OpenStore {

@@ -29,7 +29,7 @@ final class ClaimBench: Sendable {
         let (clock, statements) = (clock, statements)
         store = try SQLiteStore.open(
             path: folder.store, schema: SessionSchema.all, clock: { clock.now },
-            observer: StoreObserver(statement: { statement, _ in statements.append(statement.name) }))
+            observer: StoreObserver(ran: { statements.append($0.name) }))
         desk = try await ClaimDesk.open(store, metrics: SessionMetrics(registry))
     }
 

@@ -6,17 +6,8 @@ import SessionService
 import Synchronization
 import Testing
 
-@Suite("The store")
+@Suite("The store in a file")
 struct StoreTests {
-    @Test("Every commit is on disk before it is acknowledged: WAL, synchronous FULL")
-    func pragmas() async throws {
-        let bench = try await SessionBench()
-        let modes = try await bench.store.transact { transaction in
-            try ["journal_mode", "synchronous"].flatMap { try transaction.rows(Statement($0, "PRAGMA \($0)"), []) }
-        }
-        #expect(modes == [SQLRow([.text("wal")]), SQLRow([.integer(2)])])
-    }
-
     @Test("A damaged file refuses the start, says what to do, and is not touched")
     func damaged() throws {
         let folder = try TemporaryFolder()
@@ -43,46 +34,6 @@ struct StoreTests {
         #expect(throws: StoreOpenError.self) { _ = try SQLiteStore.open(path: path, schema: SessionSchema.all) }
     }
 
-    @Test("A file of a later version is refused")
-    func later() async throws {
-        let folder = try TemporaryFolder()
-        let path = folder.store
-        let store = try SQLiteStore.open(path: path, schema: SessionSchema.all)
-        let insert = Statement("test.later", "INSERT INTO grdb_migrations VALUES ('99 from the future')")
-        try await store.transact { _ = try $0.run(insert, []) }
-        try store.close()
-        let error = #expect(throws: StoreOpenError.self) { _ = try SQLiteStore.open(path: path, schema: SessionSchema.all) }
-        #expect(error?.description.contains("later version") == true)
-    }
-
-    @Test("A failing operation is undone alone; its companions in the transaction go through")
-    func savepoints() async throws {
-        let bench = try await SessionBench()
-        let store = bench.store
-        let insert = Statement("test.spend", "INSERT INTO spend VALUES ($1, 1, 't', 1, 1, 1, 1)")
-        let clash = Statement("test.clash", "INSERT INTO api_key SELECT * FROM api_key")
-        let count = Statement("test.count", "SELECT count(*) FROM spend")
-        _ = try await bench.makeKey()
-        let results = await withTaskGroup(of: Bool.self) { group in
-            for index in 0 ..< 50 {
-                group.addTask {
-                    do {
-                        try await store.transact { transaction in
-                            try transaction.run(insert, [.text("k\(index)")])
-                            if index % 2 == 0 { try transaction.run(clash, []) }
-                        }
-                        return true
-                    } catch {
-                        return false
-                    }
-                }
-            }
-            return await group.reduce(into: []) { $0.append($1) }
-        }
-        #expect(results.count { $0 } == 25)
-        #expect(try await store.transact { try $0.rows(count, []) } == [SQLRow([.integer(25)])])
-    }
-
     @Test("A failure of the store is UNAVAILABLE and observed")
     func failure() async throws {
         let folder = try TemporaryFolder()
@@ -102,12 +53,10 @@ struct StoreTests {
         let bench = try await SessionBench()
         let made = try await bench.makeKey()
         let folder = try TemporaryFolder()
-        try SQLiteStore.open(path: bench.folder.store, schema: SessionSchema.all).backUp(to: folder.store)
+        try await bench.store.inspection.backUp(to: folder.store)
         let restored = try await SessionBench(folder: folder)
         #expect(try await restored.admit(made.key).verdict == .admitted)
-        #expect(throws: StoreOpenError.self) {
-            try SQLiteStore.open(path: bench.folder.store, schema: SessionSchema.all).backUp(to: folder.store)
-        }
+        await #expect(throws: StoreOpenError.self) { try await bench.store.inspection.backUp(to: folder.store) }
     }
 
     @Test("Spend adds up once per admission and survives a restart")

@@ -103,6 +103,7 @@ struct Ban: Sendable, CustomTestStringConvertible {
             "connections and their pools are touched on their one event loop only; each says so where it is declared",
         "Services/Credentials/Sources/CredentialsService/Keychain/":
             "its connection is touched on the keychain's one thread only; the deadline wraps a GCancellable, which is thread-safe",
+        "Shared/Store/SQLite/": "its statements and copies are touched on SQLite's one thread only; each says so where it is declared",
         "Shared/Redis/": "its client and connection are touched on their event loop only; each says so where it is declared",
     ]
 

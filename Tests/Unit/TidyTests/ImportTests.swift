@@ -17,7 +17,7 @@ import Testing
         "Shared/Redis": ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CHiredis"],
         "Shared/Observability": ["BulkheadCore"],
         "Shared/Postgres": ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CLibpq"],
-        "Shared/Store": ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadPostgres"],
+        "Shared/Store": ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadPostgres", "CBulkheadSystem"],
         "Shared/ServiceKit": [
             "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadIPC", "BulkheadAPI", "BulkheadObservability",
             "CBulkheadSystem",
@@ -41,9 +41,9 @@ import Testing
         "CZlib": ["Services/Credentials/Sources/CredentialsService/Redaction", "Tests/Unit/CredentialsTests"],
         "COpenBLAS": ["Services/Retrieval/Sources/RetrievalService"],
         // Descriptors, locks, sd_notify: the few calls Swift cannot make. Socket credentials (IPC), process start (kit, suite).
-        // Locked memory (credentials).
+        // Locked memory (credentials), the kind of a file system (store).
         "CBulkheadSystem": [
-            "Shared/IPC", "Shared/ServiceKit", "Services/Suite/Sources/bulkhead",
+            "Shared/IPC", "Shared/ServiceKit", "Shared/Store", "Services/Suite/Sources/bulkhead",
             "Services/Credentials/Sources/CredentialsService",
         ],
         // Linked into bulkhead-credentials; nothing of it is called.

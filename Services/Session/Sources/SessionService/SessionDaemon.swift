@@ -23,16 +23,17 @@ package final class SessionDaemon: BulkheadService {
     let limits: LimitAssembly
     private let spend = SpendLedger()
     private let metrics: SessionMetrics
+    private let statements: StatementLog
     private let admission: Admission
 
     package init(configuration: SessionConfiguration, context: ServiceContext) async throws {
         try Self.refuseUnbuilt(configuration)
         let path = "\(context.stateDirectory)/session.sqlite"
         let metrics = SessionMetrics(context.metrics)
+        let statements = StatementLog()
         let health = StoreHealth { context.reportHealth($0) }
         do {
-            let observer = StoreObserver { outcome in
-                metrics.committed(outcome)
+            let observer = StoreObserver.of(metrics, statements) { outcome in
                 // On the loop: health is pushed to peers there.
                 context.eventLoop.execute { health.observe(outcome) }
             }
@@ -49,6 +50,7 @@ package final class SessionDaemon: BulkheadService {
         }
         self.context = context
         self.metrics = metrics
+        self.statements = statements
         admission = Admission(
             keys: keyService.index, limits: limits.desk, spend: spend, claims: claims, metrics: metrics,
             settings: AdmissionSettings(configuration), runaways: RunawayLog(logger: context.logger))
@@ -101,6 +103,7 @@ package final class SessionDaemon: BulkheadService {
     package func collectMetrics() {
         let local = limits.desk.local
         metrics.collect(keys: keyService.index.count, subjects: local.subjectCount, reservations: local.reservationCount)
+        metrics.collect(statements)
     }
 
     private func beat() async throws {
@@ -115,6 +118,7 @@ package final class SessionDaemon: BulkheadService {
         while !Task.isCancelled {
             do { try await context.eventLoop.sleep(Self.spendInterval) } catch is CancellationError {}
             await flushOnce()
+            store.tick(now: .now())
         }
     }
 
@@ -145,7 +149,6 @@ package final class SessionDaemon: BulkheadService {
     package var verbs: [AdminVerb] {
         let keys = KeyVerbs(index: keyService.index, store: store, spend: spend, sharing: keyService.sharing)
         let answers = idempotency
-        let stores = StoreAdministration(store: store) { [context] in try await context.blocking($0) }
         return keys.all + [
             AdminVerb("limits.show") { [self] (asked: LimitSelection) in
                 try await LimitInspection(
@@ -156,9 +159,7 @@ package final class SessionDaemon: BulkheadService {
             AdminVerb("idempotency.show") { (asked: ClaimName) in try await answers.show(asked) },
             AdminVerb("idempotency.release") { (asked: ClaimRelease) in try await answers.release(asked) },
             AdminVerb("idempotency.purge") { (asked: IdempotencySelection) in try await answers.purge(asked) },
-            AdminVerb("store.check") { (_: NoValue) in try await stores.check() },
-            AdminVerb("store.backup") { (asked: BackupTarget) in try await stores.backUp(asked) },
-        ]
+        ] + StoreAdministration(store: store, log: statements).verbs
     }
 }
 

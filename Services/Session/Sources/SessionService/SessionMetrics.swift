@@ -20,6 +20,10 @@ package struct SessionMetrics: Sendable {
     private let commitTime: Timing
     private let staleFences: Counter
     private let streamsRead: Gauge
+    private let waitTime: Timing
+    private let checkpoints: Counter
+    private let checkpointFailures: Counter
+    private let registry: MetricsRegistry
     private let keys: Gauge
     private let subjects: Gauge
     private let reservations: Gauge
@@ -48,6 +52,11 @@ package struct SessionMetrics: Sendable {
         staleFences = registry.counter(
             "session_stale_fences", help: "Words on an Idempotency-Key's claim that another admission holds, or that has ended.")
         streamsRead = registry.gauge("session_streams_read", help: "Kept streams that are being read or followed.")
+        waitTime = registry.timing(
+            "session_store_wait", help: "Time the first operation of a commit, or a connection's next user, waited.")
+        checkpoints = registry.counter("session_store_checkpoints", help: "Times SQLite's log was written back.")
+        checkpointFailures = registry.counter("session_store_checkpoint_failures", help: "Times that failed; nothing is lost.")
+        self.registry = registry
         keys = registry.gauge("session_keys", help: "API keys, revoked and expired ones included.")
         subjects = registry.gauge("session_limit_subjects", help: "Keys, users and tenants whose rate is held in memory.")
         reservations = registry.gauge("session_reservations", help: "Admitted requests whose end was not reported yet.")
@@ -76,14 +85,42 @@ package struct SessionMetrics: Sendable {
 
     func committed(_ outcome: CommitOutcome) {
         commitTime.record(microseconds: outcome.took.nanosecondsClamped / 1000)
+        waitTime.record(microseconds: outcome.waited.nanosecondsClamped / 1000)
         if outcome.failure != nil { return failures.add() }
         commits.add()
         operations.add(outcome.operations)
+    }
+
+    func wroteBack(_ outcome: CheckpointOutcome) { (outcome.failure == nil ? checkpoints : checkpointFailures).add() }
+
+    /// Brings the times of statements up to date. The log bounds how many there are.
+    func collect(_ log: StatementLog) {
+        for (name, times) in log.times {
+            registry.timing("session_store_statement", help: "Time of each statement.", labels: [("statement", name)])
+                .replace(
+                    with: times.buckets.map { ($0.upTo.nanosecondsClamped / 1000, $0.runs) },
+                    microseconds: times.total.nanosecondsClamped / 1000)
+        }
     }
 
     func collect(keys count: Int, subjects known: Int, reservations held: Int) {
         keys.set(count)
         subjects.set(known)
         reservations.set(held)
+    }
+}
+
+extension StoreObserver {
+    /// Tells the metrics and the log, and of each commit one more.
+    static func of(
+        _ metrics: SessionMetrics, _ log: StatementLog, commit: @escaping @Sendable (CommitOutcome) -> Void
+    ) -> StoreObserver {
+        StoreObserver(
+            commit: { outcome in
+                metrics.committed(outcome)
+                log.waited(outcome.waited)
+                log.record(StatementOutcome(name: "transaction", took: outcome.took, rows: outcome.operations))
+                commit(outcome)
+            }, ran: { log.record($0) }, checkpoint: { metrics.wroteBack($0) })
     }
 }

@@ -14,6 +14,8 @@ int bh_signal_on_parent_death(int signal);
 int bh_set_undumpable(void);
 /// Opens (mode 0600) and locks `path` exclusively without waiting. Returns a descriptor, or -errno (EWOULDBLOCK: taken).
 int bh_lock_file(const char *path);
+/// The kind of file system `path` lies on, as statfs(2) gives it (f_type, 32 bits), or -errno.
+int64_t bh_file_system_kind(const char *path);
 /// Sends `state` to the socket in $NOTIFY_SOCKET (sd_notify). Returns 1 sent, 0 no such variable, -errno.
 int bh_sd_notify(const char *state);
 /// A pipe whose ends do not survive exec: ends[0] to read, ends[1] to write. Returns 0, or an errno.

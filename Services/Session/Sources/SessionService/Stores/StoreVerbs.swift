@@ -2,18 +2,6 @@ import BulkheadCore
 import BulkheadServiceKit
 import BulkheadStore
 
-/// What `store check` found.
-package struct StoreReport: Codable, Sendable {
-    package var store: String
-    package var sound: Bool
-    /// The first thing wrong; nil when it is sound.
-    package var problem: String?
-    /// Bytes of its pages, those still in the log included.
-    package var bytes: Int
-    package var keys: Int
-    package var idempotencyRows: Int
-}
-
 /// Where `store backup` writes.
 package struct BackupTarget: Codable, Sendable {
     /// An absolute path; the file must not exist.
@@ -23,54 +11,51 @@ package struct BackupTarget: Codable, Sendable {
     package init(file: String) { self.file = file }
 }
 
-/// Checks and copies the store. Runs on SQLite's thread: admissions with an Idempotency-Key wait meanwhile.
+/// How `store migrate` is meant.
+package struct MigrationRequest: Codable, Sendable {
+    /// Only say what is missing.
+    package var dryRun: Bool
+
+    /// A request.
+    package init(dryRun: Bool) { self.dryRun = dryRun }
+}
+
+/// The verbs `store …`.
 struct StoreAdministration: Sendable {
-    let store: SQLiteStore
-    let blocking: @Sendable (@escaping @Sendable () throws -> StoreReport) async throws -> StoreReport
+    let store: any DurableStore
+    let log: StatementLog
 
-    private static let keys = Statement("store.keys", "SELECT count(*) FROM api_key")
-    private static let claims = Statement("store.claims", "SELECT count(*) FROM claim")
-
-    func check() async throws -> StoreReport {
-        let counts = try await counts()
-        let store = store
-        return try await run { try Self.report(store, counts) }
+    var verbs: [AdminVerb] {
+        [
+            AdminVerb("store.check") { (_: NoValue) in try await check() },
+            AdminVerb("store.migrate") { (asked: MigrationRequest) in try await migrate(asked) },
+            AdminVerb("store.backup") { (asked: BackupTarget) in try await backUp(asked) },
+            AdminVerb("store.slow") { (_: NoValue) in log.report },
+        ]
     }
 
-    func backUp(_ target: BackupTarget) async throws -> StoreReport {
+    private func check() async throws -> StoreCondition { try await explained { try await store.inspection.check() } }
+
+    private func migrate(_ asked: MigrationRequest) async throws -> MigrationReport {
+        try await explained { try await store.inspection.migrate(dryRun: asked.dryRun) }
+    }
+
+    private func backUp(_ target: BackupTarget) async throws -> StoreCondition {
         guard target.file.hasPrefix("/") else {
             throw CallError(
                 .invalidArgument, message: "the backup's path must be absolute: the service writes it, not this program")
         }
-        let counts = try await counts()
-        let store = store
-        return try await run {
-            try store.backUp(to: target.file)
-            return try Self.report(store, counts)
+        return try await explained {
+            try await store.inspection.backUp(to: target.file)
+            return try await store.inspection.check()
         }
     }
 
-    private func counts() async throws -> (keys: Int, claims: Int) {
-        try await store.transact { transaction in
-            (
-                Int(try transaction.rows(Self.keys, []).first?.integer(0) ?? 0),
-                Int(try transaction.rows(Self.claims, []).first?.integer(0) ?? 0)
-            )
-        }
-    }
-
-    private func run(_ work: @escaping @Sendable () throws -> StoreReport) async throws -> StoreReport {
+    private func explained<Value>(_ work: () async throws -> Value) async throws -> Value {
         do {
-            return try await blocking(work)
+            return try await work()
         } catch let error as StoreOpenError {
             throw CallError(.failedPrecondition, reason: "store", message: error.description)
         }
-    }
-
-    private static func report(_ store: SQLiteStore, _ counts: (keys: Int, claims: Int)) throws -> StoreReport {
-        let problem = try store.problem()
-        return StoreReport(
-            store: store.kind.rawValue, sound: problem == nil, problem: problem, bytes: try store.size(), keys: counts.keys,
-            idempotencyRows: counts.claims)
     }
 }

@@ -1,0 +1,45 @@
+import BulkheadCore
+
+/// What can be asked of PostgreSQL with statements alone. Tables are those of the schema in front in the search path.
+package struct PostgresInspection: StoreInspection {
+    private let store: any DurableStore
+
+    /// - Parameter store: on PostgreSQL.
+    package init(store: any DurableStore) { self.store = store }
+
+    private static let version = Statement("store.version", "SELECT current_setting('server_version')")
+    private static let tables = Statement(
+        "store.tables",
+        """
+        SELECT c.relname::TEXT, greatest(c.reltuples, 0)::BIGINT, pg_total_relation_size(c.oid)
+        FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::REGNAMESPACE ORDER BY c.relname
+        """)
+    private static let applied = Statement("store.migrations", "SELECT name FROM bulkhead_migration ORDER BY applied_at, name")
+
+    /// Reachable, its version, its tables by estimate. Damage of a server's files is the server's to find (`pg_amcheck`).
+    package func check() async throws -> StoreCondition {
+        let (version, rows, applied) = try await store.transact { transaction in
+            (
+                try transaction.rows(Self.version, []).first?.text(0) ?? "", try transaction.rows(Self.tables, []),
+                try transaction.rows(Self.applied, []).map { $0.text(0) }
+            )
+        }
+        let tables = rows.map { StoreTable(name: $0.text(0), rows: Int($0.integer(1)), bytes: Int($0.integer(2))) }
+        return StoreCondition(
+            store: .postgres, version: version, problem: nil, bytes: tables.reduce(0) { $0 + ($1.bytes ?? 0) },
+            migrations: applied,
+            missing: [], tables: tables)
+    }
+
+    /// Nothing is missing in a service that runs: its start applied it.
+    package func migrate(dryRun: Bool) async throws -> MigrationReport {
+        MigrationReport(store: .postgres, present: try await check().migrations, applied: [], dryRun: dryRun)
+    }
+
+    /// Never: the server's own program does it.
+    package func backUp(to destination: String) async throws {
+        throw StoreOpenError(
+            "PostgreSQL is copied by its own program, which sees one moment while others write: "
+                + "pg_dump --format=custom --file=\(destination) \"$DATABASE_URL\"; `pg_restore` reads it back")
+    }
+}
