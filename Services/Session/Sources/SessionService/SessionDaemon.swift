@@ -17,7 +17,7 @@ package final class SessionDaemon: BulkheadService {
     private static let purgeInterval = Duration.seconds(60)
 
     private let context: ServiceContext
-    private let store: SQLiteStore
+    private let store: any DurableStore
     let claims: ClaimDesk
     private let keyService: KeyService
     let limits: LimitAssembly
@@ -37,9 +37,7 @@ package final class SessionDaemon: BulkheadService {
                 // On the loop: health is pushed to peers there.
                 context.eventLoop.execute { health.observe(outcome) }
             }
-            store = try await context.blocking {
-                try SQLiteStore.open(path: path, schema: SessionSchema.all, observer: observer)
-            }
+            store = try await StoreChoice.open(context, observer: observer, health: health)
             keyService = try await KeyService.open(store, logger: context.logger)
             claims = try await ClaimDesk.open(store, metrics: metrics)
             limits = try await LimitAssembly(context: context, store: store, spend: spend, metrics: metrics, health: health)
@@ -58,9 +56,6 @@ package final class SessionDaemon: BulkheadService {
 
     /// Never a silent downgrade: what is configured and not there refuses the start.
     private static func refuseUnbuilt(_ configuration: SessionConfiguration) throws {
-        if configuration.durable == .postgres {
-            throw StartupFailure("suite.stores.durable: postgres comes in a later part; use sqlite", exitCode: 78)
-        }
         if configuration.encryptionKeyFile != nil {
             throw StartupFailure(
                 "session.encryption: sealing at rest comes in a later part; remove it, or keep the state folder on an encrypted disk",

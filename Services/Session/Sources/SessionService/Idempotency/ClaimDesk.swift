@@ -10,7 +10,7 @@ package struct ClaimDesk: Sendable {
     let store: any DurableStore
     /// Who reads kept streams.
     package let followers: StreamFollowers
-    private let pepper: SymmetricKey
+    private let pepper = StoredSecret("claim pepper")
     private let metrics: SessionMetrics
 
     /// Claims one renewal may name.
@@ -18,25 +18,27 @@ package struct ClaimDesk: Sendable {
     /// Claims renewed in one transaction, so that admissions go on between.
     private static let renewalBatch = 512
 
-    private static let readPepper = Statement("setting.read", "SELECT value FROM setting WHERE name = $1")
-    private static let writePepper = Statement(
-        "setting.write", "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-    private static let pepperName = "claim pepper"
+    private init(store: any DurableStore, metrics: SessionMetrics) {
+        self.store = store
+        followers = StreamFollowers()
+        self.metrics = metrics
+    }
 
-    /// Reads the secret that hides Idempotency-Keys, or makes it at the store's first use.
+    /// Reads the secret that hides Idempotency-Keys, or makes it at the store's first use. With a server that is away it is read
+    /// by the first claim after its return.
     package static func open(_ store: any DurableStore, metrics: SessionMetrics = SessionMetrics()) async throws -> ClaimDesk {
-        let fresh = SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }
-        let bytes = try await store.transact { transaction in
-            try transaction.run(writePepper, [.text(pepperName), .bytes(fresh)])
-            return try transaction.rows(readPepper, [.text(pepperName)]).first?.bytes(0) ?? ByteBuffer()
+        let desk = ClaimDesk(store: store, metrics: metrics)
+        do {
+            _ = try await desk.pepper.value(store)
+        } catch let error as CallError where store.kind == .postgres && error.code == .unavailable {
+            return desk
         }
-        return ClaimDesk(
-            store: store, followers: StreamFollowers(), pepper: SymmetricKey(data: Array(bytes.readableBytesView)),
-            metrics: metrics)
+        return desk
     }
 
     /// What is stored in place of an Idempotency-Key.
-    func hash(_ scope: ClaimScope) -> [UInt8] { scope.hash(pepper) }
+    /// - Throws: what `DurableStore.transact` throws, at its first use.
+    func hash(_ scope: ClaimScope) async throws -> [UInt8] { scope.hash(try await pepper.value(store)) }
 
     /// Claims the request's Idempotency-Key for `admission`.
     /// - Parameters:
@@ -50,8 +52,9 @@ package struct ClaimDesk: Sendable {
         let digest = try Self.validated(key, request.requestDigest)
         let owner = request.tenantScope ? ClaimOwner.tenant : owner
         let place = request.streams ? request.lastEventID.flatMap { $0.isEmpty ? nil : StreamPlace($0) } : nil
+        let keyHash = try await hash(ClaimScope(tenant: tenant, owner: owner, key: key))
         let wanted = Claim(
-            tenant: tenant, keyHash: hash(ClaimScope(tenant: tenant, owner: owner, key: key)), owner: owner, route: request.route,
+            tenant: tenant, keyHash: keyHash, owner: owner, route: request.route,
             digest: digest, admission: admission, holder: Int64(request.edgeRun), requestID: request.requestID,
             streamID: request.streams ? Self.newStreamID() : nil, rerunsUnknown: request.rerunsUnknown, place: place,
             retention: retention)

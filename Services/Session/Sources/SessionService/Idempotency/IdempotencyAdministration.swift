@@ -34,7 +34,7 @@ package struct IdempotencyAdministration: Sendable {
 
     /// - Throws: NOT_FOUND when nobody used the key, or it is free again.
     package func show(_ asked: ClaimName) async throws -> ClaimReport {
-        let hash = desk.hash(try asked.scope())
+        let hash = try await desk.hash(try asked.scope())
         let retention = retention
         let report = try await desk.store.transact {
             try ClaimInspection.find(asked.tenant, hash, retention: retention, $0)?.report
@@ -46,7 +46,7 @@ package struct IdempotencyAdministration: Sendable {
     /// Gives a key free: its next request runs. What the run that held it says later changes nothing.
     /// - Throws: NOT_FOUND; FAILED_PRECONDITION for a key whose request runs or was answered, without `force`.
     package func release(_ asked: ClaimRelease) async throws -> ClaimReport {
-        let hash = desk.hash(try asked.name.scope())
+        let hash = try await desk.hash(try asked.name.scope())
         let (tenant, force, retention) = (asked.name.tenant, asked.force, retention)
         let freed = try await desk.store.transact { transaction -> InspectedClaim in
             let found = try ClaimInspection.find(tenant, hash, retention: retention, transaction)

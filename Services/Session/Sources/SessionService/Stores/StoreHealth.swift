@@ -21,6 +21,12 @@ final class StoreHealth: Sendable {
 
     func observe(_ outcome: CommitOutcome) { set(.durable, outcome.failure) }
 
+    /// PostgreSQL is away, or back.
+    func observe(_ availability: StoreAvailability) {
+        guard case .away(let reason) = availability else { return set(.durable, nil) }
+        set(.durable, "PostgreSQL cannot be reached: \(reason)")
+    }
+
     /// - Parameter reason: nil when all is well with the part.
     func set(_ part: Part, _ reason: String?) {
         let told: [Part: String]? = reasons.withLock { reasons in
