@@ -11,15 +11,18 @@ package enum PostgresValue: Sendable, Equatable {
     case bytes(ByteBuffer)
 }
 
-/// One statement and its parameters. Unnamed on the server: nothing of it stays with the connection.
+/// One statement and its parameters.
 package struct PostgresCommand: Sendable {
     package var sql: String
     /// `$1`, `$2`, …
     package var values: [PostgresValue]
+    /// The same text comes again: where no pooler stands between, the server keeps it prepared.
+    package var isRepeated: Bool
 
-    package init(_ sql: String, _ values: [PostgresValue] = []) {
+    package init(_ sql: String, _ values: [PostgresValue] = [], isRepeated: Bool = false) {
         self.sql = sql
         self.values = values
+        self.isRepeated = isRepeated
     }
 }
 
@@ -42,6 +45,7 @@ struct EncodedParameters {
     private(set) var types: [UInt32] = []
     private(set) var lengths: [Int32] = []
     private(set) var formats: [Int32] = []
+    var count: Int32 { Int32(clamping: types.count) }
     /// Where each begins in `bytes`; nil: NULL.
     private var places: [Int?] = []
     private var bytes: [UInt8] = []

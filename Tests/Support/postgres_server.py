@@ -82,11 +82,12 @@ class PostgresServer:
         return subprocess.run(words, check=True, capture_output=True, text=True, cwd="/", timeout=30).stdout.strip()
 
     def pids(self) -> list[int]:
-        """The server's and those of all it started."""
+        """The server's and those of all it started; stop the server first, so that no more are started."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         return [self.pid, *map(int, children)]
 
     def freeze(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
         for pid in self.pids():
             os.kill(pid, signal.SIGSTOP)
 
@@ -98,8 +99,10 @@ class PostgresServer:
         """SIGKILL to all of it: nothing is written any more."""
         if self.process is None:
             return
-        for pid in self.pids() if self.process.poll() is None else []:
-            os.kill(pid, signal.SIGKILL)
+        if self.process.poll() is None:
+            os.kill(self.pid, signal.SIGSTOP)
+            for pid in reversed(self.pids()):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait(10)
         self.process = None
 

@@ -29,6 +29,8 @@ enum PostgresVerdict {
         case "40001", "40P01", "55P03": self = .rerun(error)
         // Ended by an operator, starting or stopping, became a standby, too many connections, idle too long in a transaction.
         case "57P01", "57P02", "57P03", "57P04", "57P05", "25006", "53300", "25P03": self = .reconnect(error)
+        // A prepared statement that is gone, or whose tables were changed: a new connection prepares it anew.
+        case "26000", "42P05", "0A000": self = .reconnect(error)
         case "57014": self = .fail(StoreFailure.overdue)
         case let state where state.hasPrefix("08"): self = .reconnect(error)
         case let state: self = .fail(Self.failure(state, refusal))

@@ -51,7 +51,7 @@ final class PostgresTransaction: StoreTransaction {
     private func timed(_ statement: Statement, _ rows: [[SQLValue]]) throws(PostgresError) -> PostgresResult {
         let began = MonotonicTime.now()
         defer { observer.statement(statement, .now() - began) }
-        return try send(rows.map { PostgresCommand(statement.sql, $0.map(PostgresValue.init)) })
+        return try send(rows.map { PostgresCommand(statement.sql, $0.map(PostgresValue.init), isRepeated: true) })
     }
 
     private func send(_ commands: [PostgresCommand]) throws(PostgresError) -> PostgresResult {
@@ -71,7 +71,7 @@ final class PostgresTransaction: StoreTransaction {
         if let failure { throw failure }
         guard isOpen else { return }
         do throws(PostgresError) {
-            let answer = try session.connection.exchange([PostgresCommand("COMMIT")], deadline: deadline)
+            let answer = try session.connection.exchange([PostgresCommand("COMMIT", isRepeated: true)], deadline: deadline)
             isOpen = false
             if answer.tag != "COMMIT" { throw .unreadable("the transaction was rolled back instead of committed") }
         } catch {
@@ -102,8 +102,8 @@ extension PostgresTransaction {
         let left = max(1, (deadline - .now()).nanosecondsClamped / 1_000_000)
         let limit = max(1, left - min(100, left / 10))
         return [
-            PostgresCommand("BEGIN ISOLATION LEVEL READ COMMITTED"),
-            PostgresCommand(settings, [.text(quoted(schema)), .text("\(min(limit, Int64(Int32.max)))ms")]),
+            PostgresCommand("BEGIN ISOLATION LEVEL READ COMMITTED", isRepeated: true),
+            PostgresCommand(settings, [.text(quoted(schema)), .text("\(min(limit, Int64(Int32.max)))ms")], isRepeated: true),
         ]
     }
 

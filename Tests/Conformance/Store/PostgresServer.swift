@@ -88,8 +88,9 @@ extension PostgresServer {
 
     /// SIGKILL: nothing is written any more, connections break.
     func kill() {
-        // Those that are frozen would outlive their parent.
-        for pid in pids { Glibc.kill(pid, SIGKILL) }
+        // Stopped, it starts no more children; those that lived on would work in a folder that is gone.
+        if let parent = process.withLock({ $0?.pid }) { Glibc.kill(parent, SIGSTOP) }
+        for pid in pids.reversed() { Glibc.kill(pid, SIGKILL) }
         process.withLock { process in
             process?.kill()
             process = nil
@@ -97,12 +98,16 @@ extension PostgresServer {
     }
 
     /// SIGSTOP to the server and everything it started.
-    func freeze() { for pid in pids { Glibc.kill(pid, SIGSTOP) } }
+    func freeze() {
+        if let parent = process.withLock({ $0?.pid }) { Glibc.kill(parent, SIGSTOP) }
+        for pid in pids { Glibc.kill(pid, SIGSTOP) }
+    }
 
     /// SIGCONT to all of it.
     func thaw() { for pid in pids { Glibc.kill(pid, SIGCONT) } }
 
-    private var pids: [pid_t] {
+    /// Its own, and those of its children.
+    var pids: [pid_t] {
         guard let parent = process.withLock({ $0?.pid }) else { return [] }
         let path = "/proc/\(parent)/task/\(parent)/children"
         let children = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
