@@ -1,9 +1,8 @@
-"""A suite on PostgreSQL: the server comes late, is killed, is frozen."""
+"""A suite on PostgreSQL: what is where, and a server that comes late."""
 
 from __future__ import annotations
 
 import secrets
-import time
 from typing import Any, Callable, Iterator
 
 import pytest
@@ -31,13 +30,6 @@ def once() -> dict[str, str]:
     return {"idempotency-key": secrets.token_hex(12)}
 
 
-def served(suite: Suite, seconds: float, **options: Any) -> float:
-    """Until a request is answered 200; gives how long that took."""
-    began = time.monotonic()
-    until(lambda: suite.chat(headers=once(), **options).status == 200, seconds, "a request with an Idempotency-Key to be served")
-    return time.monotonic() - began
-
-
 def test_keys_claims_and_spend_live_on_the_server(server: PostgresServer, own_suite: Callable[..., Suite]) -> None:
     suite = own_suite(on(server)).begin()
     text, key = prompt(), once()
@@ -50,39 +42,6 @@ def test_keys_claims_and_spend_live_on_the_server(server: PostgresServer, own_su
     until(lambda: server.ask("SELECT sum(requests) FROM session.spend") not in ("", "0"), 5, "spend to be written")
     assert int(server.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bulkhead-session'")) <= 5
     assert not list(suite.root.rglob("session.sqlite"))
-
-
-def test_a_killed_server_costs_state_and_nothing_else(server: PostgresServer, own_suite: Callable[..., Suite]) -> None:
-    suite = own_suite(on(server)).begin()
-    text, key = prompt(), once()
-    first = suite.chat(text=text, headers=key)
-    assert first.status == 200
-    server.kill()
-    reply = suite.chat(headers=once())
-    assert reply.status == 503 and reply.seconds < 5, reply
-    assert suite.chat().status == 200
-    ready = suite.request("GET", "/ready", key=None)
-    assert ready.status == 200 and ready.json["status"] == "degraded", ready
-    server.start()
-    suite.wait_well(10)
-    assert served(suite, 5) < 3
-    again = suite.chat(text=text, headers=key)
-    assert again.status == 200 and again.headers["idempotent-replayed"] == "true" and again.body == first.body
-
-
-def test_a_frozen_server_holds_nobody(server: PostgresServer, own_suite: Callable[..., Suite]) -> None:
-    suite = own_suite(on(server)).begin()
-    assert suite.chat(headers=once()).status == 200
-    server.freeze()
-    began = time.monotonic()
-    assert suite.chat(headers=once(), seconds=20).status in (503, 504)
-    assert time.monotonic() - began < 10
-    # From now on it is known to be away.
-    reply = until(lambda: (found := suite.chat(headers=once())).status == 503 and found, 5, "requests to be refused")
-    assert reply.seconds < 2, reply
-    assert suite.chat().status == 200
-    server.thaw()
-    assert served(suite, 10) < 6
 
 
 def test_a_server_that_comes_after_the_suite(server: PostgresServer, own_suite: Callable[..., Suite]) -> None:

@@ -133,7 +133,8 @@ struct PostgresWorker: Sendable {
     }
 
     private func fail(_ work: PostgresWork, _ began: MonotonicTime, _ error: CallError) {
-        report(work, began, error.message)
+        // A mistake of the statement or its values says nothing of the store.
+        if error.code == .unavailable || error.code == .deadlineExceeded { report(work, began, error.message) }
         work.fail(error)
     }
 
