@@ -42,6 +42,17 @@ struct AccountingTests {
         #expect(usage.costNanousd == 150_000 + 10_000 + 14_000)
     }
 
+    @Test("the dearest of several targets sets the price a request may have, for input and output each; none known is 0")
+    func dearest() {
+        func price(_ models: String...) -> [Int] {
+            let targets = models.map { Target(provider: "p", destination: "p", dialect: .openai, model: $0) }
+            let found = accounting().dearest(targets)
+            return [found.input, found.output]
+        }
+        #expect(price("gpt-5-mini") == [250, 2000] && price("nobody-knows") == [0, 0] && price() == [0, 0])
+        #expect(price("gpt-5-mini", "nobody-knows", "gpt-5") == [1250, 10_000])
+    }
+
     @Test("an answer without usage is counted here and has its price")
     func unreported() {
         let usage = accounting().usage(reported: nil, for: say("12345678"), answer: whole, target: target)

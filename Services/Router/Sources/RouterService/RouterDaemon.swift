@@ -202,8 +202,13 @@ extension RouterDaemon {
     {
         let table = current.table
         if let name = request.name {
-            let provider = try table.route(name).targets.first?.provider ?? ""
-            return RouterAPI.ListModelsReply(models: [RouterAPI.Model(name: name, provider: provider, created: started)])
+            let targets = try table.route(name).targets
+            let price = current.accounting.dearest(targets)
+            return RouterAPI.ListModelsReply(models: [
+                RouterAPI.Model(
+                    name: name, provider: targets.first?.provider ?? "", created: started, inputNanousd: price.input,
+                    outputNanousd: price.output)
+            ])
         }
         let models = table.listed().map { RouterAPI.Model(name: $0.name, provider: $0.provider, created: started) }
         return RouterAPI.ListModelsReply(models: models)

@@ -92,3 +92,15 @@ package struct Accounting: Sendable {
         return charged
     }
 }
+
+extension Accounting {
+    /// What a token of input and one of output cost at most, whichever of `targets` serves: nano-dollars, rounded up; 0 where no
+    /// price is known. Prices for long inputs are left out: an estimate made of this is of usual ones.
+    package func dearest(_ targets: [Target]) -> (input: Int, output: Int) {
+        let now = now()
+        return targets.compactMap { catalog.price($0.model, at: now) }.reduce(into: (input: 0, output: 0)) { most, price in
+            most.input = max(most.input, (price.input + 999) / 1000)
+            most.output = max(most.output, (price.output + 999) / 1000)
+        }
+    }
+}
