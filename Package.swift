@@ -209,7 +209,7 @@ let testTargets: [[Target]] = [
         "EdgeTests", "Unit/EdgeTests",
         [
             "EdgeService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadHTTP", .nio,
-            .nioHTTP1, .httpTypes,
+            .nioEmbedded, .nioHTTP1, .httpTypes,
         ]),
     test(
         "RouterTests", "Unit/RouterTests",

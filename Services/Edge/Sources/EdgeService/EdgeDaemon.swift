@@ -17,6 +17,7 @@ package final class EdgeDaemon: BulkheadService {
     private let settlement: Settlement
     private let claims: HeldClaims
     private let archive: StreamArchive
+    private let watch: KeyWatch
     private let operations: Operations
     private let pipeline: EdgePipeline
     private let metrics: EdgeMetrics
@@ -55,6 +56,7 @@ package final class EdgeDaemon: BulkheadService {
         let pipeline = EdgePipeline(services: services, operations: operations, metrics: metrics, context: context)
         (self.metrics, self.admission, self.settlement) = (metrics, admission, settlement)
         (self.claims, self.archive) = (claims, archive)
+        watch = KeyWatch(peers: peers, admission: admission, logger: context.logger)
         (self.operations, self.pipeline) = (operations, pipeline)
         listeners = Self.listeners(configuration, context, pipeline)
     }
@@ -69,6 +71,7 @@ package final class EdgeDaemon: BulkheadService {
         context.background("renewal") { [claims, pipeline, context] in
             await claims.renew(on: context.eventLoop) { pipeline.gate.running > 0 }
         }
+        context.background("key watch") { [watch] in await watch.run() }
         operations.beforeMetrics { [weak self] in self?.collectMetrics() }
         for listener in listeners { try await listener.start() }
     }
@@ -95,7 +98,8 @@ package final class EdgeDaemon: BulkheadService {
     package func collectMetrics() {
         metrics.update(
             inFlight: pipeline.gate.running, queued: pipeline.gate.waiting,
-            connections: listeners.reduce(0) { $0 + $1.connectionCount }, keys: admission.remembered)
+            connections: listeners.reduce(0) { $0 + $1.connectionCount }, keys: admission.remembered,
+            isWatched: admission.isWatched)
     }
 
     private static func listeners(

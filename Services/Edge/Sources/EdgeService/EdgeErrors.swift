@@ -5,7 +5,8 @@ import NIOCore
 /// The classes of errors a client can see: status, and the `type` each dialect gives it.
 package enum ErrorClass: Sendable {
     /// 400 to 429.
-    case badRequest, unauthenticated, forbidden, notFound, methodNotAllowed, conflict, gone, tooLarge, unprocessable, rateLimited
+    case badRequest, unauthenticated, forbidden, notFound, methodNotAllowed, conflict, gone, tooLarge, unprocessable, rateLimited,
+        quotaExceeded
     /// 500 to 504.
     case `internal`, badGateway, unavailable, overloaded, timeout
 
@@ -30,6 +31,8 @@ package enum ErrorClass: Sendable {
         case .tooLarge: (413, "invalid_request_error", "request_too_large", "payload_too_large")
         case .unprocessable: (422, "invalid_request_error", "invalid_request_error", "unprocessable")
         case .rateLimited: (429, "rate_limit_error", "rate_limit_error", "rate_limit_exceeded")
+        // Anthropic's clients know no other word for a 429.
+        case .quotaExceeded: (429, "insufficient_quota", "rate_limit_error", "budget_exceeded")
         case .internal: (500, "server_error", "api_error", "internal_error")
         case .badGateway: (502, "server_error", "api_error", "upstream_error")
         case .unavailable: (503, "server_error", "api_error", "service_unavailable")
@@ -61,6 +64,8 @@ package struct EdgeError: Error, Sendable, Equatable {
     var originalRequestID = ""
     /// The request was sent out, and what became of it is not known.
     package var mayHaveRun = false
+    /// The limits that refused the request, e.g. `user-tokens`, by their names in `RateLimit-Policy`.
+    package var violated: [String] = []
     /// What the router says of its tries.
     var upstream: RouterAPI.FailureDetail?
 

@@ -15,6 +15,7 @@ final class EdgeMetrics: Sendable {
     private let queued: Gauge
     private let connections: Gauge
     private let keys: Gauge
+    private let watch: Gauge
     /// Requests served on remembered keys because session was away.
     let servedOnMemory: Counter
     /// Bytes of bodies passed on to destinations, and back.
@@ -28,6 +29,7 @@ final class EdgeMetrics: Sendable {
         queued = registry.gauge("edge_requests_queued", help: "Requests that wait for a free place.")
         connections = registry.gauge("edge_connections", help: "Open client connections.")
         keys = registry.gauge("edge_keys_remembered", help: "API keys remembered for the time session is away.")
+        watch = registry.gauge("edge_keys_watched", help: "1 while session tells of keys that change.")
         servedOnMemory = registry.counter(
             "edge_degraded", help: "Requests served without a peer.", labels: [("missing", "session")])
         let proxied = { direction in
@@ -69,10 +71,11 @@ final class EdgeMetrics: Sendable {
     }
 
     /// Brings the gauges up to date.
-    func update(inFlight: Int, queued: Int, connections: Int, keys: Int) {
+    func update(inFlight: Int, queued: Int, connections: Int, keys: Int, isWatched: Bool) {
         self.inFlight.set(inFlight)
         self.queued.set(queued)
         self.connections.set(connections)
         self.keys.set(keys)
+        watch.set(isWatched ? 1 : 0)
     }
 }

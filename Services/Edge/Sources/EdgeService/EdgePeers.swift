@@ -10,6 +10,11 @@ struct EdgePeers: Sendable {
     /// How long `/metrics` waits for one peer.
     static let metricsLimit = Duration.milliseconds(500)
 
+    /// How long a price is waited for before a request is admitted without it.
+    static let priceLimit = Duration.milliseconds(100)
+    /// How long one watch of keys lasts; the next follows at once.
+    static let watchLimit = Duration.seconds(86_400)
+
     /// The calls of router and credentials are bounded by each request's own deadline, which edge.request_timeout limits.
     static let declarations = [
         PeerDeclaration(
@@ -56,6 +61,26 @@ struct EdgePeers: Sendable {
         CallOptions(
             deadline: context.deadline(for: .session, within: deadline), metadata: metadata,
             waitForReady: waits ? .milliseconds(200) : .zero)
+    }
+
+    /// Hears of keys that changed until the watch breaks; `body` runs with each word of session.
+    func watchKeys(_ body: (SessionAPI.WatchKeysReply) -> Void) async throws {
+        try await session.watchKeys(SessionAPI.WatchKeysRequest(), CallOptions(deadline: .now() + Self.watchLimit)) { reader in
+            while let reply = try await reader.next() { body(reply) }
+        }
+    }
+
+    /// What the tokens of a model cost; nil when the router knows no price, or no such model.
+    func price(of model: String, _ metadata: CallMetadata) async throws -> ModelPrice? {
+        let options = CallOptions(
+            deadline: .now() + Self.priceLimit, metadata: metadata, isIdempotent: true, waitForReady: .zero)
+        do {
+            let found = try await router.listModels(RouterAPI.ListModelsRequest(name: model), options).models.first
+            guard let found, found.inputNanousd > 0 || found.outputNanousd > 0 else { return nil }
+            return ModelPrice(input: found.inputNanousd, output: found.outputNanousd)
+        } catch let error as CallError where error.code == .notFound {
+            return nil
+        }
     }
 
     /// The metrics of one peer as text.

@@ -59,9 +59,15 @@ final class EdgePipeline: Sendable {
         try checkMethod(exchange, match.endpoint)
         // 3. Probes and metrics answer whatever the load is.
         if try await operations.answer(match.endpoint, exchange) { return }
-        // 4. A place among the running requests, waited for in a bounded line.
-        try await gate.enter()
-        defer { gate.leave() }
+        // 4. A place among the running requests, waited for in a bounded line that is fair to tenants.
+        let kind = match.endpoint.requestClass
+        try await gate.enter(kind) {
+            (
+                services.admission.flow(exchange.request.headers),
+                exchange.deadline(limit: services.settings.current.requestTimeout, asked: nil)
+            )
+        }
+        defer { gate.leave(kind) }
         // 5. Body within its limit, JSON, key and limits, router, answer, settlement: by endpoint. A key that is no good is told
         // before what is wrong with the body.
         if match.endpoint == .proxy { return try await ProxyEndpoint(services: services).serve(exchange, match.argument) }
@@ -113,7 +119,7 @@ final class EdgePipeline: Sendable {
             finish(exchange)
             throw failure
         }
-        var limits = CallerLimits()
+        var limits = exchange.limits
         let told: EdgeError
         switch failure {
         case let failure as EdgeError: told = failure

@@ -31,6 +31,11 @@ package struct LimitsReport: Codable, Sendable {
     package var remaining: Int
     /// Requests served since then without session.
     package var servedWithoutSession: Int
+    /// The budget with the least left, in nano-dollars, and what of it may be spent without session; nil: there is none.
+    package var budgetNanousd: Int?
+    package var budgetLeftNanousd: Int?
+    /// Session tells of changes of keys as they happen.
+    package var isWatched: Bool
 }
 
 enum EdgeVerbs {
@@ -44,7 +49,7 @@ enum EdgeVerbs {
     }
 
     private static func limits(_ key: String, _ admission: Admission) throws -> LimitsReport {
-        guard let entry = admission.entry(keyID: key) else {
+        guard let (entry, budgetLeft) = admission.entry(keyID: key) else {
             throw CallError(
                 .notFound,
                 message: "edge has seen no request of a key with this id in the last 15 minutes; keys are named by their id, "
@@ -56,6 +61,7 @@ enum EdgeVerbs {
             key: key, tenant: entry.verdict.tenant, seenSecondsAgo: (now - entry.seenAt).milliseconds / 1000,
             requestsPerMinute: limit?.limit ?? 0,
             remaining: entry.limit.map { Int($0.available(now: now)) } ?? limit?.remaining ?? 0,
-            servedWithoutSession: entry.servedLocally)
+            servedWithoutSession: entry.servedLocally, budgetNanousd: entry.verdict.budget?.limit,
+            budgetLeftNanousd: budgetLeft.map { max(0, $0) }, isWatched: admission.isWatched)
     }
 }

@@ -31,11 +31,17 @@ struct LimitsCommand: AsyncParsableCommand {
         try show(report, shared) { report in
             let limit =
                 report.requestsPerMinute == 0 ? "unlimited" : "\(report.remaining) of \(report.requestsPerMinute) a minute left"
+            let budget = report.budgetNanousd.map {
+                "\nbudget: $\(Self.dollars(report.budgetLeftNanousd ?? 0)) of $\(Self.dollars($0)) left"
+            }
             return """
                 key \(report.key) of tenant \(report.tenant)
-                requests: \(limit)
+                requests: \(limit)\(budget ?? "")
                 admitted by session \(Int(report.seenSecondsAgo)) s ago; served without session since: \(report.servedWithoutSession)
+                changes of keys are \(report.isWatched ? "told at once" : "not told: session is asked for every request")
                 """
         }
     }
+
+    private static func dollars(_ nano: Int) -> String { AnswerFacts.dollars(nano) }
 }

@@ -29,6 +29,8 @@ struct Caller: Sendable {
     var destinations: [String] = []
     /// Session holds tokens or a place for the request: its end is reported in any case.
     var isReserved = false
+    /// What is held back of the budget of a request that session does not know of.
+    var hold: SpendHold?
 }
 
 /// What a request asks to be admitted with.
@@ -39,6 +41,8 @@ struct AdmissionRequest: Sendable {
     var estimatedTokens = 0
     /// The part of it that nobody declared.
     var assumedTokens = 0
+    /// The part of it that is the answer's.
+    var estimatedOutput = 0
     var body = ByteBuffer()
     /// False: only look at the key.
     var counts = true
@@ -78,7 +82,9 @@ final class Admission: Sendable {
     private let degraded: @Sendable () -> Void
     private let settlement: Settlement
     let settings: EdgeSettings
-    private let memory = Mutex(KeyMemory())
+    private let prices: PriceBook
+    /// What is known of keys.
+    let memory: Mutex<KeyMemory>
     /// Tells session's reservations of this process from those of an earlier one.
     private let run: Int
 
@@ -97,13 +103,9 @@ final class Admission: Sendable {
         self.settings = settings
         self.run = run
         self.degraded = degraded
+        prices = PriceBook { try await peers.price(of: $0, $1) }
+        memory = Mutex(KeyMemory())
     }
-
-    /// Keys remembered.
-    var remembered: Int { memory.withLock { $0.count } }
-
-    /// What is remembered of a key.
-    func entry(keyID: String) -> KeyMemory.Entry? { memory.withLock { $0.entry(keyID: keyID) } }
 
     /// - Throws: `EdgeError` when the request carries no key at all.
     func requireKey(_ headers: RequestHeaders) throws {
@@ -121,6 +123,7 @@ final class Admission: Sendable {
         if mode == .none { return .run(Caller(keyID: "none", tenant: "default")) }
         guard let key = Self.key(headers) else { throw Self.keyMissing }
         let digest = KeyDigest(key: key)
+        if let caller = remembered(digest, request, assertedUser: headers[.assertedUser]) { return .run(caller) }
         var question = SessionAPI.AdmitRequest(
             keyDigest: digest.bytes, route: request.route, model: request.model, estimatedTokens: request.estimatedTokens,
             assertedUser: headers[.assertedUser], count: request.counts, edgeRun: run)
@@ -136,6 +139,8 @@ final class Admission: Sendable {
         if let idempotencyKey { try claim(idempotencyKey, request, headers, &question) }
         let isKnown = memory.withLock { $0.knows(digest, now: .now()) }
         let metadata = CallMetadata(requestID: scope.id, trace: scope.trace)
+        question.estimatedNanousd = await estimatedCost(request, digest, metadata)
+        let askedAt = MonotonicTime.now()
         let companions = settlement.companions()
         question.settled = companions.requests
         let reply: SessionAPI.AdmitReply
@@ -149,74 +154,67 @@ final class Admission: Sendable {
                 settlement.release((idempotencyKey == nil ? "r" : "i") + question.proposedID, metadata)
             }
             guard let error = error as? CallError else { throw error }
-            return try await withoutSession(
-                error, digest, request, assertedUser: question.assertedUser, isIdempotent: idempotencyKey != nil)
+            return try await withoutSession(error, digest, question, isIdempotent: idempotencyKey != nil)
         }
-        return try judge(reply, digest, assertedUser: question.assertedUser, isIdempotent: idempotencyKey != nil)
+        note(reply, digest, question, askedAt: askedAt)
+        return try judge(reply, question, isIdempotent: idempotencyKey != nil)
     }
 
     private func judge(
-        _ reply: SessionAPI.AdmitReply, _ digest: KeyDigest, assertedUser: String?, isIdempotent: Bool
+        _ reply: SessionAPI.AdmitReply, _ question: SessionAPI.AdmitRequest, isIdempotent: Bool
     ) throws -> Outcome {
         switch reply.verdict {
         case .admitted:
-            memory.withLock { $0.remember(digest, reply, assertedUser: assertedUser, now: .now()) }
-            return .run(Self.caller(reply, isIdempotent: isIdempotent))
+            return .run(Self.caller(reply, question, isIdempotent: isIdempotent))
         case .replay:
             guard let stored = reply.stored else { throw EdgeError(.internal, message: "The stored answer is missing.") }
-            return .replay(stored, Self.caller(reply, isIdempotent: false))
+            return .replay(stored, Self.caller(reply, question, isIdempotent: false))
         case .attach:
             return .attach(
-                StreamReplay.Place(streamID: reply.streamID, after: reply.attachAfter), Self.caller(reply, isIdempotent: false))
+                StreamReplay.Place(streamID: reply.streamID, after: reply.attachAfter),
+                Self.caller(reply, question, isIdempotent: false))
         case .keyRefused:
-            memory.withLock { $0.forget(digest) }
             throw EdgeError(
                 .unauthenticated,
                 message: "The API key is not valid: it does not exist, has expired or was revoked. Use another key.")
-        case .rateLimited:
-            memory.withLock { $0.remember(digest, reply, assertedUser: assertedUser, now: .now()) }
-            let limits = CallerLimits(reply)
-            throw RefusedAtLimit(limits.refusal, limits: limits)
+        case .rateLimited, .budgetExceeded, .tenantBlocked, .spendFrozen, .runaway, .costAboveLimit, .scopeRefused:
+            let limits = CallerLimits(reply, endUser: question.endUser)
+            throw RefusedAtLimit(limits.refusal(reply), limits: limits)
         case .modelRefused:
             throw EdgeError(.forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
         case .idempotencyMismatch, .idempotencyRunning, .outcomeUnknown, .notRetained, .streamGone:
             throw IdempotencyRefusal.error(reply) ?? EdgeError(.internal, message: "Session gave no verdict on the request.")
-        case .budgetExceeded, .tenantBlocked, .spendFrozen, .runaway, .costAboveLimit, .scopeRefused, .unspecified:
+        case .unspecified:
             throw EdgeError(.internal, message: "Session gave no verdict on the request.")
         }
     }
 
-    /// Session is away or too slow: the key's last good word counts, if it is recent; nothing runs unprotected.
+    /// Session is away or too slow: what is remembered of the key counts, if it is recent; nothing runs unprotected.
     private func withoutSession(
-        _ error: CallError, _ digest: KeyDigest, _ request: AdmissionRequest, assertedUser: String?, isIdempotent: Bool
+        _ error: CallError, _ digest: KeyDigest, _ question: SessionAPI.AdmitRequest, isIdempotent: Bool
     ) async throws -> Outcome {
         try Task.checkCancellation()
         guard [.unavailable, .deadlineExceeded, .resourceExhausted].contains(error.code) else {
             throw EdgeError(error, from: .session)
         }
         if isIdempotent { throw IdempotencyRefusal.sessionAway(error.retryAfter) }
-        switch memory.withLock({ $0.admit(digest, counts: request.counts, now: .now()) }) {
-        case .unknown: throw Self.sessionAway("so the API key cannot be checked", error)
-        case .limited(let wait): throw CallerLimits().refusal(retryAfter: wait)
-        case .admitted(let verdict, let assertsUsers):
-            degraded()
-            if !verdict.models.isEmpty, !request.model.isEmpty, !verdict.models.contains(request.model) {
-                throw EdgeError(
-                    .forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
-            }
-            var caller = Self.caller(verdict, isIdempotent: false)
-            if assertsUsers { caller.user = assertedUser ?? "" }
-            caller.degraded = [ServiceName.session.rawValue]
-            caller.limits = CallerLimits()
-            return .run(caller)
+        guard let caller = try fromMemory(digest, question) else {
+            throw Self.sessionAway("so the API key cannot be checked", error)
         }
+        degraded()
+        return .run(caller)
     }
 
-    private static func caller(_ reply: SessionAPI.AdmitReply, isIdempotent: Bool) -> Caller {
+    private static func caller(
+        _ reply: SessionAPI.AdmitReply, _ question: SessionAPI.AdmitRequest, isIdempotent: Bool
+    ) -> Caller {
         Caller(
             keyID: reply.keyID, tenant: reply.tenant, user: reply.user, isAdmin: reply.admin, admissionID: reply.admissionID,
-            limits: CallerLimits(reply), isIdempotent: isIdempotent, fence: reply.fence, streamID: reply.streamID,
-            isPossibleDuplicate: reply.possibleDuplicate, destinations: reply.destinations, isReserved: reply.reserved)
+            limits: CallerLimits(reply, endUser: question.endUser),
+            degraded: reply.limitsLocal ? [ServiceName.session.rawValue] : [],
+            isIdempotent: isIdempotent, fence: reply.fence, streamID: reply.streamID,
+            isPossibleDuplicate: reply.possibleDuplicate, destinations: reply.destinations,
+            isReserved: reply.reserved)
     }
 
     private static func sessionAway(_ consequence: String, _ error: CallError) -> EdgeError {
@@ -224,6 +222,15 @@ final class Admission: Sendable {
             .unavailable, code: "session_unavailable",
             message: "The service session is not available at the moment, \(consequence). Try again shortly.",
             retryAfter: error.retryAfter)
+    }
+
+    /// What the request may cost, in nano-dollars; 0 where nobody knows, or no budget asks.
+    private func estimatedCost(_ request: AdmissionRequest, _ digest: KeyDigest, _ metadata: CallMetadata) async -> Int {
+        guard request.counts, request.estimatedTokens > 0, !request.model.isEmpty,
+            memory.withLock({ $0.needsPrice(digest, now: .now()) }),
+            let price = await prices.price(of: request.model, metadata)
+        else { return 0 }
+        return price.cost(input: max(0, request.estimatedTokens - request.estimatedOutput), output: request.estimatedOutput)
     }
 
     /// The API key of a request, wherever its client sends it.

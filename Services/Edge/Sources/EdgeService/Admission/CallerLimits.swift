@@ -1,53 +1,60 @@
 import BulkheadAPI
 import BulkheadCore
 
-/// The limits a request was held against, as session told them.
-struct CallerLimits: Sendable, Equatable {
+/// The limits a request was held against, as session told them, and for whom.
+package struct CallerLimits: Sendable, Equatable {
     /// Requests per minute.
     var requests: SessionAPI.RateLimit?
     /// Tokens per minute.
     var tokens: SessionAPI.RateLimit?
     /// Requests at once.
     var concurrency: SessionAPI.RateLimit?
+    /// Money, of the budget with the least left.
+    var budget: SessionAPI.Budget?
+    /// The budget refused the request.
+    var isOverBudget = false
+    /// Who is limited.
+    var keyID = ""
+    var tenant = ""
+    /// Empty: the key itself.
+    var user = ""
 
     /// None is known.
-    init() {}
+    package init() {}
 
-    init(_ reply: SessionAPI.AdmitReply) {
-        requests = reply.requests
-        tokens = reply.tokens
-        concurrency = reply.concurrency
+    /// - Parameter endUser: the user the body names.
+    package init(_ reply: SessionAPI.AdmitReply, endUser: String? = nil) {
+        requests = Self.real(reply.requests)
+        tokens = Self.real(reply.tokens)
+        concurrency = Self.real(reply.concurrency)
+        budget = reply.budget.flatMap { $0.limit > 0 ? $0 : nil }
+        isOverBudget = reply.verdict == .budgetExceeded
+        keyID = reply.keyID
+        tenant = reply.tenant
+        user = reply.user.isEmpty ? endUser ?? "" : reply.user
+    }
+
+    private static func real(_ limit: SessionAPI.RateLimit?) -> SessionAPI.RateLimit? {
+        limit.flatMap { $0.limit > 0 ? $0 : nil }
     }
 
     /// The request has the last place of its key, user or tenant.
-    var isLastPlace: Bool { concurrency.map { $0.limit > 0 && $0.remaining <= 0 } ?? false }
+    var isLastPlace: Bool { concurrency.map { $0.remaining <= 0 } ?? false }
 
-    /// What a client is told whose request was refused: which limit, and when to come back.
-    var refusal: EdgeError {
-        if let concurrency, concurrency.retryAfterMS > 0 {
-            return refusal(
-                "\(concurrency.limit) requests of this API key, its user or tenant run at once, the most there may be. Let one finish",
-                concurrency)
-        }
-        if let tokens, tokens.retryAfterMS > 0 {
-            return refusal("The limit of \(tokens.limit) tokens per minute is reached", tokens)
-        }
-        guard let requests else { return refusal(retryAfter: .seconds(1)) }
-        return refusal("The limit of \(requests.limit) requests per minute is reached", requests)
+    /// Milliseconds as this caller is told them: up to a fifth more, always the same part. Callers that are refused together do
+    /// not come back in one second, and nobody comes too early.
+    package func told(_ milliseconds: Int) -> Int {
+        // A year is as long as any: no sum here leaves an Int.
+        let honest = min(max(0, milliseconds), 31_536_000_000)
+        return honest + honest * Int(spread) / 5120
     }
 
-    /// As `refusal`, where the limit itself is not known.
-    func refusal(retryAfter: Duration) -> EdgeError { Self.error("The rate limit of this API key is reached", retryAfter) }
-
-    private func refusal(_ what: String, _ limit: SessionAPI.RateLimit) -> EdgeError {
-        Self.error(what, .milliseconds(max(1, limit.retryAfterMS)))
-    }
-
-    private static func error(_ what: String, _ wait: Duration) -> EdgeError {
-        // As `retry-after` says it: whole seconds, rounded up.
-        EdgeError(
-            .rateLimited, message: "\(what). Try again in \(max(1, Int((wait.milliseconds / 1000).rounded(.up)))) s.",
-            retryAfter: wait)
+    /// 0…1023 by caller; another one with every start of the process.
+    private var spread: UInt64 {
+        var hasher = Hasher()
+        hasher.combine(keyID)
+        hasher.combine(user)
+        return UInt64(bitPattern: Int64(hasher.finalize())) >> 54
     }
 }
 

@@ -2,8 +2,12 @@ import BulkheadAPI
 import BulkheadCore
 import BulkheadResilience
 
-/// The last good word of session on each key, for the time session is away. Bounded in number and age: a key that was not
-/// seen lately is not known, and a key that session refused is forgotten at once.
+// What is known of a key: fresh (told within a minute, and a watch would have told of a change: questions that count nothing are
+// answered from it) → known (15 minutes: what counts while session is away) → forgotten. From fresh to known also when the
+// watch breaks; to forgotten at once when session refuses the key or the watch names it.
+
+/// The last good word of session on each key: for the time session is away, and for questions that count nothing. Bounded in
+/// number and age: a key that was not seen lately is not known.
 package struct KeyMemory: Sendable {
     /// What is known of one key.
     struct Entry: Sendable {
@@ -16,6 +20,8 @@ package struct KeyMemory: Sendable {
         let assertsUsers: Bool
         /// Requests served on memory alone since `seenAt`.
         var servedLocally = 0
+        /// Routes session admitted the key on, and those it did not.
+        fileprivate(set) var routes = KeyRoutes()
 
         init(verdict: SessionAPI.AdmitReply, seenAt: MonotonicTime, assertsUsers: Bool) {
             self.verdict = verdict
@@ -24,41 +30,81 @@ package struct KeyMemory: Sendable {
         }
     }
 
+    /// Routes by what session said of them.
+    struct KeyRoutes: Sendable {
+        var admitted: Set<String> = []
+        var refused: Set<String> = []
+    }
+
     /// What a key that is not verified may do.
     package enum Answer: Sendable, Equatable {
         /// By session's last word.
         case admitted(SessionAPI.AdmitReply, assertsUsers: Bool)
         /// The key's limit is reached.
         case limited(retryAfter: Duration)
+        /// What was left of the budget is spent.
+        case overBudget(SessionAPI.Budget)
+        /// The key's scopes do not cover the route.
+        case scopeRefused
         /// Not seen lately.
         case unknown
     }
 
-    /// How long a word of session counts.
+    /// How long a word of session counts while it is away.
     package static let age = Duration.seconds(900)
+    /// How long it counts for questions that count nothing.
+    package static let freshAge = Duration.seconds(60)
     private let capacity: Int
     private var entries: [KeyDigest: Entry] = [:]
+    /// The digest of each remembered key by its id, for what is told of keys by id.
     private var digests: [String: KeyDigest] = [:]
+    private var budgets: BudgetMemory
+    /// Since when session tells of every change; nil while it does not.
+    private var watchedSince: MonotonicTime?
+    /// When session last told of a change: an admission that was asked for before may be older.
+    private var changedAt = MonotonicTime(nanoseconds: 0)
 
-    /// - Parameter capacity: keys remembered; beyond it the tenth seen longest ago are forgotten.
-    package init(capacity: Int = 10_000) { self.capacity = capacity }
+    /// - Parameter capacity: keys remembered; beyond it those seen longest ago are forgotten.
+    package init(capacity: Int = 10_000) {
+        self.capacity = capacity
+        budgets = BudgetMemory(capacity: capacity)
+    }
 
     /// Keys remembered.
     package var count: Int { entries.count }
+    /// Whether session tells of changes.
+    package var isWatched: Bool { watchedSince != nil }
 
-    /// Remembers an admission.
-    /// - Parameter assertedUser: the user the request named; session honoured it when the reply has the same one.
+    /// Notes an admission, or a refusal that says nothing against the key.
+    /// - Parameters:
+    ///   - assertedUser: the user the request named; session honoured it when the reply has the same one.
+    ///   - askedAt: when session was asked; what it told of since then counts for more.
     package mutating func remember(
-        _ digest: KeyDigest, _ reply: SessionAPI.AdmitReply, assertedUser: String? = nil, now: MonotonicTime
+        _ digest: KeyDigest, _ reply: SessionAPI.AdmitReply, assertedUser: String? = nil, route: String = "",
+        askedAt: MonotonicTime = .never, now: MonotonicTime
     ) {
+        guard askedAt > changedAt else { return }
         if entries.count >= capacity, entries[digest] == nil { makeRoom(now: now) }
         var verdict = reply
         verdict.admissionID = ""
         verdict.stored = nil
         let assertsUsers = assertedUser.map { !$0.isEmpty && $0 == reply.user } ?? false
         if assertsUsers { verdict.user = "" }
-        let known = entries.updateValue(Entry(verdict: verdict, seenAt: now, assertsUsers: assertsUsers), forKey: digest)
+        var entry = Entry(verdict: verdict, seenAt: now, assertsUsers: assertsUsers)
+        if let known = entries[digest]?.routes { entry.routes = known }
+        if !entry.routes.admitted.contains(route) {
+            entry.routes.admitted.insert(route)
+            entry.routes.refused.remove(route)
+        }
+        if let budget = reply.budget { budgets.remember(budget, of: BudgetOwner(budget, verdict), now: now) }
+        let known = entries.updateValue(entry, forKey: digest)
         if known?.verdict.keyID != reply.keyID { digests[reply.keyID] = digest }
+    }
+
+    /// Notes that the key's scopes do not cover a route.
+    package mutating func refuse(_ digest: KeyDigest, route: String) {
+        entries[digest]?.routes.admitted.remove(route)
+        entries[digest]?.routes.refused.insert(route)
     }
 
     /// Forgets a key that session refused.
@@ -68,29 +114,120 @@ package struct KeyMemory: Sendable {
     }
 
     /// Whether the key was seen lately.
-    package func knows(_ digest: KeyDigest, now: MonotonicTime) -> Bool {
-        entries[digest].map { now - $0.seenAt <= Self.age } ?? false
+    package func knows(_ digest: KeyDigest, now: MonotonicTime) -> Bool { known(digest, now) != nil }
+
+    /// The tenant of a key that was seen lately.
+    package func tenant(_ digest: KeyDigest, now: MonotonicTime) -> String? { known(digest, now)?.verdict.tenant }
+
+    /// Whether a request of the key is to be priced before it is admitted: there is a budget, or nothing is known.
+    package func needsPrice(_ digest: KeyDigest, now: MonotonicTime) -> Bool {
+        known(digest, now).map { $0.verdict.budget != nil } ?? true
     }
 
-    /// Decides for a key without session.
-    /// - Parameter counts: whether the request counts against the key's limit.
-    package mutating func admit(_ digest: KeyDigest, counts: Bool, now: MonotonicTime) -> Answer {
-        guard var entry = entries[digest], now - entry.seenAt <= Self.age else {
-            forget(digest)
-            return .unknown
-        }
-        if counts {
-            if entry.limit == nil { entry.limit = Self.bucket(entry.verdict.requests, seenAt: entry.seenAt) }
-            let wait = entry.limit?.take(now: now)
-            if wait == nil { entry.servedLocally += 1 }
-            entries[digest] = entry
-            if let wait { return .limited(retryAfter: wait) }
-        }
+    /// Session's word on a question of the key that counts nothing; nil when it is to be asked.
+    package func fresh(_ digest: KeyDigest, route: String, now: MonotonicTime) -> Answer? {
+        guard let watchedSince, let entry = entries[digest], entry.seenAt >= watchedSince, now - entry.seenAt <= Self.freshAge,
+            entry.routes.admitted.contains(route)
+        else { return nil }
         return .admitted(entry.verdict, assertsUsers: entry.assertsUsers)
     }
 
     /// What is known of a key by its id, for the verb `limits`.
     func entry(keyID: String) -> Entry? { digests[keyID].flatMap { entries[$0] } }
+
+    private func known(_ digest: KeyDigest, _ now: MonotonicTime) -> Entry? {
+        entries[digest].flatMap { now - $0.seenAt <= Self.age ? $0 : nil }
+    }
+
+    private mutating func makeRoom(now: MonotonicTime) {
+        for (digest, entry) in entries where now - entry.seenAt > Self.age { forget(digest) }
+        guard entries.count >= capacity else { return }
+        let oldest = entries.sorted { $0.value.seenAt < $1.value.seenAt }.prefix(max(1, capacity / 10))
+        for (digest, _) in oldest { forget(digest) }
+    }
+}
+
+// What session tells of changes.
+extension KeyMemory {
+    /// From now on session tells of every change. What was told before may have changed unheard.
+    package mutating func watchBegan(now: MonotonicTime) { watchedSince = now }
+
+    /// Session tells of changes no more.
+    package mutating func watchEnded() { watchedSince = nil }
+
+    /// Forgets what changed.
+    package mutating func forget(_ change: SessionAPI.WatchKeysReply, now: MonotonicTime) {
+        guard change.all || !change.keyIds.isEmpty || !change.tenants.isEmpty else { return }
+        changedAt = now
+        if change.all {
+            entries.removeAll()
+            digests.removeAll()
+            return
+        }
+        for digest in change.keyIds.compactMap({ digests[$0] }) { forget(digest) }
+        guard !change.tenants.isEmpty else { return }
+        let tenants = Set(change.tenants)
+        for (digest, entry) in entries where tenants.contains(entry.verdict.tenant) { forget(digest) }
+    }
+}
+
+// While session is away.
+extension KeyMemory {
+    /// Decides for a key without session.
+    /// - Parameter counts: whether the request counts against the key's limit.
+    package mutating func admit(_ digest: KeyDigest, counts: Bool, route: String = "", now: MonotonicTime) -> Answer {
+        guard var entry = known(digest, now) else {
+            forget(digest)
+            return .unknown
+        }
+        if entry.routes.refused.contains(route) { return .scopeRefused }
+        guard counts else { return .admitted(entry.verdict, assertsUsers: entry.assertsUsers) }
+        if let budget = entry.verdict.budget, let left = budgetLeft(entry, now), left <= 0 {
+            return .overBudget(Self.spent(budget, entry.seenAt, now))
+        }
+        if entry.limit == nil { entry.limit = Self.bucket(entry.verdict.requests, seenAt: entry.seenAt) }
+        let wait = entry.limit?.take(now: now)
+        if wait == nil { entry.servedLocally += 1 }
+        entries[digest] = entry
+        if let wait { return .limited(retryAfter: wait) }
+        return .admitted(entry.verdict, assertsUsers: entry.assertsUsers)
+    }
+
+    /// What is left of the key's budget, in nano-dollars; nil without one.
+    mutating func budgetLeft(_ entry: Entry, _ now: MonotonicTime) -> Int? {
+        entry.verdict.budget.map {
+            budgets.left($0, of: BudgetOwner($0, entry.verdict), toldAt: entry.seenAt, now: now)
+        }
+    }
+
+    /// What becomes of money a request may cost.
+    package enum Holding: Sendable {
+        case held(BudgetMemory.Hold)
+        /// The key has no budget.
+        case unlimited
+        case overBudget(SessionAPI.Budget)
+    }
+
+    /// Holds back what a request may cost, in nano-dollars; the request was admitted by `admit`.
+    package mutating func hold(_ amount: Int, _ digest: KeyDigest, now: MonotonicTime) -> Holding {
+        guard let entry = entries[digest], let budget = entry.verdict.budget else { return .unlimited }
+        let owner = BudgetOwner(budget, entry.verdict)
+        guard let hold = budgets.hold(amount, budget, of: owner, toldAt: entry.seenAt, now: now) else {
+            return .overBudget(Self.spent(budget, entry.seenAt, now))
+        }
+        return .held(hold)
+    }
+
+    /// Gives back what was not spent.
+    package mutating func giveBack(_ amount: Int, _ hold: BudgetMemory.Hold) { budgets.giveBack(amount, hold) }
+
+    /// The budget as it is told to who finds it spent.
+    private static func spent(_ budget: SessionAPI.Budget, _ seenAt: MonotonicTime, _ now: MonotonicTime) -> SessionAPI.Budget {
+        var spent = budget
+        spent.remaining = 0
+        spent.resetMS = max(0, budget.resetMS - Int((now - seenAt).milliseconds))
+        return spent
+    }
 
     /// The limit as session left it: what had remained then, refilled at its rate since.
     private static func bucket(_ limit: SessionAPI.RateLimit?, seenAt: MonotonicTime) -> TokenBucket? {
@@ -99,12 +236,5 @@ package struct KeyMemory: Sendable {
         let spent = limit.limit - min(max(0, limit.remaining), limit.limit)
         if spent > 0 { _ = bucket.take(Double(spent), now: seenAt) }
         return bucket
-    }
-
-    private mutating func makeRoom(now: MonotonicTime) {
-        for (digest, entry) in entries where now - entry.seenAt > Self.age { forget(digest) }
-        guard entries.count >= capacity else { return }
-        let oldest = entries.sorted { $0.value.seenAt < $1.value.seenAt }.prefix(max(1, capacity / 10))
-        for (digest, _) in oldest { forget(digest) }
     }
 }

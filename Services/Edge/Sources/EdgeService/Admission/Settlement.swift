@@ -181,6 +181,7 @@ extension Settlement {
     func settleLeft(
         _ caller: Caller, _ metadata: CallMetadata, _ event: TelemetryAPI.RequestEvent, fate: ClaimFate = .release
     ) {
+        caller.hold?.spend(nil)
         let request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: event.status, fence: caller.fence)
         var job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent, left: event)
@@ -232,6 +233,7 @@ extension Settlement {
     func settle(
         _ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage? = nil, fate: ClaimFate = .release
     ) async -> Bool {
+        if let hold = caller.hold { hold.spend(usage == nil ? 0 : usage?.costNanousd) }
         guard !caller.admissionID.isEmpty, caller.isIdempotent || caller.isReserved || usage != nil else { return true }
         let request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: status, inputTokens: usage?.inputTokens ?? 0,

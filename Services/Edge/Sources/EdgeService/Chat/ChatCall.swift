@@ -40,10 +40,15 @@ package struct ChatCall: Sendable, Equatable {
             mediaBytes += part.text.utf8.count + (part.url?.utf8.count ?? 0)
         }
         let input = max(0, bodyBytes - mediaBytes) / 4 + media * Self.tokensPerMedium
+        let (sum, overflow) = input.addingReportingOverflow(estimatedOutput)
+        return overflow ? .max : sum
+    }
+
+    /// The part of the estimate that is the answers'.
+    var estimatedOutput: Int {
         let (output, isTooMuch) = max(0, chat.maxTokens ?? Self.usualOutput)
             .multipliedReportingOverflow(by: max(1, chat.choices ?? 1))
-        let (sum, overflow) = input.addingReportingOverflow(output)
-        return isTooMuch || overflow ? .max : sum
+        return isTooMuch ? .max : output
     }
 
     /// The part of the estimate that nobody declared: an answer may be long, and most are not.

@@ -47,9 +47,10 @@ struct ChatEndpoint: Sendable {
         exchange.event.streamed = call.chat.stream
         let question = AdmissionRequest(
             route: route, method: exchange.request.method.rawValue, model: call.chat.model,
-            estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), assumedTokens: call.assumedTokens, body: body,
-            target: exchange.request.target, weight: max(1, call.chat.choices ?? 1), endUser: call.chat.endUser,
-            streams: call.chat.stream)
+            estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), assumedTokens: call.assumedTokens,
+            estimatedOutput: call.estimatedOutput, body: body, target: exchange.request.target,
+            weight: max(1, call.chat.choices ?? 1), endUser: call.chat.endUser, streams: call.chat.stream,
+            likeness: Likeness.of(call.chat))
         switch try await services.admission.admit(question, exchange.request.headers, exchange.scope) {
         case .replay(let stored, let caller):
             exchange.identify(caller, endUser: call.chat.endUser)

@@ -10,7 +10,7 @@ final class AnswerRelay {
     private(set) var isWhole = false
     private let exchange: Exchange
     private let destination: String
-    private let degraded: [String]
+    private let caller: Caller
     private var copy: AnswerCopy?
     /// Runs before the client has the end of the answer.
     private let beforeEnd: (Int, ClaimFate) async -> Bool
@@ -29,7 +29,7 @@ final class AnswerRelay {
         self.destination = destination
         self.copy = copy
         self.beforeEnd = beforeEnd
-        degraded = caller.degraded
+        self.caller = caller
     }
 
     /// - Throws: what went wrong; `AnswerBroken` after the head.
@@ -53,7 +53,8 @@ final class AnswerRelay {
         var shown = head
         shown.fields.append(HTTPField(name: .bulkheadDestination, value: destination))
         copy?.begin(shown)
-        AnswerFields.addDegraded(degraded, to: &shown.fields)
+        AnswerFields.addDegraded(caller.degraded, to: &shown.fields)
+        AnswerFields.addLimits(caller.limits, relayed: head.status, to: &shown.fields)
         left = head.length
         let hasBody = head.hasBody && exchange.request.method != .HEAD
         let body = hasBody ? first.body ?? ByteBuffer() : ByteBuffer()

@@ -52,7 +52,8 @@ struct CallEndpoint: Sendable {
         case .replay(let stored, let caller):
             exchange.identify(caller, endUser: nil)
             try services.destinations.check(name, allowed: caller.destinations)
-            let answer = AnswerCopy.replay(stored, caller.degraded)
+            var answer = AnswerCopy.replay(stored, caller.degraded)
+            AnswerFields.addLimits(caller.limits, relayed: answer.head.status, to: &answer.head.fields)
             try await exchange.reply.begin(answer.head, first: answer.body)
             try await exchange.reply.finish()
             return nil

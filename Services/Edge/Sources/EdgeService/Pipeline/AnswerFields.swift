@@ -2,7 +2,7 @@ import BulkheadAPI
 import HTTPTypes
 
 /// The headers of model answers.
-enum AnswerFields {
+package enum AnswerFields {
     /// What is known of an answer before its first token.
     static func served(_ facts: AnswerFacts) -> HTTPFields {
         var fields = HTTPFields()
@@ -31,24 +31,54 @@ enum AnswerFields {
         if !names.isEmpty { fields[.bulkheadDegraded] = names.joined(separator: ",") }
     }
 
-    /// The caller's limits in the words of the dialect; nothing without a limit.
-    static func addLimits(_ limits: CallerLimits, _ shape: ErrorShape, to fields: inout HTTPFields) {
-        if let requests = limits.requests, requests.limit > 0 {
-            add(requests, shape == .anthropic ? .anthropicRequests : .requests, to: &fields)
+    /// The caller's limits: as the IETF has them, and in the words of the dialect; nothing without a limit.
+    package static func addLimits(_ limits: CallerLimits, _ shape: ErrorShape, to fields: inout HTTPFields) {
+        let standard = LimitFields(limits)
+        guard !standard.policy.isEmpty else { return }
+        // Appended, as nothing else sets them: setting looks through all that is there.
+        fields.append(HTTPField(name: .rateLimitPolicy, value: standard.policy))
+        fields.append(HTTPField(name: .rateLimit, value: standard.state))
+        // An answer that is passed on may have its destination's.
+        guard shape != .problem else { return }
+        if let requests = limits.requests {
+            add(requests, limits, shape == .anthropic ? .anthropicRequests : .requests, to: &fields)
         }
-        if let tokens = limits.tokens, tokens.limit > 0 {
-            add(tokens, shape == .anthropic ? .anthropicTokens : .tokens, to: &fields)
+        if let tokens = limits.tokens {
+            add(tokens, limits, shape == .anthropic ? .anthropicTokens : .tokens, to: &fields)
         }
     }
 
-    private static func add(_ limit: SessionAPI.RateLimit, _ names: LimitFieldNames, to fields: inout HTTPFields) {
-        // Appended, as nothing else sets them: setting looks through all that is there.
+    /// The same on an answer of a destination: its own word on its limits stays, and a redirect says nothing of ours, as it
+    /// is no use of anything.
+    package static func addLimits(_ limits: CallerLimits, relayed status: Int, to fields: inout HTTPFields) {
+        guard !(300 ..< 400).contains(status), !fields.contains(.rateLimit), !fields.contains(.rateLimitPolicy) else { return }
+        addLimits(limits, .problem, to: &fields)
+    }
+
+    private static func add(
+        _ limit: SessionAPI.RateLimit, _ limits: CallerLimits, _ names: LimitFieldNames, to fields: inout HTTPFields
+    ) {
         fields.append(HTTPField(name: names.limit, value: String(limit.limit)))
         fields.append(HTTPField(name: names.remaining, value: String(max(0, limit.remaining))))
+        let milliseconds = LimitFields.reset(limit, limits)
         let reset =
             names.resetIsMoment
-            ? WallClock.timestamp(WallClock.unixSeconds() + (limit.resetMS + 999) / 1000) : String(max(0, limit.resetMS)) + "ms"
+            ? WallClock.timestamp(WallClock.unixSeconds() + (milliseconds + 999) / 1000) : duration(milliseconds)
         fields.append(HTTPField(name: names.reset, value: reset))
+    }
+
+    /// As OpenAI writes durations: `120ms`, `8.64s`, `6m0s`, `1h0m0s`.
+    package static func duration(_ milliseconds: Int) -> String {
+        guard milliseconds >= 1000 else { return "\(max(0, milliseconds))ms" }
+        let (hours, minutes, rest) = (milliseconds / 3_600_000, milliseconds / 60_000 % 60, milliseconds % 60_000)
+        var seconds = String(rest / 1000)
+        if rest % 1000 > 0 {
+            var fraction = String(rest % 1000 + 1000).dropFirst()
+            while fraction.last == "0" { fraction.removeLast() }
+            seconds += "." + fraction
+        }
+        if hours > 0 { return "\(hours)h\(minutes)m\(seconds)s" }
+        return minutes > 0 ? "\(minutes)m\(seconds)s" : "\(seconds)s"
     }
 }
 

@@ -66,17 +66,31 @@ extension EdgeError {
 
     private func writeProblem(_ requestID: String, to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.field("type", documentation ?? "about:blank")
+            writer.field("type", documentation ?? problemType)
             writer.field("title", kind.openAI)
             writer.field("status", status)
             writer.field("detail", message)
             writer.field("code", code)
             writer.field("request_id", requestID)
+            guard !violated.isEmpty else { return }
+            writer.array("violated-policies") { list in for name in violated { list.value(name) } }
         }
     }
 
-    /// The longest wait clients are told: some ignore longer ones and come back at once.
-    private static let longestHint = 60_000
+    /// IANA's registry of problem types, where draft-ietf-httpapi-ratelimit-headers-10 puts its own.
+    private static let problemTypes = "https://iana.org/assignments/http-problem-types#"
+
+    private var problemType: String {
+        switch kind {
+        case .rateLimited where code == "runaway": Self.problemTypes + "abnormal-usage-detected"
+        case .rateLimited, .quotaExceeded: Self.problemTypes + "quota-exceeded"
+        case .overloaded: Self.problemTypes + "temporary-reduced-capacity"
+        default: "about:blank"
+        }
+    }
+
+    /// The longest wait clients are told, in milliseconds: some ignore longer ones and come back at once.
+    static let longestHint = 60_000
 
     /// `retry-after` in seconds, `retry-after-ms`: on 429 and 503 always, else when it is known.
     package var retryHint: (seconds: Int, milliseconds: Int)? {
@@ -103,6 +117,7 @@ extension EdgeError {
             if let provider = upstream.provider { fields[.bulkheadProvider] = provider }
             if let model = upstream.model { fields[.bulkheadModel] = model }
         }
+        if !violated.isEmpty { fields[.violatedPolicies] = violated.joined(separator: ",") }
         if let advice = retryAdvice { fields[.shouldRetry] = advice ? "true" : "false" }
         guard let hint = retryHint else { return fields }
         fields[.retryAfter] = String(hint.seconds)

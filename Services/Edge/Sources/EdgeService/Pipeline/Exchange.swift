@@ -21,6 +21,8 @@ final class Exchange {
     var isDispatched = false
     /// Another run has taken the Idempotency-Key over.
     var hasLostClaim = false
+    /// The limits the request was held against; none before it was admitted.
+    private(set) var limits = CallerLimits()
     /// What telemetry is told.
     var event: TelemetryAPI.RequestEvent
     /// Bytes of bodies that were passed on: to a destination, and back.
@@ -63,6 +65,7 @@ final class Exchange {
         event.user = Self.prefix(user, bytes: 256)
         event.keyID = caller.keyID
         event.degraded = caller.degraded
+        limits = caller.limits
     }
 
     /// The moment the request must be done: the server's limit, or the client's if that is nearer.

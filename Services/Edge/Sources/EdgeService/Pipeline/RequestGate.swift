@@ -2,120 +2,139 @@ import BulkheadCore
 import NIOCore
 import Synchronization
 
-/// Lets so many requests run at once; more wait in line, first come first served, for a while; more than that are refused.
+/// Who takes turns with others for places.
+package enum RequestFlow: Hashable, Sendable {
+    case tenant(String)
+    /// A key whose tenant is not known yet.
+    case key(KeyDigest)
+    /// All requests without a key.
+    case nobody
+}
+
+/// Lets so many requests run at once; more wait in a bounded line, fair to tenants, until their time is over; more than that are
+/// refused, the least important first. Who that is `FairLine` decides; here are the tasks.
 package final class RequestGate: Sendable {
     private struct Waiter {
-        let id: UInt64
         let continuation: CheckedContinuation<Void, any Error>
         let timer: Scheduled<Void>
     }
 
     private struct State {
-        var running = 0
-        var line: [Waiter] = []
-        /// Index of the first waiter of `line`; what stands before it is spent.
-        var head = 0
-        var lastID: UInt64 = 0
+        var line: FairLine<RequestFlow>
+        var rate = ServiceRate()
+        var waiters: [UInt64: Waiter] = [:]
+        var lastTicket: UInt64 = 0
+        /// Cancelled before they joined the line.
         var gone: Set<UInt64> = []
     }
 
     private let limit: Int
-    private let depth: Int
     private let maxWait: Duration
     private let eventLoop: any EventLoop
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// - Parameters:
     ///   - limit: requests that run at once.
     ///   - depth: requests that wait at once.
     package init(limit: Int, depth: Int, maxWait: Duration, eventLoop: any EventLoop) {
         self.limit = limit
-        self.depth = depth
         self.maxWait = maxWait
         self.eventLoop = eventLoop
+        state = Mutex(State(line: FairLine(slots: limit, depth: depth)))
     }
 
     /// Requests that run.
-    package var running: Int { state.withLock { $0.running } }
+    package var running: Int { state.withLock { $0.line.running } }
     /// Requests that wait.
-    package var waiting: Int { state.withLock { $0.line.count - $0.head } }
+    package var waiting: Int { state.withLock { $0.line.waiting } }
 
-    /// Takes a place, waiting for one if needed; `leave` gives it back.
-    /// - Throws: `EdgeError` 503 when the line is full or the wait too long; `CancellationError`.
-    package func enter() async throws {
-        let entered = try state.withLock { state -> Bool in
-            if state.running < limit {
-                state.running += 1
-                return true
-            }
-            guard state.line.count - state.head < depth else { throw refusal("more requests wait than the queue holds") }
-            return false
-        }
-        if !entered { try await wait() }
+    /// Takes a place, waiting for one if needed; `leave` with the same class gives it back.
+    /// - Parameter who: whose turn it uses, and when nobody waits for the answer any more; asked only when there is no place.
+    /// - Throws: `EdgeError` 503 when the line has no room, the wait is too long, or a more important request took the place in
+    ///   line; `CancellationError`.
+    package func enter(_ kind: RequestClass, _ who: () -> (flow: RequestFlow, deadline: MonotonicTime)) async throws {
+        if state.withLock({ $0.line.enter(kind) }) { return }
+        let (flow, deadline) = who()
+        let now = MonotonicTime.now()
+        guard deadline > now, maxWait > .zero else { throw refusal(.late) }
+        try await wait(kind, flow, until: min(now + maxWait, deadline))
     }
 
-    /// Gives the place to the first in line, or frees it.
-    package func leave() {
+    /// Gives the place to whose turn it is, or frees it.
+    package func leave(_ kind: RequestClass) {
         let next = state.withLock { state -> Waiter? in
-            guard state.head < state.line.count else {
-                state.running -= 1
-                return nil
-            }
-            let waiter = state.line[state.head]
-            state.head += 1
-            if state.head * 2 >= state.line.count {
-                state.line.removeFirst(state.head)
-                state.head = 0
-            }
-            return waiter
+            let ticket = state.line.leave(kind)
+            state.rate.freed(isWanted: ticket != nil, now: .now())
+            return ticket.flatMap { state.waiters.removeValue(forKey: $0) }
         }
         next?.timer.cancel()
         next?.continuation.resume()
     }
 
-    private func wait() async throws {
-        let id = state.withLock { state in
-            state.lastID += 1
-            return state.lastID
+    private func wait(_ kind: RequestClass, _ flow: RequestFlow, until: MonotonicTime) async throws {
+        let ticket = state.withLock { state in
+            state.lastTicket += 1
+            return state.lastTicket
         }
-        defer { state.withLock { _ = $0.gone.remove(id) } }
+        defer { state.withLock { _ = $0.gone.remove(ticket) } }
         try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let timer = eventLoop.scheduleTask(in: TimeAmount(maxWait)) { [self] in
-                    end(id, refusal("it waited \(maxWait) for a free place"))
-                }
-                let isGone = state.withLock { state in
-                    if state.gone.remove(id) != nil { return true }
-                    state.line.append(Waiter(id: id, continuation: continuation, timer: timer))
-                    return false
-                }
-                if isGone {
-                    timer.cancel()
-                    continuation.resume(throwing: CancellationError())
-                }
-            }
+            try await withCheckedThrowingContinuation { join(ticket, kind, flow, until, $0) }
         } onCancel: {
-            end(id, CancellationError(), orRemember: true)
+            end(ticket, CancellationError(), orRemember: true)
         }
+    }
+
+    private func join(
+        _ ticket: UInt64, _ kind: RequestClass, _ flow: RequestFlow, _ until: MonotonicTime,
+        _ continuation: CheckedContinuation<Void, any Error>
+    ) {
+        let timer = eventLoop.scheduleTask(in: TimeAmount(until - .now())) { [self] in end(ticket, refusal(.late)) }
+        let (arrival, displaced) = state.withLock { state -> (FairLine<RequestFlow>.Arrival?, Waiter?) in
+            guard state.gone.remove(ticket) == nil else { return (nil, nil) }
+            let arrival = state.line.arrive(ticket, flow, kind)
+            guard case .waits(let victim) = arrival else { return (arrival, nil) }
+            state.rate.waits(now: .now())
+            state.waiters[ticket] = Waiter(continuation: continuation, timer: timer)
+            return (arrival, victim.flatMap { state.waiters.removeValue(forKey: $0) })
+        }
+        displaced?.timer.cancel()
+        displaced?.continuation.resume(throwing: refusal(.displaced))
+        switch arrival {
+        case .waits: return
+        case .runs: continuation.resume()
+        case .refused: continuation.resume(throwing: refusal(.full))
+        case nil: continuation.resume(throwing: CancellationError())
+        }
+        timer.cancel()
     }
 
     /// Takes a waiter out of the line with an error.
     /// - Parameter orRemember: it may not have joined the line yet; it is then refused when it does.
-    private func end(_ id: UInt64, _ error: any Error, orRemember: Bool = false) {
+    private func end(_ ticket: UInt64, _ error: any Error, orRemember: Bool = false) {
         let waiter = state.withLock { state -> Waiter? in
-            guard let index = state.line[state.head...].firstIndex(where: { $0.id == id }) else {
-                if orRemember { state.gone.insert(id) }
+            guard let waiter = state.waiters.removeValue(forKey: ticket) else {
+                if orRemember { state.gone.insert(ticket) }
                 return nil
             }
-            return state.line.remove(at: index)
+            state.line.take(ticket)
+            return waiter
         }
         waiter?.timer.cancel()
         waiter?.continuation.resume(throwing: error)
     }
 
-    private func refusal(_ why: String) -> EdgeError {
-        EdgeError(
-            .overloaded, message: "The server runs \(limit) requests, its limit, and \(why). Try again shortly.",
-            retryAfter: .seconds(1))
+    private enum Reason: String {
+        case full = "as many wait as may, of all or of this caller's"
+        case late = "none came free in time"
+        case displaced = "a more important one took the place in line"
+    }
+
+    private func refusal(_ reason: Reason) -> EdgeError {
+        let wait = state.withLock { $0.rate.wait(for: $0.line.waiting + 1, now: .now()) }
+        // Those who are refused together are not to come back together; nobody earlier than is any use.
+        let spread = wait * (1 + Double(QuickRandom.next() >> 11) * 0x1p-53 / 5)
+        return EdgeError(
+            .overloaded, message: "The server runs \(limit) requests, its limit, and \(reason.rawValue). Try again shortly.",
+            retryAfter: min(spread, ServiceRate.bounds.upperBound))
     }
 }

@@ -1,0 +1,123 @@
+import BulkheadAPI
+import BulkheadCore
+import Synchronization
+
+/// Whose money it is.
+enum BudgetOwner: Hashable, Sendable {
+    case key(String)
+    case user(tenant: String, user: String)
+    case tenant(String)
+
+    /// Of a request of the key `verdict` is about. Where the user is that of each request, nobody knows what is left of its
+    /// budget: all of the key then share what was told last.
+    init(_ budget: SessionAPI.Budget, _ verdict: SessionAPI.AdmitReply) {
+        switch budget.scope {
+        case "tenant": self = .tenant(verdict.tenant)
+        case "user" where !verdict.user.isEmpty: self = .user(tenant: verdict.tenant, user: verdict.user)
+        default: self = .key(verdict.keyID)
+        }
+    }
+}
+
+/// What was left of budgets by session's last word, less what was spent on it here since. Bounded: at the bound those told of
+/// longest ago are forgotten, and what their keys remember counts anew.
+package struct BudgetMemory: Sendable {
+    private struct Entry {
+        var told: SessionAPI.Budget
+        var toldAt: MonotonicTime
+        /// Nano-dollars.
+        var left: Int
+        /// Which of session's words it is from: what was held back on an earlier one is not given back to this one.
+        var word: UInt64
+    }
+
+    /// What was held back, to be given back.
+    package struct Hold: Sendable {
+        fileprivate let owner: BudgetOwner
+        fileprivate let word: UInt64
+    }
+
+    private let capacity: Int
+    private var entries: [BudgetOwner: Entry] = [:]
+    private var words: UInt64 = 0
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    /// Notes session's word, which counts for more than what was found out here.
+    mutating func remember(_ budget: SessionAPI.Budget, of owner: BudgetOwner, now: MonotonicTime) {
+        if entries.count >= capacity, entries[owner] == nil { makeRoom() }
+        words += 1
+        entries[owner] = Entry(told: budget, toldAt: now, left: budget.remaining, word: words)
+    }
+
+    /// What is left, in nano-dollars.
+    mutating func left(_ budget: SessionAPI.Budget, of owner: BudgetOwner, toldAt: MonotonicTime, now: MonotonicTime) -> Int {
+        current(budget, owner, toldAt, now).left
+    }
+
+    /// Holds `amount` back. - Returns: nil when less is left.
+    mutating func hold(
+        _ amount: Int, _ budget: SessionAPI.Budget, of owner: BudgetOwner, toldAt: MonotonicTime, now: MonotonicTime
+    ) -> Hold? {
+        var entry = current(budget, owner, toldAt, now)
+        guard entry.left > 0, entry.left >= amount else { return nil }
+        entry.left -= amount
+        entries[owner] = entry
+        return Hold(owner: owner, word: entry.word)
+    }
+
+    /// Gives back what was not spent; below zero: what was spent beyond what was held.
+    mutating func giveBack(_ amount: Int, _ hold: Hold) {
+        guard var entry = entries[hold.owner], entry.word == hold.word else { return }
+        entry.left = min(entry.told.limit, entry.left.addingReportingOverflow(amount).partialValue)
+        entries[hold.owner] = entry
+    }
+
+    /// The entry as it is now: a new window has begun when the old one has ended.
+    private mutating func current(
+        _ budget: SessionAPI.Budget, _ owner: BudgetOwner, _ toldAt: MonotonicTime, _ now: MonotonicTime
+    ) -> Entry {
+        if entries[owner] == nil { remember(budget, of: owner, now: toldAt) }
+        guard var entry = entries[owner] else { preconditionFailure("bug: a budget was remembered and is not there") }
+        guard entry.told.resetMS > 0, now - entry.toldAt >= .milliseconds(entry.told.resetMS) else { return entry }
+        words += 1
+        entry.told.resetMS = entry.told.windowMS
+        entry.told.remaining = entry.told.limit
+        entry = Entry(told: entry.told, toldAt: now, left: entry.told.limit, word: words)
+        entries[owner] = entry
+        return entry
+    }
+
+    private mutating func makeRoom() {
+        let oldest = entries.sorted { $0.value.toldAt < $1.value.toldAt }.prefix(max(1, capacity / 10))
+        for (owner, _) in oldest { entries[owner] = nil }
+    }
+}
+
+/// Money held back for a request that session does not know of. Given back when the request ends without being told a price.
+package final class SpendHold: Sendable {
+    private let amount: Int
+    private let giveBack: @Sendable (Int) -> Void
+    private let isOpen = Mutex(true)
+
+    /// - Parameters:
+    ///   - amount: nano-dollars.
+    ///   - giveBack: takes what was not spent.
+    package init(_ amount: Int, giveBack: @escaping @Sendable (Int) -> Void) {
+        self.amount = amount
+        self.giveBack = giveBack
+    }
+
+    deinit { close(giving: amount) }
+
+    /// The request is over. - Parameter cost: nano-dollars; nil: nobody knows, what was held back counts as spent.
+    package func spend(_ cost: Int?) { close(giving: cost.map { amount - max(0, $0) } ?? 0) }
+
+    private func close(giving rest: Int) {
+        let wasOpen = isOpen.withLock { isOpen in
+            defer { isOpen = false }
+            return isOpen
+        }
+        if wasOpen, rest != 0 { giveBack(rest) }
+    }
+}

@@ -1,0 +1,93 @@
+import BulkheadAPI
+import BulkheadCore
+
+// Admission's use of what is remembered of keys.
+
+extension Admission {
+    /// Keys remembered.
+    var remembered: Int { memory.withLock { $0.count } }
+
+    /// Whether session tells of changes of keys.
+    var isWatched: Bool { memory.withLock { $0.isWatched } }
+
+    /// What is remembered of a key, and the nano-dollars left of its budget.
+    func entry(keyID: String) -> (entry: KeyMemory.Entry, budgetLeft: Int?)? {
+        memory.withLock { memory in memory.entry(keyID: keyID).map { ($0, memory.budgetLeft($0, .now())) } }
+    }
+
+    /// Whose turn a request uses that waits for a place. Its key was not judged yet.
+    func flow(_ headers: RequestHeaders) -> RequestFlow {
+        guard let key = Self.key(headers) else { return .nobody }
+        let digest = KeyDigest(key: key)
+        return memory.withLock { $0.tenant(digest, now: .now()) }.map { .tenant($0) } ?? .key(digest)
+    }
+
+    /// Who asks a question that counts nothing, if session would say the same again; nil: it is to be asked.
+    func remembered(_ digest: KeyDigest, _ request: AdmissionRequest, assertedUser: String?) -> Caller? {
+        guard !request.counts, request.model.isEmpty else { return nil }
+        let known = memory.withLock { $0.fresh(digest, route: request.route, now: .now()) }
+        guard case .admitted(let verdict, let assertsUsers) = known else { return nil }
+        return Self.caller(verdict, user: assertsUsers ? assertedUser ?? "" : verdict.user)
+    }
+
+    /// Takes in what a reply says of its key.
+    /// - Parameter askedAt: when session was asked.
+    func note(
+        _ reply: SessionAPI.AdmitReply, _ digest: KeyDigest, _ question: SessionAPI.AdmitRequest, askedAt: MonotonicTime
+    ) {
+        memory.withLock { memory in
+            switch reply.verdict {
+            case .admitted, .rateLimited, .budgetExceeded:
+                memory.remember(
+                    digest, reply, assertedUser: question.assertedUser, route: question.route, askedAt: askedAt, now: .now())
+            case .keyRefused, .tenantBlocked: memory.forget(digest)
+            case .scopeRefused: memory.refuse(digest, route: question.route)
+            default: break
+            }
+        }
+    }
+
+    /// Who asks, by session's last word, while it is away; nil: nothing is known.
+    /// - Throws: what the key is refused with.
+    func fromMemory(_ digest: KeyDigest, _ question: SessionAPI.AdmitRequest) throws -> Caller? {
+        let answer = memory.withLock {
+            $0.admit(digest, counts: question.count, route: question.route, now: .now())
+        }
+        switch answer {
+        case .unknown: return nil
+        case .limited(let wait): throw CallerLimits().refusal(retryAfter: wait)
+        case .overBudget(let budget): throw Self.overBudget(budget)
+        case .scopeRefused: throw CallerLimits.scopeRefused
+        case .admitted(let verdict, let assertsUsers):
+            if !verdict.models.isEmpty, !question.model.isEmpty, !verdict.models.contains(question.model) {
+                throw EdgeError(
+                    .forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
+            }
+            var caller = Self.caller(verdict, user: assertsUsers ? question.assertedUser ?? "" : verdict.user)
+            caller.degraded = [ServiceName.session.rawValue]
+            if question.count { caller.hold = try hold(question.estimatedNanousd, digest) }
+            return caller
+        }
+    }
+
+    private func hold(_ amount: Int, _ digest: KeyDigest) throws -> SpendHold? {
+        switch memory.withLock({ $0.hold(amount, digest, now: .now()) }) {
+        case .unlimited: return nil
+        case .overBudget(let budget): throw Self.overBudget(budget)
+        case .held(let hold):
+            return SpendHold(amount) { [self] rest in memory.withLock { $0.giveBack(rest, hold) } }
+        }
+    }
+
+    private static func overBudget(_ budget: SessionAPI.Budget) -> EdgeError {
+        var limits = CallerLimits()
+        limits.budget = budget
+        return limits.overBudget()
+    }
+
+    /// A caller session was not asked about: there is no admission, and no limit that could be told.
+    private static func caller(_ verdict: SessionAPI.AdmitReply, user: String) -> Caller {
+        Caller(
+            keyID: verdict.keyID, tenant: verdict.tenant, user: user, isAdmin: verdict.admin, destinations: verdict.destinations)
+    }
+}

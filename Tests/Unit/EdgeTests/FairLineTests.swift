@@ -1,0 +1,214 @@
+import BulkheadCore
+import EdgeService
+import Testing
+
+@Suite("The fair line")
+struct FairLineTests {
+    private typealias Line = FairLine<String>
+
+    private func line(slots: Int = 1, depth: Int) -> Line {
+        var line = Line(slots: slots, depth: depth)
+        for _ in 0 ..< slots { _ = line.enter(.chat) }
+        return line
+    }
+
+    /// The order in which waiting requests run when one after the other leaves.
+    private func order(_ line: inout Line, _ kind: RequestClass = .chat) -> [UInt64] {
+        var order: [UInt64] = []
+        while let next = line.leave(kind) { order.append(next) }
+        return order
+    }
+
+    @Test("So many run, so many wait, the next is refused")
+    func bounds() {
+        var line = line(slots: 2, depth: 2)
+        #expect(line.arrive(1, "a", .chat) == .waits(displaced: nil) && line.arrive(2, "a", .chat) == .waits(displaced: nil))
+        #expect(line.arrive(3, "a", .chat) == .refused)
+        #expect(line.running == 2 && line.waiting == 2)
+        #expect(line.leave(.chat) == 1 && line.leave(.chat) == 2 && line.leave(.chat) == nil)
+        #expect(line.running == 1 && line.waiting == 0)
+    }
+
+    @Test("Without a line nobody waits")
+    func noLine() {
+        var line = line(depth: 0)
+        #expect(line.arrive(1, "a", .chat) == .refused)
+    }
+
+    @Test("Flows take turns, however many of one wait")
+    func turns() {
+        var line = line(depth: 20)
+        for ticket in 1 ... 4 { _ = line.arrive(UInt64(ticket), "a", .chat) }
+        for ticket in 5 ... 6 { _ = line.arrive(UInt64(ticket), "b", .chat) }
+        _ = line.arrive(7, "c", .chat)
+        #expect(order(&line) == [1, 5, 7, 2, 6, 3, 4])
+    }
+
+    @Test("Of one flow the higher class runs first, of a class the oldest")
+    func classes() {
+        var line = line(slots: 10, depth: 20)
+        _ = line.arrive(1, "a", .bulk)
+        _ = line.arrive(2, "a", .chat)
+        _ = line.arrive(3, "a", .calls)
+        _ = line.arrive(4, "a", .chat)
+        #expect(order(&line) == [2, 4, 3, 1])
+    }
+
+    @Test("A flow holds no more than its share of the line while others wait, all of it while none does")
+    func share() {
+        var line = line(depth: 6)
+        #expect(line.arrive(1, "b", .chat) == .waits(displaced: nil))
+        for ticket in 2 ... 4 { #expect(line.arrive(UInt64(ticket), "a", .chat) == .waits(displaced: nil)) }
+        #expect(line.arrive(5, "a", .chat) == .refused)
+        #expect(line.arrive(6, "b", .chat) == .waits(displaced: nil))
+        var alone = self.line(depth: 6)
+        for ticket in 1 ... 6 { #expect(alone.arrive(UInt64(ticket), "a", .chat) == .waits(displaced: nil)) }
+    }
+
+    @Test("Who has nothing in a full line takes the place of the newest of who has most")
+    func greediest() {
+        var line = line(depth: 4)
+        for ticket in 1 ... 4 { _ = line.arrive(UInt64(ticket), "a", .chat) }
+        #expect(line.arrive(5, "b", .chat) == .waits(displaced: 4))
+        #expect(line.arrive(6, "b", .chat) == .waits(displaced: 3))
+        #expect(line.arrive(7, "b", .chat) == .refused)
+        #expect(line.arrive(8, "c", .chat) != .refused)
+        #expect(line.waiting == 4)
+    }
+
+    @Test("In a full line the newest of the lowest class gives way to a higher one, never to its own or a lower one")
+    func shedding() {
+        var line = line(slots: 10, depth: 4)
+        _ = line.arrive(1, "a", .background)
+        _ = line.arrive(2, "b", .background)
+        _ = line.arrive(3, "c", .bulk)
+        _ = line.arrive(4, "d", .chat)
+        #expect(line.arrive(5, "e", .background) == .refused)
+        #expect(line.arrive(6, "e", .bulk) == .waits(displaced: 2))
+        #expect(line.arrive(7, "f", .chat) == .waits(displaced: 1))
+        #expect(line.arrive(8, "g", .chat) == .waits(displaced: 6))
+        #expect(line.arrive(9, "h", .chat) == .waits(displaced: 3))
+        #expect(line.arrive(10, "i", .chat) == .refused)
+    }
+
+    @Test("A flow at its share gives up its own lower class for a higher one")
+    func ownLower() {
+        var line = line(depth: 4)
+        _ = line.arrive(1, "b", .chat)
+        _ = line.arrive(2, "a", .bulk)
+        _ = line.arrive(3, "a", .bulk)
+        #expect(line.arrive(4, "a", .bulk) == .refused)
+        #expect(line.arrive(5, "a", .chat) == .waits(displaced: 3))
+    }
+
+    @Test("Bulk has four fifths of the places at most, background half of them, also together; one each at least")
+    func parts() {
+        var line = Line(slots: 10, depth: 50)
+        for _ in 0 ..< 5 { #expect(line.enter(.background) == true) }
+        #expect(line.enter(.background) == false)
+        for _ in 0 ..< 3 { #expect(line.enter(.bulk) == true) }
+        #expect(!line.enter(.bulk) && line.running == 8)
+        #expect(line.arrive(1, "a", .bulk) == .waits(displaced: nil), "free places are not for it")
+        #expect(line.enter(.chat) && line.enter(.calls) && !line.enter(.chat))
+        #expect(line.leave(.chat) == nil, "what chat leaves is not for bulk while bulk has its part")
+        #expect(line.leave(.background) == 1)
+        var single = Line(slots: 1, depth: 1)
+        #expect(single.enter(.background) == true)
+    }
+
+    @Test("Who is taken out does not run")
+    func takenOut() {
+        var line = line(depth: 4)
+        _ = line.arrive(1, "a", .chat)
+        _ = line.arrive(2, "b", .chat)
+        #expect(line.take(1) && !line.take(1))
+        #expect(line.leave(.chat) == 2 && line.leave(.chat) == nil && line.running == 0)
+    }
+
+    /// Every sequence of so many steps, each an arrival of one of two flows in one of two classes or an end, keeps the promises.
+    @Test("Whatever happens, nobody is lost, no bound is passed, and nobody waits who could run")
+    func everySequence() throws {
+        struct World {
+            var line = FairLine<String>(slots: 2, depth: 2)
+            var running: [RequestClass] = []
+            var waiting: [UInt64: RequestClass] = [:]
+            var last: UInt64 = 0
+        }
+        func arrive(_ world: World, _ flow: String, _ kind: RequestClass) throws -> World {
+            var world = world
+            world.last += 1
+            switch world.line.arrive(world.last, flow, kind) {
+            case .runs: world.running.append(kind)
+            case .refused: break
+            case .waits(let displaced):
+                if let displaced {
+                    let victim = world.waiting.removeValue(forKey: displaced)
+                    #expect(try #require(victim) <= kind)
+                }
+                world.waiting[world.last] = kind
+            }
+            return world
+        }
+        func check(_ world: World) throws {
+            try #require(world.line.running == world.running.count && world.line.waiting == world.waiting.count)
+            try #require(world.running.count <= 2 && world.waiting.count <= 2)
+            try #require(world.running.count { $0 == .bulk } <= 1)
+            for kind in Set(world.waiting.values) {
+                var line = world.line
+                try #require(line.enter(kind) == false, "a request waits that could run")
+            }
+        }
+        var worlds = [World()]
+        for _ in 0 ..< 7 {
+            var next: [World] = []
+            for world in worlds {
+                for (flow, kind) in [("a", RequestClass.chat), ("a", .bulk), ("b", .chat), ("b", .bulk)] {
+                    next.append(try arrive(world, flow, kind))
+                }
+                if let first = world.running.first {
+                    var left = world
+                    left.running.removeFirst()
+                    if let ticket = left.line.leave(first) {
+                        let kind = left.waiting.removeValue(forKey: ticket)
+                        left.running.append(try #require(kind))
+                    }
+                    next.append(left)
+                }
+            }
+            for world in next { try check(world) }
+            worlds = next
+        }
+        #expect(worlds.count > 10_000)
+    }
+}
+
+@Suite("The rate at which places come free")
+struct ServiceRateTests {
+    private let start = MonotonicTime(nanoseconds: 1_000_000_000_000)
+
+    @Test("The wait told is the time so many places took to come free, from one second to a minute")
+    func honest() {
+        var rate = ServiceRate()
+        #expect(rate.wait(for: 5, now: start) == .seconds(1))
+        rate.waits(now: start)
+        for step in 1 ... 4 { rate.freed(isWanted: true, now: start + .milliseconds(500 * step)) }
+        #expect(rate.wait(for: 10, now: start + .seconds(2)) == .seconds(5))
+        #expect(rate.wait(for: 1, now: start + .seconds(2)) == .seconds(1))
+        #expect(rate.wait(for: 1000, now: start + .seconds(2)) == .seconds(60))
+    }
+
+    @Test("A place that has not come free for long says that none will soon")
+    func stuck() {
+        var rate = ServiceRate()
+        rate.waits(now: start)
+        #expect(rate.wait(for: 2, now: start + .seconds(20)) == .seconds(40))
+    }
+
+    @Test("Places nobody waited for say nothing of how long one waits")
+    func idle() {
+        var rate = ServiceRate()
+        rate.freed(isWanted: false, now: start)
+        rate.freed(isWanted: false, now: start + .seconds(30))
+        #expect(rate.wait(for: 1, now: start + .seconds(30)) == .seconds(1))
+    }
+}
