@@ -35,9 +35,15 @@ package struct PostgresConnection: ~Copyable {
         // Notices are for people at a prompt; libpq would write them to this process's standard error.
         PQsetNoticeReceiver(handle, { _, _ in }, nil)
         guard PQsetnonblocking(handle, 1) == 0, PQenterPipelineMode(handle) == 1 else { throw .broken(said) }
-        let backend = try exchange([PostgresCommand("SELECT pg_backend_pid()")], deadline: .now() + .seconds(3))
+        let told = try backendNumber()
         // A pooler makes up the number that its clients get, as theirs change.
-        prepared.isAllowed = try backend.row(0) == [.integer(Int64(PQbackendPID(handle)))]
+        prepared.isAllowed = told == Int64(PQbackendPID(handle))
+    }
+
+    private func backendNumber() throws(PostgresError) -> Int64? {
+        let answer = try exchange([PostgresCommand("SELECT pg_backend_pid()")], deadline: .now() + .seconds(3))
+        guard case .integer(let number)? = try answer.row(0).first else { return nil }
+        return number
     }
 
     /// Whether no pooler stands between.
