@@ -9,7 +9,15 @@ enum LimitFunctions {
     static let library = """
         #!lua name=bulkhead_v1
         local MINUTE, HOLD = 60000000, 30000000
-        local call, floor, ceil, max, min = redis.call, math.floor, math.ceil, math.max, math.min
+        -- While a library is loaded nothing but `redis.register_function` is there: these are looked up when they run.
+        local function call(...) return redis.call(...) end
+        local function floor(x) return math.floor(x) end
+        local function ceil(x) return math.ceil(x) end
+        local function max(a, b, ...)
+          if ... then return math.max(a, b, ...) end
+          return a > b and a or b
+        end
+        local function min(a, b) return a < b and a or b end
 
         local function present(given)
           if given ~= '' then return tonumber(given) end
