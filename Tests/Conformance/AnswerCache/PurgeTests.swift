@@ -1,5 +1,6 @@
 import BulkheadCore
 import BulkheadRedis
+import RedisFixture
 import RouterService
 import Testing
 
