@@ -12,7 +12,7 @@ package struct PostgresInspection: StoreInspection {
         "store.tables",
         """
         SELECT c.relname::TEXT, greatest(c.reltuples, 0)::BIGINT, pg_total_relation_size(c.oid)
-        FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::REGNAMESPACE ORDER BY c.relname
+        FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace(current_schema()::TEXT) ORDER BY c.relname
         """)
     private static let applied = Statement("store.migrations", "SELECT name FROM bulkhead_migration ORDER BY applied_at, name")
 
