@@ -156,6 +156,31 @@ def test_ik42_session_dies_between_the_answer_and_its_record(crash: Callable[[st
     assert again.headers["idempotent-replayed"] == "true" and again.body == first.body and case.runs == 1
 
 
+def test_ik42_a_stream_is_kept_over_the_death_of_session(crash: Callable[[str], Crash]) -> None:
+    case = crash("")
+    suite = case.suite
+
+    def ask(kill: bool) -> bytes:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", suite.port, timeout=30)) as connection:
+            body = suite.body("slowly", case.text, stream=True, max_tokens=80, bulkhead=OFF)
+            headers = {"content-type": "application/json", "authorization": f"Bearer {suite.key}", "idempotency-key": case.key}
+            connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+            answer = connection.getresponse()
+            whole = b""
+            while line := answer.readline():
+                whole += line
+                if kill and line.startswith(b"id: ") and line.rstrip().endswith(b".8"):
+                    suite.signal("session", signal.SIGKILL)
+            assert answer.status == 200, whole
+            return whole
+
+    first = ask(kill=True)
+    assert b"data: [DONE]" in first and b'"error"' not in first, "the client is not affected"
+    case.well()
+    until(lambda: case.state == "completed", 15, "the record")
+    assert ask(kill=False) == first and case.runs == 1
+
+
 def test_ik43_session_dies_between_the_record_and_its_word(crash: Callable[[str], Crash]) -> None:
     case = crash("session.complete.committed=kill@2")
     case.warm()

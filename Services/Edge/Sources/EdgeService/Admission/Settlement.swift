@@ -214,6 +214,8 @@ extension Settlement {
         }
         telemetry.emit(event)
         var job = job
+        // Told once, however often the report is made.
+        job.left = nil
         job.request.inputTokens = event.inputTokens
         job.request.outputTokens = event.outputTokens
         job.request.costNanousd = event.costNanousd
