@@ -122,7 +122,9 @@ final class GroupCommit: Sendable {
         var results: [Result<Tell, any Error>] = []
         results.reserveCapacity(batch.count)
         do {
-            guard let connection = db.sqliteConnection else { throw DatabaseError(message: "the store is closed") }
+            guard let connection = db.sqliteConnection else {
+                throw DatabaseError(resultCode: .SQLITE_MISUSE, message: "the store is closed")
+            }
             let transaction = SQLiteTransaction(connection, statements, now: clock(), observer: observer)
             try db.inTransaction(.immediate) {
                 guard batch.count > 1 else {
@@ -139,19 +141,25 @@ final class GroupCommit: Sendable {
         }
     }
 
-    private static func callError(_ error: any Error) -> CallError {
+    fileprivate static func callError(_ error: any Error) -> CallError {
         if let error = error as? CallError { return error }
         guard let error = error as? DatabaseError else { return StoreFailure.unavailable("unexpected failure") }
-        return StoreFailure.unavailable("\(error.message ?? "\(error.resultCode)"); check the disk's free space and health")
+        let said = error.message ?? "\(error.resultCode)"
+        switch error.resultCode {
+        // A statement of ours that does not fit the tables, as PostgreSQL's store tells it.
+        case .SQLITE_ERROR, .SQLITE_CONSTRAINT, .SQLITE_MISMATCH, .SQLITE_RANGE, .SQLITE_TOOBIG:
+            return CallError(.internal, reason: "store_statement", message: "SQLite: \(said)")
+        default: return StoreFailure.unavailable("\(said); check the disk's free space and health")
+        }
     }
 }
 
 extension Result where Success == GroupCommit.Tell, Failure == any Error {
     fileprivate var isSuccess: Bool { if case .success = self { true } else { false } }
 
-    /// The error, if it is the store's and not the operation's own refusal.
+    /// The error, if the store is to blame and not the operation.
     fileprivate var storeFailure: (any Error)? {
         guard case .failure(let error) = self, !(error is CallError) else { return nil }
-        return error
+        return GroupCommit.callError(error).code == .unavailable ? error : nil
     }
 }

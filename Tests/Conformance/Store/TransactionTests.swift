@@ -98,13 +98,13 @@ struct TransactionTests {
         #expect(changed == [1, 0])
     }
 
-    @Test("A statement that fails is UNAVAILABLE, and the store goes on", arguments: StoreUnderTest.all)
+    @Test("A statement that does not fit the tables is INTERNAL, and the store goes on", arguments: StoreUnderTest.all)
     func failure(kind: StoreUnderTest) async throws {
         let store = try await kind.place().open(schema: Scratch.schema)
         let error = await #expect(throws: CallError.self) {
             try await store.transact { try $0.run(Scratch.broken, [.text("secret value")]) }
         }
-        #expect(error?.code == .unavailable && error?.reason == "store_unavailable")
+        #expect(error?.code == .internal && error?.reason == "store_statement")
         #expect(error?.message.contains("secret value") == false)
         try await store.transact { try Scratch.put("after", $0) }
         #expect(try await Scratch.names(store) == ["after"])

@@ -34,7 +34,7 @@ struct StoreTests {
         #expect(throws: StoreOpenError.self) { _ = try SQLiteStore.open(path: path, schema: SessionSchema.all) }
     }
 
-    @Test("A failure of the store is UNAVAILABLE and observed")
+    @Test("A mistake of a statement is not told as a failure of the store")
     func failure() async throws {
         let folder = try TemporaryFolder()
         let outcomes = Outcomes()
@@ -44,8 +44,8 @@ struct StoreTests {
         let error = await #expect(throws: CallError.self) {
             try await store.transact { try $0.run(Statement("test.absent", "INSERT INTO absent VALUES (1)"), []) }
         }
-        #expect(error?.code == .unavailable && error?.reason == "store_unavailable")
-        #expect(outcomes.all.map { $0.failure == nil } == [true, false])
+        #expect(error?.code == .internal && error?.reason == "store_statement")
+        #expect(outcomes.all.map { $0.failure == nil } == [true, true])
     }
 
     @Test("A backup opens as a store with the same keys, and never overwrites")
