@@ -104,7 +104,10 @@ let sharedTargets: [[Target]] = [
     shared("BulkheadPostgres", "Postgres", ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CLibpq", .nio, .log]),
     shared(
         "BulkheadStore", "Store",
-        ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadPostgres", "CBulkheadSystem", .nio, .log, .grdb, .sqlite, .deque]),
+        [
+            "BulkheadCore", "BulkheadConfig", "BulkheadResilience", "BulkheadPostgres", "CBulkheadSystem", .nio, .log, .grdb,
+            .sqlite, .deque,
+        ]),
     shared(
         "BulkheadServiceKit", "ServiceKit",
         [

@@ -17,6 +17,7 @@ package struct PostgresRefusal: Sendable, Equatable {
     /// The first line of the server's text, in the server's language. Its details, which may quote rows, are left out.
     package let message: String
 
+    /// A refusal of its two parts.
     package init(sqlState: String, message: String) {
         self.sqlState = sqlState
         self.message = message

@@ -53,7 +53,7 @@ package struct PostgresResult: ~Copyable {
         switch PQresultStatus(handle) {
         case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: nil
         case PGRES_PIPELINE_ABORTED: .skipped
-        default: .refused(field(PG_DIAG_SQLSTATE), field(PG_DIAG_MESSAGE_PRIMARY), isFatal: isFatal)
+        default: .refused(field(sqlStateField), field(messageField), isFatal: isFatal)
         }
     }
 
@@ -67,14 +67,14 @@ package struct PostgresResult: ~Copyable {
     }
 
     /// The server ends the connection after this one.
-    private var isFatal: Bool { ["FATAL", "PANIC"].contains(field(PG_DIAG_SEVERITY_NONLOCALIZED)) }
+    private var isFatal: Bool { ["FATAL", "PANIC"].contains(field(severityField)) }
 
     private func field(_ code: Character) -> String {
         PQresultErrorField(handle, Int32(code.asciiValue ?? 0)).map { String(cString: $0) } ?? ""
     }
 
     // libpq names these by macros of characters, which are not imported.
-    private var PG_DIAG_SQLSTATE: Character { "C" }
-    private var PG_DIAG_MESSAGE_PRIMARY: Character { "M" }
-    private var PG_DIAG_SEVERITY_NONLOCALIZED: Character { "V" }
+    private var sqlStateField: Character { "C" }
+    private var messageField: Character { "M" }
+    private var severityField: Character { "V" }
 }

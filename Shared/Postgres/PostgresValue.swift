@@ -13,12 +13,14 @@ package enum PostgresValue: Sendable, Equatable {
 
 /// One statement and its parameters.
 package struct PostgresCommand: Sendable {
+    /// The text.
     package var sql: String
     /// `$1`, `$2`, …
     package var values: [PostgresValue]
     /// The same text comes again: where no pooler stands between, the server keeps it prepared.
     package var isRepeated: Bool
 
+    /// A statement and its parameters.
     package init(_ sql: String, _ values: [PostgresValue] = [], isRepeated: Bool = false) {
         self.sql = sql
         self.values = values

@@ -18,6 +18,7 @@ package struct RedisAddress: Sendable, Equatable {
         /// Certificates of authorities (PEM) to trust in place of the system's.
         package var authorityFile: String?
 
+        /// Trusts the system's authorities, or those of a file.
         package init(authorityFile: String? = nil) { self.authorityFile = authorityFile }
     }
 

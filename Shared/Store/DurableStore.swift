@@ -65,6 +65,7 @@ package protocol StoreTransaction {
 }
 
 extension StoreTransaction {
+    /// One after the other.
     package func runEach(_ statement: Statement, _ rows: [[SQLValue]]) throws {
         for values in rows { try run(statement, values) }
     }

@@ -93,7 +93,9 @@ package struct StatementReport: Codable, Sendable {
 
 /// The times of one statement.
 package struct StatementLine: Codable, Sendable {
+    /// As in `Statement`.
     package var name: String
+    /// How often it ran, the rows it gave or changed, and how long that took.
     package var count: Int
     package var rows: Int
     package var p50Milliseconds: Double
@@ -114,7 +116,9 @@ package struct StatementLine: Codable, Sendable {
 
 /// A run that was slow.
 package struct SlowStatement: Codable, Sendable, Equatable {
+    /// As in `Statement`.
     package var name: String
+    /// How long it ran.
     package var milliseconds: Double
     /// That it gave, or changed.
     package var rows: Int

@@ -12,6 +12,7 @@ package struct PostgresSettings: Sendable {
     /// Pauses between tries to reach a server that is away.
     package var backoff = Duration.milliseconds(50) ... .seconds(1)
 
+    /// - Parameter connections: at most, one for each thread.
     package init(_ target: PostgresTarget, connections: Int) {
         self.target = target
         self.connections = connections

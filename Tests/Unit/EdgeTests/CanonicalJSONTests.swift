@@ -67,8 +67,6 @@ struct CanonicalJSONTests {
             canonical("{\"a\": [1e300, -\(wide)], \"t\": \"\(wide)2\", \"b\": \(wide)}")
                 == canonical("{\"b\": \(wide), \"t\": \"\(wide)2\", \"a\": [1e300, -\(wide)]}"))
         #expect(canonical("[\(wide)]") != canonical("[\(wide.dropLast())2]"))
-        #expect(
-            canonical("[18446744073709551616]") == canonical("[18446744073709551616.0]"), "a power of two is itself as a double")
     }
 
     @Test("What differs stays different: order in arrays, types, forms of composition")

@@ -29,6 +29,8 @@ struct Ban: Sendable, CustomTestStringConvertible {
                 "Shared/AdminCLI/ServiceMain.swift": "the first task of the process",
                 "Services/Credentials/Sources/CredentialsService/OAuth/OAuthSession.swift":
                     "one fetch for all calls that wait for it: none of them may cancel it; it ends within seconds",
+                "Services/Session/Sources/SessionService/Keys/KeyLookup.swift":
+                    "one question for all admissions that wait for it: none of them may cancel it; it ends with the store's deadline",
                 "Services/Suite/Sources/bulkhead/Up.swift": "announces readiness while the supervisor waits; cancelled with it",
             ], word: "Task"
         ) { $0.contains(/\bTask(?:\.immediate)?\s*(?:<[^>]*>)?\s*(?:\([^)]*\)\s*)?\{/) },
@@ -103,7 +105,11 @@ struct Ban: Sendable, CustomTestStringConvertible {
             "connections and their pools are touched on their one event loop only; each says so where it is declared",
         "Services/Credentials/Sources/CredentialsService/Keychain/":
             "its connection is touched on the keychain's one thread only; the deadline wraps a GCancellable, which is thread-safe",
-        "Shared/Store/SQLite/": "its statements and copies are touched on SQLite's one thread only; each says so where it is declared",
+        "Shared/Store/Postgres/Monitor.swift": "its state is touched under a mutex of the C library, which threads wait on",
+        "Services/Session/Sources/SessionService/Limits/":
+            "what is counted of a subject is touched under one lock; each says which",
+        "Shared/Store/SQLite/":
+            "its statements and copies are touched on SQLite's one thread only; each says so where it is declared",
         "Shared/Redis/": "its client and connection are touched on their event loop only; each says so where it is declared",
     ]
 
