@@ -2,7 +2,7 @@
 
 import concurrent.futures
 import contextlib
-import signal
+import secrets
 import time
 from typing import Any, Iterator
 
@@ -10,7 +10,6 @@ import pytest
 
 from stores import Stores
 from suite import Provider, Suite, prompt, until
-import secrets
 
 NO_CACHE = {"cache": "off"}
 
@@ -21,6 +20,9 @@ def pair(provider: Provider) -> Iterator[tuple[Suite, Suite]]:
 
     def change(document: dict[str, Any]) -> None:
         document["suite"]["stores"] = shared.settings
+        targets = {"steady": "demo-tokens-60-tps-20", "priced": "demo-priced"}
+        document["router"]["models"] += [{"name": name, "targets": [{"provider": "oai", "model": model}]} for name, model in targets.items()]
+        document["router"]["model_info"] = [{"model": "demo-priced", "context": 100_000, "price": {"input": 2, "output": 10}}]
 
     with contextlib.closing(shared), contextlib.ExitStack() as stack:
         suites = [Suite(provider, change) for _ in range(2)]
@@ -53,13 +55,20 @@ def test_a_limit_of_requests_holds_over_both(pair: tuple[Suite, Suite]) -> None:
 
 def test_places_are_counted_over_both_and_come_back(pair: tuple[Suite, Suite]) -> None:
     left, right = pair
-    key = left.new_key("--concurrency", "2")["key"]
+    made = left.new_key("--concurrency", "2")
+
+    def places() -> int:
+        shown = left.admin("session", "limits", "show", made["id"])["limits"]
+        return next(limit["remaining"] for limit in shown if limit["kind"] == "concurrency" and limit["subject"].startswith("key:"))
+
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(suite.chat, "slowly", None, "openai", key) for suite in pair]
-        until(lambda: right.chat(key=key, bulkhead=NO_CACHE).status == 429, 5, "both places to be taken")
+        running = [pool.submit(suite.chat, "steady", key=made["key"]) for suite in pair]
+        until(lambda: places() == 0, 5, "both places to be taken")
+        for suite in pair:
+            assert suite.chat(key=made["key"], bulkhead=NO_CACHE).status == 429
         for one in running:
             assert one.result().status == 200
-    until(lambda: right.chat(key=key, bulkhead=NO_CACHE).status == 200, 5, "a place to be free again")
+    until(lambda: right.chat(key=made["key"], bulkhead=NO_CACHE).status == 200, 5, "a place to be free again")
 
 
 def test_of_a_hundred_requests_with_one_idempotency_key_at_both_one_runs(pair: tuple[Suite, Suite]) -> None:
@@ -78,11 +87,21 @@ def test_of_a_hundred_requests_with_one_idempotency_key_at_both_one_runs(pair: t
 
 
 def test_a_budget_is_spent_over_both(pair: tuple[Suite, Suite]) -> None:
-    left, right = pair
-    left.admin("session", "tenants", "list")
-    made = left.new_key("--budget-usd", "0.000001", "--budget-window", "1d")
-    statuses = [pair[number % 2].chat("priced", key=made["key"], bulkhead=NO_CACHE).status for number in range(6)]
-    assert statuses[-2:] == [429, 429], statuses
+    made = pair[0].new_key("--budget-usd", "0.002", "--budget-window", "1d")
+    replies = [pair[0].chat("priced", key=made["key"], bulkhead=NO_CACHE)]
+    each = float(replies[0].headers["x-bulkhead-cost-usd"])
+    while replies[-1].status == 200 and len(replies) < 40:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            replies += pool.map(lambda n: pair[n % 2].chat("priced", key=made["key"], bulkhead=NO_CACHE), range(8))
+    refused = [reply for reply in replies if reply.status == 429]
+    assert {reply.status for reply in replies} == {200, 429} and refused[-1].error["code"] == "budget_exceeded", [str(reply) for reply in refused]
+    spent = sum(float(reply.headers["x-bulkhead-cost-usd"]) for reply in replies if reply.status == 200)
+    assert spent <= 0.002 + each * 1.5, f"exceeded by more than one request: {spent}"
+
+    def budgets() -> list[Any]:
+        return [suite.admin("session", "limits", "show", made["id"])["budgets"] for suite in pair]
+
+    until(lambda: budgets()[0] == budgets()[1] and not budgets()[0][0]["reservedNanousd"], 5, lambda: f"both to tell the same: {budgets()}")
 
 
 def test_one_dies_and_the_other_goes_on(pair: tuple[Suite, Suite]) -> None:

@@ -24,6 +24,7 @@ def servers() -> Iterator[Stores]:
 def suite(provider: Provider, servers: Stores) -> Iterator[Suite]:
     def change(document: dict[str, Any]) -> None:
         document["suite"]["stores"] = servers.settings
+        document["router"]["models"].append({"name": "steady", "targets": [{"provider": "oai", "model": "demo-tokens-60-tps-20"}]})
 
     suite = Suite(provider, change)
     with contextlib.closing(suite):
@@ -115,7 +116,7 @@ def test_two_hundred_streams_at_once_hold_no_connection(suite: Suite) -> None:
     """A pool of fourteen connections serves any number of streams, because none is held while a provider is waited for."""
     key = suite.new_key()["key"]
     with concurrent.futures.ThreadPoolExecutor(200) as pool:
-        streams = list(pool.map(lambda _: suite.stream("slowly", key=key, seconds=60), range(200)))
+        streams = list(pool.map(lambda _: suite.stream("steady", key=key, seconds=60), range(200)))
     assert [stream.status for stream in streams] == [200] * 200
     assert all(stream.is_finished for stream in streams)
 

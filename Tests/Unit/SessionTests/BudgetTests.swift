@@ -31,14 +31,19 @@ struct BudgetTests {
         try #require(limits.ledger(subject, windowMilliseconds: 86_400_000))
     }
 
-    @Test("what is spent and reserved never exceeds the budget, and comes back with the next day")
+    @Test("what is spent and reserved never exceeds the budget: the last takes what is left; it comes back with the next day")
     func window() throws {
         #expect(try ask("a", 600).remaining == 400)
-        let refused = try ask("b", 500)
-        #expect(!refused.isAdmitted && refused.remaining == 400 && refused.reset == Int64(Self.day))
+        #expect(try ask("b", 500).remaining == 0)
+        let waits = try ask("c", 1)
+        #expect(!waits.isAdmitted && waits.retryAfter == 1_000_000 && waits.reset == Int64(Self.day), "all of it is only reserved")
         settle("a", 300)
-        #expect(try ask("c", 700, at: 86_399).isAdmitted)
-        #expect(try ask("d", 1000, at: 86_400).isAdmitted)
+        #expect(try ask("c", 700, at: 86_399).remaining == 0)
+        settle("b", 400, at: 86_399)
+        settle("c", 400, at: 86_399)
+        let refused = try ask("d", 1, at: 86_399)
+        #expect(!refused.isAdmitted && refused.retryAfter == refused.reset, "all of it is spent, and a little more")
+        #expect(try ask("e", 1000, at: 86_400).isAdmitted)
     }
 
     @Test("a request of unknown price is admitted while something is left")
@@ -68,7 +73,7 @@ struct BudgetTests {
         #expect(try ledger().spent == 70)
     }
 
-    @Test("each threshold is told once, a refusal tells the last")
+    @Test("each threshold is told once, and a refusal tells none again")
     func thresholds() throws {
         var told: [[Int]] = []
         for (name, cost) in [("a", 400), ("b", 100), ("c", 100), ("d", 300)] {
@@ -77,8 +82,8 @@ struct BudgetTests {
         }
         #expect(told == [[0, 1], [1, 2]])
         let question = LimitQuestion(tenant: "t", admission: "e", rules: [rule(1000)], nanousd: 200)
-        let refused = try limits.ask(question, now: Self.start).answer
-        #expect(refused.crossings.map(\.to) == [3])
+        #expect(try limits.ask(question, now: Self.start).answer.isAdmitted, "a hundred are left")
+        #expect(settle("e", 150).crossings.map { [$0.from, $0.to] } == [[2, 3]])
         #expect(try limits.ask(question, now: Self.start).answer.crossings.isEmpty)
     }
 
@@ -130,8 +135,9 @@ struct BudgetAdmissionTests {
         let made = try await bench.makeKey { $0.budgetUSD = 1 }
         let first = try await ask(bench, made.key, nanousd: 600_000_000)
         #expect(first.budget?.limit == 1_000_000_000 && first.budget?.remaining == 400_000_000 && first.budget?.scope == "key")
+        #expect(try await ask(bench, made.key, nanousd: 600_000_000).budget?.remaining == 0)
         let refused = try await ask(bench, made.key, nanousd: 600_000_000)
-        #expect(refused.verdict == .budgetExceeded && refused.violated == ["key-budget"])
+        #expect(refused.verdict == .budgetExceeded && refused.violated == ["key-budget"] && refused.retryAfterMS == 1000)
         #expect(refused.budget.map { $0.resetMS > 0 && $0.resetMS <= 86_400_000 && $0.windowMS == 86_400_000 } == true)
         try await settle(bench, first, nanousd: 100_000_000)
         #expect(try await ask(bench, made.key, nanousd: 600_000_000).verdict == .admitted)
@@ -142,11 +148,11 @@ struct BudgetAdmissionTests {
         let bench = try await SessionBench(policy: LimitPolicy(tenantBudget: 1000))
         let made = try await bench.makeKey()
         let first = try await ask(bench, made.key, nanousd: 900)
-        try await settle(bench, first, nanousd: 900)
+        try await settle(bench, first, nanousd: 1100)
         try await bench.spend.flush(bench.store)
         let again = try await SessionBench(folder: bench.folder, policy: LimitPolicy(tenantBudget: 1000))
         let refused = try await ask(again, made.key, nanousd: 200)
-        #expect(refused.verdict == .budgetExceeded && refused.violated == ["tenant-budget"] && refused.budget?.remaining == 100)
+        #expect(refused.verdict == .budgetExceeded && refused.violated == ["tenant-budget"] && refused.budget?.remaining == 0)
     }
 
     @Test("What is not written yet counts too when a budget is read")
@@ -179,7 +185,7 @@ struct BudgetAdmissionTests {
     func alerts() async throws {
         let bench = try await SessionBench(policy: LimitPolicy(tenantBudget: 1000))
         let made = try await bench.makeKey()
-        for _ in 0 ..< 9 { try await settle(bench, try await ask(bench, made.key, nanousd: 100), nanousd: 100) }
+        for _ in 0 ..< 10 { try await settle(bench, try await ask(bench, made.key, nanousd: 100), nanousd: 100) }
         for _ in 0 ..< 3 { #expect(try await ask(bench, made.key, nanousd: 200).verdict == .budgetExceeded) }
         #expect(bench.limits.alerts.list.map(\.threshold) == [50, 80, 100])
         #expect(bench.limits.alerts.list.allSatisfy { $0.tenant == "acme" && $0.subject == "tenant" })

@@ -76,8 +76,8 @@ package final class SessionDaemon: BulkheadService {
     }
 
     package func start() async throws {
-        if let client = limits.client {
-            context.background("redis") { await client.maintain() }
+        if limits.client != nil {
+            context.background("redis") { [limits, context] in try await limits.maintain(on: context.eventLoop) }
             context.background("limits heartbeat") { [self] in try await beat() }
         }
         keyService.start(context)

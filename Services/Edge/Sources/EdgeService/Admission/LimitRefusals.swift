@@ -8,7 +8,7 @@ extension CallerLimits {
     package func refusal(_ reply: SessionAPI.AdmitReply) -> EdgeError {
         let wait = reply.retryAfterMS > 0 ? Duration.milliseconds(told(reply.retryAfterMS)) : nil
         switch reply.verdict {
-        case .budgetExceeded: return overBudget(violated: reply.violated)
+        case .budgetExceeded: return overBudget(violated: reply.violated, wait: reply.retryAfterMS)
         case .tenantBlocked: return Self.tenantBlocked
         case .scopeRefused: return Self.scopeRefused
         case .spendFrozen:
@@ -39,9 +39,19 @@ extension CallerLimits {
         message: "The scopes of this API key do not cover this route. Use a key that has them.")
 
     /// The money is spent.
-    /// - Parameter violated: as session says it; empty: the budget that is known.
-    func overBudget(violated: [String] = []) -> EdgeError {
+    /// - Parameters:
+    ///   - violated: as session says it; empty: the budget that is known.
+    ///   - wait: milliseconds; shorter than the window: the rest is only reserved, by requests that run.
+    func overBudget(violated: [String] = [], wait: Int = 0) -> EdgeError {
         let what = budget.map { "The budget of \(Self.money($0.limit)) \(Self.per($0.windowMS)) of \(Self.owner($0.scope))" }
+        if wait > 0, wait < budget?.resetMS ?? 0 {
+            let owner = what ?? "The budget of this API key, its user or tenant"
+            var error = EdgeError(
+                .quotaExceeded, message: "\(owner) is reserved by requests that run. Try again shortly.",
+                retryAfter: .milliseconds(told(wait)), shouldRetry: true)
+            error.violated = violated
+            return error
+        }
         let again = budget.flatMap { $0.resetMS > 0 ? " It begins anew in \(Self.time($0.resetMS))." : nil }
         var error = EdgeError(
             .quotaExceeded, message: "\(what ?? "The budget of this API key, its user or tenant") is spent.\(again ?? "")",

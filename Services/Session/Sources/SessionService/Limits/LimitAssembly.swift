@@ -1,11 +1,22 @@
 import BulkheadCore
+import BulkheadIPC
 import BulkheadRedis
 import BulkheadServiceKit
 import BulkheadStore
 import Crypto
 import Foundation
 import Logging
+import NIOCore
 import Synchronization
+
+/// What is read from the durable store, once.
+private final class StoreName: Sendable {
+    private let value = Mutex("")
+
+    var text: String { value.withLock { $0 } }
+
+    func set(_ text: String) { value.withLock { $0 = text } }
+}
 
 /// The desk of a service's limits, with its Redis if there is one.
 struct LimitAssembly {
@@ -14,15 +25,20 @@ struct LimitAssembly {
     /// Names this process among those that share the Redis.
     let suite = APIKey.base64URL(SymmetricKey(size: .bits128).withUnsafeBytes { Array($0) })
 
+    /// Names the durable store: those who share it seed a budget in Redis once. Empty until it was read.
+    private let name = StoreName()
+    private let store: any DurableStore
+
     private static let nameOfStore = "store name"
     private static let read = Statement("setting.read", "SELECT value FROM setting WHERE name = $1")
     private static let write = Statement(
         "setting.write", "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
 
-    /// - Throws: `StartupFailure` for an address of Redis that is not spoken; what `DurableStore.transact` throws.
+    /// - Throws: `StartupFailure` for an address of Redis that is not spoken.
     init(
         context: ServiceContext, store: any DurableStore, spend: SpendLedger, metrics: SessionMetrics, health: StoreHealth
     ) async throws {
+        self.store = store
         let logger = context.logger
         let alerts = BudgetAlerts { alert in
             metrics.alerted(alert.threshold)
@@ -33,7 +49,7 @@ struct LimitAssembly {
         client = try Self.client(context, returned, health)
         var shared: SharedLimits?
         if let client {
-            shared = SharedLimits(client, store: try await Self.name(of: store)) { tenant, crossings in
+            shared = SharedLimits(client, storeName: { [name] in name.text }) { tenant, crossings in
                 alerts.tell(tenant, crossings, at: Moment.now().unixMilliseconds)
             }
             returned.limits.withLock { $0 = shared }
@@ -83,6 +99,21 @@ struct LimitAssembly {
         guard let file = address.passwordFile else { return nil }
         let text = try await context.blocking { try String(contentsOfFile: file, encoding: .utf8) }
         return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    }
+
+    /// Keeps the connection to Redis. Redis is not asked before the durable store was: until then this process decides.
+    func maintain(on eventLoop: any EventLoop) async throws {
+        guard let client else { return }
+        while true {
+            do {
+                let read = try await Self.name(of: store)
+                name.set(read)
+                break
+            } catch is CallError {
+                try await eventLoop.sleep(.milliseconds(500))
+            }
+        }
+        await client.maintain()
     }
 
     private static func name(of store: any DurableStore) async throws -> String {

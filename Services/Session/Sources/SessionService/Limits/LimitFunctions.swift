@@ -131,8 +131,9 @@ enum LimitFunctions {
             keep(d.key, d.reset / 1000 + 3600000)
           end
           local left = d.most - (b.s + b.r)
-          if q.money == 0 then d.ok = left > 0 else d.ok = q.money <= left end
-          d.left, d.wait = max(0, left), d.ok and 0 or d.reset
+          d.ok = left > 0
+          local reserved = b.r > 0 and b.s < d.most
+          d.left, d.wait = max(0, left), d.ok and 0 or reserved and min(1000000, d.reset) or d.reset
         end
         function look.g(d, q)
           local spent, at = read(d.key)
@@ -159,15 +160,16 @@ enum LimitFunctions {
         end
         function take.b(d, q)
           local b = d.b
-          if q.money > 0 then
-            b.r = b.r + q.money
-            b.R = b.R + q.money
+          local amount = min(q.money, d.left)
+          if amount > 0 then
+            b.r = b.r + amount
+            b.R = b.R + amount
             store_budget(d.key, b)
-            call('ZADD', d.key2, text(q.expires), text(q.money) .. ':' .. q.admission)
+            call('ZADD', d.key2, text(q.expires), text(amount) .. ':' .. q.admission)
             keep(d.key2, max(d.reset, q.till - q.now) / 1000 + 3600000)
           end
-          d.left = d.left - q.money
-          return {'b', d.key, d.key2, d.most, d.window, d.start, q.money}
+          d.left = d.left - amount
+          return {'b', d.key, d.key2, d.most, d.window, d.start, amount}
         end
         function take.g(d, q) return {'g', d.key, d.most, d.window} end
 

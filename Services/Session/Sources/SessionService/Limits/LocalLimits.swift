@@ -254,10 +254,13 @@ struct Draft {
             book.budgets[index].book.rebase(unless: share.epoch == 0)
         }
         let left = book.budgets[index].book.remaining(of: rule.most, suites: share.suites)
-        standing.isAdmitted = question.nanousd == 0 ? left > 0 : question.nanousd <= left
+        let ledger = book.budgets[index].book.ledger
+        // Who takes what is left leaves nothing for a parallel request, so that at most one exceeds the budget.
+        standing.isAdmitted = left > 0
         standing.remaining = max(0, left)
         standing.reset = Int64(start + length - now)
-        standing.retryAfter = standing.isAdmitted ? 0 : standing.reset
+        let isOnlyReserved = ledger.open > 0 && ledger.spent < rule.most
+        standing.retryAfter = standing.isAdmitted ? 0 : isOnlyReserved ? min(1_000_000, standing.reset) : standing.reset
         return true
     }
 }
@@ -377,8 +380,9 @@ extension Draft {
             return .place(book)
         case .budget(let window):
             let index = book.budget(window)
-            book.budgets[index].book.reserve(question.admission, question.nanousd, until: expires)
-            standing.remaining -= question.nanousd
+            let amount = min(question.nanousd, standing.remaining)
+            book.budgets[index].book.reserve(question.admission, amount, until: expires)
+            standing.remaining -= amount
             return .budget(book, rule, window: window, start: Double(standing.start))
         case .runaway(let subject, let window):
             return .likeness(subject, Rate(most: Double(rule.most), window: Double(window) * 1000))

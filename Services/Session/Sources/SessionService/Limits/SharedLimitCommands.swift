@@ -40,7 +40,7 @@ struct TenantKeys {
 /// Calls of the functions in Redis, and what they answer.
 struct SharedLimitCommands {
     /// Names the durable store: those who share it seed a budget once.
-    let store: String
+    let store: @Sendable () -> String
 
     func ask(_ question: LimitQuestion, _ seeds: [Int: BudgetSeed], _ time: Int64?) -> RedisCommand {
         let names = TenantKeys(question.tenant)
@@ -48,7 +48,7 @@ struct SharedLimitCommands {
         var arguments = [
             Self.text(time), question.admission, question.run == 0 ? "0" : "1", "\(question.lease)",
             question.counts ? "1" : "0", "\(question.weight)", "\(question.tokens)", "\(question.assumed)",
-            "\(question.nanousd)", store,
+            "\(question.nanousd)", store(),
         ]
         arguments.reserveCapacity(arguments.count + 4 * question.rules.count)
         for (index, rule) in question.rules.enumerated() {
@@ -62,7 +62,7 @@ struct SharedLimitCommands {
         let names = TenantKeys(settlement.tenant)
         var keys = [names.admission(settlement.admission)]
         var arguments = [
-            Self.text(time), store, "\(settlement.tokens)", "\(settlement.nanousd)", settlement.ran ? "1" : "0",
+            Self.text(time), store(), "\(settlement.tokens)", "\(settlement.nanousd)", settlement.ran ? "1" : "0",
             settlement.isAbandoned ? "1" : "0",
         ]
         for rule in settlement.otherwise {

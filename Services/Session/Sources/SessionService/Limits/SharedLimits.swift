@@ -20,9 +20,19 @@ package final class SharedLimits: Sendable {
     /// - Parameters:
     ///   - store: names the durable store.
     ///   - told: thresholds of a tenant's budgets that a settlement passed.
-    package init(_ client: RedisClient, store: String, told: @escaping @Sendable (String, [BudgetCrossing]) -> Void) {
+    package convenience init(
+        _ client: RedisClient, store: String, told: @escaping @Sendable (String, [BudgetCrossing]) -> Void
+    ) {
+        self.init(client, storeName: { store }, told: told)
+    }
+
+    /// The same for a durable store whose name is known later, and before the first question.
+    init(
+        _ client: RedisClient, storeName: @escaping @Sendable () -> String,
+        told: @escaping @Sendable (String, [BudgetCrossing]) -> Void
+    ) {
         self.client = client
-        commands = SharedLimitCommands(store: store)
+        commands = SharedLimitCommands(store: storeName)
         self.told = told
     }
 
