@@ -1,5 +1,6 @@
 """Keys and tenants over a suite's life: scopes, rotation, blocked tenants, frozen spend."""
 
+import pytest
 from suite import EMBEDDINGS, Suite, prompt, until
 
 
@@ -109,3 +110,10 @@ def test_a_revoked_key_is_refused_while_session_is_away(own_suite) -> None:
         assert suite.chat(key=kept["key"]).status == 200, "a key edge has seen lately is served without session"
         assert suite.chat(key=revoked["key"]).status in (401, 503), "edge was told at once"
         assert suite.chat(key=blocked["key"]).status in (403, 503)
+
+
+@pytest.mark.parametrize("option", ["--models", "--scopes", "--destinations"])
+@pytest.mark.parametrize("value", ["", ",", "a,,b"])
+def test_a_list_with_an_empty_name_makes_no_key(steady: Suite, option: str, value: str) -> None:
+    done = steady.cli("session", "keys", "create", "--tenant", "acme", f"{option}={value}")
+    assert done.returncode == 64 and option in done.stderr, done

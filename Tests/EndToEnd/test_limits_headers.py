@@ -177,6 +177,9 @@ def test_a_client_that_runs_in_a_circle_is_stopped(own_suite) -> None:
     assert replies[0].status == 200 and replies[-1].status == 429, [reply.status for reply in replies]
     assert replies[-1].error["code"] == "runaway" and replies[-1].headers["x-should-retry"] == "false"
     assert suite.chat(key=key, text="Something else entirely, please").status == 200
+    popular = [suite.chat(key=key, text="What is a bowline?") for _ in range(8)]
+    assert [reply.status for reply in popular] == [200] * 8, "answers from the cache are no calls that a client makes"
+    assert popular[-1].headers["x-bulkhead-cache"] == "exact"
 
 
 def test_blocks_are_told_by_code(own_suite) -> None:

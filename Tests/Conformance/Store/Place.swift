@@ -1,5 +1,6 @@
 import BulkheadCore
 import BulkheadStore
+import Foundation
 import SessionService
 import Synchronization
 
@@ -36,8 +37,10 @@ private final class ClosingStore: DurableStore {
     }
 
     deinit {
-        // A store that does not close is no reason to fail: its place goes as well.
-        try? opened.close()
+        // On a thread of its own: the last to let go may be one of the store's, which closing waits for. A store that does not
+        // close is no reason to fail: its place goes as well.
+        let (opened, place) = (opened, place)
+        Thread.detachNewThread { withExtendedLifetime(place) { try? opened.close() } }
     }
 
     var kind: StoreKind { opened.store.kind }

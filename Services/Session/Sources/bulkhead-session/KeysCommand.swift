@@ -39,9 +39,9 @@ struct KeysCreate: AsyncParsableCommand {
         asked.user = user
         asked.admin = admin
         asked.assertUser = assertUser
-        asked.scopes = names(scopes)
-        asked.destinations = names(destinations)
-        asked.models = names(models)
+        asked.scopes = try names(scopes, "--scopes")
+        asked.destinations = try names(destinations, "--destinations")
+        asked.models = try names(models, "--models")
         asked.rpm = rpm
         asked.tpm = tpm
         asked.concurrency = concurrency
@@ -52,8 +52,16 @@ struct KeysCreate: AsyncParsableCommand {
         try show(made, shared) { announce($0) }
     }
 
-    private func names(_ list: String?) -> [String] {
-        (list ?? "").split(separator: ",").map { String($0.drop { $0 == " " }) }.filter { !$0.isEmpty }
+    /// A list with nothing in it is no wish for everything: more often a variable that was not set.
+    private func names(_ list: String?, _ option: String) throws -> [String] {
+        guard let list else { return [] }
+        let names = list.split(separator: ",", omittingEmptySubsequences: false).map {
+            String($0.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        }
+        guard !names.contains("") else {
+            throw ValidationError("\(option) is \"\(list)\", which holds an empty name; leave the option out for no restriction")
+        }
+        return names
     }
 }
 

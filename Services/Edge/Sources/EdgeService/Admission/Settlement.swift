@@ -230,17 +230,19 @@ extension Settlement {
     /// - Parameters:
     ///   - status: HTTP status; 0 when the client left before one was sent.
     ///   - fate: what becomes of the Idempotency-Key.
+    ///   - cached: the answer came from a cache: it is no call that a runaway client makes.
     /// - Returns: false when another run has the Idempotency-Key: this one's answer is not the one that is given again.
     @discardableResult
     func settle(
-        _ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage? = nil, fate: ClaimFate = .release
+        _ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage? = nil, fate: ClaimFate = .release,
+        cached: Bool = false
     ) async -> Bool {
         if let hold = caller.hold { hold.spend(usage == nil ? 0 : usage?.costNanousd) }
         guard !caller.admissionID.isEmpty, caller.isIdempotent || caller.isReserved || usage != nil else { return true }
         let request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: status, inputTokens: usage?.inputTokens ?? 0,
             outputTokens: usage?.outputTokens ?? 0, costNanousd: usage?.costNanousd,
-            unused: usage == nil && !caller.isIdempotent, fence: caller.fence)
+            unused: usage == nil && !caller.isIdempotent, fence: caller.fence, cached: cached)
         var job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent)
         if caller.isIdempotent { apply(fate, to: &job) }
         await job.recorder?.settled(within: Self.recordingLimits.client)

@@ -34,10 +34,13 @@ package struct AnswerFacts: Sendable, Equatable {
     }
 
     /// What the caller's limits are charged with: an answer from the cache took no tokens of any provider.
-    var charged: ChatAPI.Usage? {
+    var charged: ChatAPI.Usage? { isCached ? ChatAPI.Usage(costNanousd: 0) : usage }
+
+    /// It came from a cache of ours.
+    var isCached: Bool {
         switch served.cache {
-        case .exact, .normalized, .semantic, .stale: ChatAPI.Usage(costNanousd: 0)
-        case .miss, .off, .unspecified: usage
+        case .exact, .normalized, .semantic, .stale: true
+        case .miss, .off, .unspecified: false
         }
     }
 

@@ -318,7 +318,8 @@ final class ChatRun {
         exchange.note(facts)
         guard exchange.settlesNow() else { return true }
         return await services.settlement.settle(
-            caller, exchange.metadata, status: status ?? exchange.reply.status ?? 0, usage: facts.charged, fate: fate)
+            caller, exchange.metadata, status: status ?? exchange.reply.status ?? 0, usage: facts.charged, fate: fate,
+            cached: facts.isCached)
     }
 }
 
