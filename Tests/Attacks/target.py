@@ -60,8 +60,8 @@ class Target:
         self.suite.secrets |= self.secrets
         self.needles = [Needle(name, value) for name, value in self.secrets.items()]
 
-    def begin(self) -> "Target":
-        self.suite.begin()
+    def begin(self, lacks_secrets: bool = False) -> "Target":
+        self.suite.begin(lacks_secrets)
         return self
 
     @property

@@ -41,7 +41,7 @@ class Inside:
                     credentials["destinations"][f"{kind}{number}"] = entry
 
         self.target = Target(provider, Upstream(), change)
-        self.space.run(self.target.begin)
+        self.space.run(lambda: self.target.begin(lacks_secrets=True))
         for kind in ("public", "opted"):
             hosts = ",".join(f"{kind}{number}.attack.test:{self.server.port}" for number in range(MOST))
             done = self.target.suite.cli("credentials", "set", f"{kind.upper()}_KEY", "--stdin", "--host", hosts, input=f"sk-{kind}-0123456789abcdef\n")
