@@ -31,7 +31,7 @@ struct BudgetTests {
         try #require(limits.ledger(subject, windowMilliseconds: 86_400_000))
     }
 
-    @Test("what is spent and reserved never exceeds the budget: the last takes what is left; it comes back with the next day")
+    @Test("spent and reserved never exceed the budget: the last takes what is left; all comes back with the next day")
     func window() throws {
         #expect(try ask("a", 600).remaining == 400)
         #expect(try ask("b", 500).remaining == 0)
