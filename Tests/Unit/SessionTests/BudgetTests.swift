@@ -36,7 +36,7 @@ struct BudgetTests {
         #expect(try ask("a", 600).remaining == 400)
         #expect(try ask("b", 500).remaining == 0)
         let waits = try ask("c", 1)
-        #expect(!waits.isAdmitted && waits.retryAfter == 1_000_000 && waits.reset == Int64(Self.day), "all of it is only reserved")
+        #expect(!waits.isAdmitted && waits.retryAfter == 1_000_000 && waits.reset == Int64(Self.day), "only reserved")
         settle("a", 300)
         settle("b", 400)
         #expect(try ask("c", 700, at: 86_399).remaining == 0)
