@@ -3,7 +3,6 @@ import BulkheadCore
 import BulkheadIPC
 import BulkheadRedis
 import BulkheadServiceKit
-import Foundation
 import Synchronization
 
 /// The answer cache with what it needs of the process: the connection to Redis, its health, its metrics.
@@ -40,27 +39,17 @@ package struct RouterCache: Sendable {
     }
 
     private static func client(_ context: ServiceContext, _ returned: Returned, _ health: RouterHealth) throws -> RedisClient? {
-        let stores = context.suite.stores
-        guard stores.fast == .redis, let redis = stores.redis else { return nil }
-        let address: RedisAddress
-        do throws(RedisAddress.Problem) {
-            address = try RedisAddress(redis)
-        } catch {
-            throw StartupFailure(error.description, exitCode: 78)
-        }
         let observer = RedisObserver(state: { isReady, reason in
             if isReady { returned.cache.withLock { $0 }?.redisReturned() }
             let away = "redis is away (\(reason.map { "\($0)" } ?? "")): answers are kept in memory"
             health.set(.redis, isReady ? nil : away)
         })
-        return RedisClient(
-            address, eventLoop: context.eventLoop, password: { try await password(address, context) }, observer: observer,
-            logger: context.logger)
-    }
-
-    private static func password(_ address: RedisAddress, _ context: ServiceContext) async throws -> String? {
-        guard let file = address.passwordFile else { return nil }
-        let text = try await context.blocking { try String(contentsOfFile: file, encoding: .utf8) }
-        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+        do throws(RedisAddress.Problem) {
+            return try RedisClient.configured(
+                context.suite.stores, eventLoop: context.eventLoop, blocking: { try await context.blocking($0) },
+                observer: observer, logger: context.logger)
+        } catch {
+            throw StartupFailure(error.description, exitCode: 78)
+        }
     }
 }

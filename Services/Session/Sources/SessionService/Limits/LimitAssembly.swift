@@ -4,7 +4,6 @@ import BulkheadRedis
 import BulkheadServiceKit
 import BulkheadStore
 import Crypto
-import Foundation
 import Logging
 import NIOCore
 import Synchronization
@@ -28,11 +27,6 @@ struct LimitAssembly {
     /// Names the durable store: those who share it seed a budget in Redis once. Empty until it was read.
     private let name = StoreName()
     private let store: any DurableStore
-
-    private static let nameOfStore = "store name"
-    private static let read = Statement("setting.read", "SELECT value FROM setting WHERE name = $1")
-    private static let write = Statement(
-        "setting.write", "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
 
     /// - Throws: `StartupFailure` for an address of Redis that is not spoken.
     init(
@@ -77,28 +71,18 @@ struct LimitAssembly {
     private static func client(
         _ context: ServiceContext, _ returned: Returned, _ health: StoreHealth
     ) throws -> RedisClient? {
-        let stores = context.suite.stores
-        guard stores.fast == .redis, let redis = stores.redis else { return nil }
-        let address: RedisAddress
-        do throws(RedisAddress.Problem) {
-            address = try RedisAddress(redis)
-        } catch {
-            throw StartupFailure(error.description, exitCode: 78)
-        }
         let observer = RedisObserver(state: { isReady, reason in
             if isReady { returned.limits.withLock { $0 }?.returned() }
             let away = "redis is away (\(reason.map { "\($0)" } ?? "")): limits are held by this process"
             health.set(.connection, isReady ? nil : away)
         })
-        return RedisClient(
-            address, eventLoop: context.eventLoop, password: { try await password(address, context) }, observer: observer,
-            logger: context.logger)
-    }
-
-    private static func password(_ address: RedisAddress, _ context: ServiceContext) async throws -> String? {
-        guard let file = address.passwordFile else { return nil }
-        let text = try await context.blocking { try String(contentsOfFile: file, encoding: .utf8) }
-        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+        do throws(RedisAddress.Problem) {
+            return try RedisClient.configured(
+                context.suite.stores, eventLoop: context.eventLoop, blocking: { try await context.blocking($0) },
+                observer: observer, logger: context.logger)
+        } catch {
+            throw StartupFailure(error.description, exitCode: 78)
+        }
     }
 
     /// Keeps the connection to Redis. Redis is not asked before the durable store was: until then this process decides.
@@ -106,23 +90,13 @@ struct LimitAssembly {
         guard let client else { return }
         while true {
             do {
-                let read = try await Self.name(of: store)
-                name.set(read)
+                name.set(APIKey.base64URL(try await StoredSecret("store name").value(store).withUnsafeBytes { Array($0) }))
                 break
             } catch is CallError {
                 try await eventLoop.sleep(.milliseconds(500))
             }
         }
         await client.maintain()
-    }
-
-    private static func name(of store: any DurableStore) async throws -> String {
-        let fresh = SymmetricKey(size: .bits128).withUnsafeBytes { Array($0) }
-        let bytes = try await store.transact { transaction in
-            try transaction.run(write, [.text(nameOfStore), .bytes(fresh)])
-            return try transaction.rows(read, [.text(nameOfStore)]).first?.bytes(0)
-        }
-        return APIKey.base64URL(Array(bytes?.readableBytesView ?? .init()))
     }
 
     private static func log(_ alert: BudgetAlert, _ logger: Logger) {
