@@ -171,7 +171,7 @@ let serviceTargets: [[Target]] = [
             name: "bulkhead-ipc-peer",
             dependencies: ["BulkheadCore", "BulkheadIPC", "BulkheadAPI", "BulkheadServiceKit", .nio, .nioPosix, .arguments],
             path: "Tests/Support/bulkhead-ipc-peer", swiftSettings: strict),
-        .target(name: "BenchFigures", path: "Tests/Support/bench-figures", swiftSettings: strict),
+        .target(name: "BenchFigures", dependencies: ["BulkheadIPC"], path: "Tests/Support/bench-figures", swiftSettings: strict),
         .executableTarget(
             name: "bulkhead-credentials-bench",
             dependencies: [

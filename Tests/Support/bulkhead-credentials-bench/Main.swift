@@ -1,6 +1,5 @@
 import ArgumentParser
-import BulkheadIPC
-import Glibc
+import BenchFigures
 
 /// What a call through credentials costs: the calls, and the parts of one by themselves.
 struct CredentialsBench: AsyncParsableCommand {
@@ -12,17 +11,5 @@ struct CredentialsBench: AsyncParsableCommand {
 
 @main
 enum Main {
-    static func main() { run() }
-
-    /// Not on the main actor: its thread sleeps.
-    nonisolated private static func run() -> Never {
-        signal(SIGPIPE, SIG_IGN)
-        // One loop for sockets and tasks alike, as in the services. Before anything else makes a loop or a task.
-        ProcessRuntime.takeOver()
-        Task(name: "bench") {
-            await CredentialsBench.main()
-            exit(0)
-        }
-        while true { pause() }
-    }
+    static func main() { BenchProcess.run { await CredentialsBench.main() } }
 }

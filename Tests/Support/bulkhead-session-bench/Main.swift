@@ -1,6 +1,5 @@
 import ArgumentParser
-import BulkheadIPC
-import Glibc
+import BenchFigures
 
 /// What an admission costs, as edge asks for it, and what the disk below costs.
 struct SessionBench: AsyncParsableCommand {
@@ -11,17 +10,5 @@ struct SessionBench: AsyncParsableCommand {
 
 @main
 enum Main {
-    static func main() { run() }
-
-    /// Not on the main actor: its thread sleeps.
-    nonisolated private static func run() -> Never {
-        signal(SIGPIPE, SIG_IGN)
-        // One loop for sockets and tasks alike, as in the services. Before anything else makes a loop or a task.
-        ProcessRuntime.takeOver()
-        Task(name: "bench") {
-            await SessionBench.main()
-            exit(0)
-        }
-        while true { pause() }
-    }
+    static func main() { BenchProcess.run { await SessionBench.main() } }
 }
