@@ -88,6 +88,23 @@ import Testing
         }
     }
 
+    @Test("RL20 a suite that knew of the others keeps to its share when it lost Redis while it learned of them")
+    func learned() async throws {
+        let server = try RedisServer()
+        let requests = requests
+        try await with(server) { client in
+            let suites = [try SuiteUnderTest(client, durable: "one"), try SuiteUnderTest(client, durable: "two")]
+            #expect(await suites[0].desk.beat("one", now: suites[0].now))
+            #expect(try await suites[0].ask(requests, "a").isAdmitted)
+            #expect(await suites[1].desk.beat("two", now: suites[1].now))
+            #expect(await suites[0].desk.beat("one", now: suites[0].now))
+            server.kill()
+            try await eventually("redis is away") { !client.isReady }
+            #expect(await !suites[0].desk.beat("one", now: suites[0].now))
+            #expect(try await suites[0].ask(requests, "b").standings[0].limit == 30)
+        }
+    }
+
     @Test("RL20 a frozen Redis costs its callers a moment, and none a refusal")
     func frozen() async throws {
         let server = try RedisServer()

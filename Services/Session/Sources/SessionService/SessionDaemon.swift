@@ -13,7 +13,9 @@ package final class SessionDaemon: BulkheadService {
     package static let schemas = [SessionMethods.schema]
 
     private static let spendInterval = Duration.seconds(1)
-    private static let beatInterval = Duration.seconds(5)
+    /// How often other suites are told that this one lives, and how soon after Redis is there.
+    private static let beatInterval = Duration.seconds(2)
+    private static let firstBeat = Duration.milliseconds(100)
     private static let purgeInterval = Duration.seconds(60)
 
     private let context: ServiceContext
@@ -51,7 +53,8 @@ package final class SessionDaemon: BulkheadService {
         self.statements = statements
         admission = Admission(
             keys: keyService.index, limits: limits.desk, spend: spend, claims: claims, metrics: metrics,
-            settings: AdmissionSettings(configuration), runaways: RunawayLog(logger: context.logger))
+            settings: AdmissionSettings(configuration), runaways: RunawayLog(logger: context.logger),
+            isStoreAway: { health.isDurableAway })
     }
 
     /// Never a silent downgrade: what is configured and not there refuses the start.
@@ -103,8 +106,9 @@ package final class SessionDaemon: BulkheadService {
 
     private func beat() async throws {
         while true {
-            await limits.desk.beat(limits.suite, now: .now())
-            try await context.eventLoop.sleep(Self.beatInterval)
+            // Who is not heard yet is not counted by the others, should Redis go away again.
+            let isHeard = await limits.desk.beat(limits.suite, now: .now())
+            try await context.eventLoop.sleep(isHeard ? Self.beatInterval : Self.firstBeat)
         }
     }
 

@@ -124,15 +124,19 @@ package final class LimitDesk: Sendable {
     }
 
     /// Tells Redis that this suite lives, and hears how many do. Called every few seconds.
-    package func beat(_ suite: String, now: Moment) async {
-        guard let shared, shared.isReady else { return }
+    /// - Returns: whether Redis heard it.
+    @discardableResult
+    package func beat(_ suite: String, now: Moment) async -> Bool {
+        guard let shared, shared.isReady else { return false }
         shared.retell()
         do {
             let suites = try await shared.beat(suite)
             state.withLock { $0.suites = max(1, suites) }
             noteReturn(now)
+            return true
         } catch {
             noteAway(error, now)
+            return false
         }
     }
 }
@@ -223,7 +227,9 @@ extension LimitDesk {
             state.pauseUntil = now.monotonic + Self.pause
             switch state.mode {
             case .alone: return nil
-            case .returning(let share, _): state.mode = .alone(share)
+            case .returning(let share, _):
+                // More suites may have come since.
+                state.mode = .alone(LimitShare(suites: max(share.suites, state.suites), epoch: share.epoch))
             case .shared:
                 state.epoch += 1
                 state.mode = .alone(LimitShare(suites: state.suites, epoch: state.epoch))
