@@ -409,7 +409,7 @@ struct  Bulkhead__Session__AdmitReply
   protobuf_c_boolean has_possible_duplicate;
   protobuf_c_boolean possible_duplicate;
   /*
-   * Limits and budgets are held by this process alone, as the shared store is away.
+   * A store is away: limits and budgets are held, or what is spent waits, in this process alone.
    */
   protobuf_c_boolean has_limits_local;
   protobuf_c_boolean limits_local;

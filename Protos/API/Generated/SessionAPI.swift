@@ -851,7 +851,7 @@ package enum SessionAPI {
             get { fields.possibleDuplicate }
             _modify { own(); yield &fields.possibleDuplicate }
         }
-        /// Limits and budgets are held by this process alone, as the shared store is away.
+        /// A store is away: limits and budgets are held, or what is spent waits, in this process alone.
         @inlinable
         package var limitsLocal: Bool {
             get { fields.limitsLocal }

@@ -11,14 +11,18 @@ package final class Admission: Sendable {
     private let spend: SpendLedger
     let claims: ClaimDesk
     private let metrics: SessionMetrics
+    /// What is spent waits in this process.
+    private let isStoreAway: @Sendable () -> Bool
     private let runaways: RunawayLog
     private let settings: Mutex<AdmissionSettings>
 
     /// An admission desk over the given parts.
     package init(
         keys: KeyIndex, limits: LimitDesk, spend: SpendLedger, claims: ClaimDesk, metrics: SessionMetrics,
-        settings: AdmissionSettings, runaways: RunawayLog = RunawayLog()
+        settings: AdmissionSettings, runaways: RunawayLog = RunawayLog(),
+        isStoreAway: @escaping @Sendable () -> Bool = { false }
     ) {
+        self.isStoreAway = isStoreAway
         self.keys = keys
         self.limits = limits
         self.spend = spend
@@ -135,6 +139,7 @@ package final class Admission: Sendable {
     private func conclude(_ answer: LimitAnswer, _ asking: Asking, _ reply: inout SessionAPI.AdmitReply, _ now: Moment) {
         let question = asking.question
         Self.show(answer, question.rules, &reply)
+        if isStoreAway() { reply.limitsLocal = true }
         guard answer.isAdmitted else {
             Self.refuse(answer, question.rules, &reply)
             if reply.verdict == .runaway { runaways.note(question, metrics, now) }

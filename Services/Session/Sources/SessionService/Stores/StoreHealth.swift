@@ -19,6 +19,9 @@ final class StoreHealth: Sendable {
 
     init(report: @escaping @Sendable (PeerHealth) -> Void) { self.report = report }
 
+    /// What is to be durable waits in this process.
+    var isDurableAway: Bool { reasons.withLock { $0[.durable] != nil } }
+
     func observe(_ outcome: CommitOutcome) { set(.durable, outcome.failure) }
 
     /// PostgreSQL is away, or back.
