@@ -146,10 +146,12 @@ struct KeyTests {
             ("--tenant", KeyCreation(tenant: "")), ("--user", asked { $0.user = "a\u{7}" }), ("--rpm", asked { $0.rpm = 0 }),
             ("--expires", asked { $0.expires = "soon" }), ("--expires", asked { $0.expires = "99999999d" }),
             ("--budget-usd", asked { $0.budgetUSD = -1 }), ("--budget-window", asked { $0.budgetWindow = "1d" }),
+            ("--budget-usd", asked { ($0.budgetUSD, $0.budgetWindow) = (0, "1d") }),
+            ("--budget-window", asked { ($0.budgetUSD, $0.budgetWindow) = (1, "1ms") }),
         ]
     }()
 
-    @Test("What cannot be made is refused by the name of its option", arguments: 0 ..< 10)
+    @Test("What cannot be made is refused by the name of its option", arguments: 0 ..< 12)
     func invalid(index: Int) async throws {
         let (option, asked) = Self.refusals[index]
         let bench = try await SessionBench()

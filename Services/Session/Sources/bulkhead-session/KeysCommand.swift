@@ -34,6 +34,11 @@ struct KeysCreate: AsyncParsableCommand {
     @Option(help: "What --budget-usd is for; 1d without it.") var budgetWindow: String?
     @Option(help: "The key ends after this time, e.g. 30d; without it never.") var expires: String?
 
+    func validate() throws {
+        // JSON, in which it is sent, has no such number.
+        if let budgetUsd, !budgetUsd.isFinite { throw ValidationError("--budget-usd is \(budgetUsd); give an amount in dollars") }
+    }
+
     func run() async throws {
         var asked = KeyCreation(tenant: tenant)
         asked.user = user

@@ -43,11 +43,16 @@ enum KeyRules {
             if let window = asked.budgetWindow { throw invalid("--budget-window", window, "to go with --budget-usd") }
             return
         }
-        guard dollars.isFinite, (0 ... 1_000_000_000).contains(dollars) else {
-            throw invalid("--budget-usd", "\(dollars)", "an amount from 0 to 1000000000")
+        // A window's budget is counted in doubles by a shared store: exact up to 2^53 nano-dollars.
+        guard dollars.isFinite, (1e-9 ... 9_000_000).contains(dollars) else {
+            throw invalid("--budget-usd", "\(dollars)", "an amount above 0, up to 9000000; `spend freeze` stops all spending")
         }
         key.budgetNanousd = Int((dollars * 1e9).rounded())
-        key.budgetWindowMilliseconds = Int(try milliseconds(asked.budgetWindow ?? "1d", option: "--budget-window"))
+        let window = try milliseconds(asked.budgetWindow ?? "1d", option: "--budget-window")
+        guard window >= 60_000 else {
+            throw invalid("--budget-window", asked.budgetWindow ?? "", "a minute or longer, e.g. 1h or 1d")
+        }
+        key.budgetWindowMilliseconds = Int(window)
     }
 
     static func check(name: String, option: String, limit: Int) throws {
