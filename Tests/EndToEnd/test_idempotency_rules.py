@@ -68,9 +68,10 @@ def test_ik03_what_is_no_key_is_refused_before_anything(steady: Suite, lines: li
 
 def test_ik04_a_route_that_needs_a_key(own_suite) -> None:
     def change(document: dict[str, Any]) -> None:
-        document["edge"]["idempotency"] = {"require_on": ["/v1/embeddings", "/v1/call/{destination}"]}
+        document["edge"]["idempotency"] = {"require_on": ["embeddings", "moderations", "/v1/call/{destination}"]}
 
     suite = own_suite(change).begin()
+    assert suite.request("POST", "/v1/moderations", {"input": "x"}).json["error"]["code"] == "idempotency_key_required"
     reply = suite.request("POST", "/v1/embeddings", {"model": "vectors", "input": "x"})
     assert reply.status == 400 and reply.error["code"] == "idempotency_key_required"
     assert suite.request("POST", "/v1/embeddings", {"model": "vectors", "input": "x"}, headers={"idempotency-key": token()}).status == 200
@@ -80,6 +81,16 @@ def test_ik04_a_route_that_needs_a_key(own_suite) -> None:
     assert told["type"].endswith("#idempotency") and told["title"] and told["detail"] and told["code"] == "idempotency_key_required"
     assert 'rel="describedby"' in problem.headers["link"]
     assert "idempotency" in [tag["name"] for tag in suite.request("GET", "/openapi.json", key=None).json["tags"]]
+
+
+def test_a_route_nobody_knows_is_no_route_that_needs_a_key(own_suite) -> None:
+    """A misspelt route would run unprotected."""
+    suite = own_suite(lambda document: document["edge"].update(idempotency={"require_on": ["jobs", "credentials", "embedings", "/v1/models"]}))
+    suite.write()
+    done = suite.cli("edge", "check", "--json")
+    problems = json.loads(done.stdout)["problems"]
+    assert done.returncode == 78 and [problem["found"] for problem in problems] == ["embedings", "/v1/models"], problems
+    assert problems[0]["suggestion"] == "embeddings" and problems[0]["key"] == "edge.idempotency.require_on"
 
 
 def test_ik05_another_payload_is_422_and_changes_nothing(steady: Suite) -> None:

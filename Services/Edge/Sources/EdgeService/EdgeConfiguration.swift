@@ -68,7 +68,11 @@ package final class EdgeConfiguration: ServiceConfiguration {
         queueDepth = queue.int("depth", default: 256, in: 0 ... 1_000_000)
         queueMaxWait = queue.duration("max_wait", default: .seconds(10), in: .zero ... .seconds(600))
         let idempotency = section.section("idempotency")
-        idempotencyRequiredOn = idempotency.strings("require_on", default: [])
+        let required = idempotency.strings("require_on", default: [])
+        for name in required {
+            idempotency.reference("require_on", name, among: RequiredRoutes.known, what: "a route or a group of routes")
+        }
+        idempotencyRequiredOn = required.flatMap { RequiredRoutes.routes($0) ?? [] }
         idempotencyScope = idempotency.choice("scope", default: .user)
         guardrails = Self.guardrails(section.section("guardrails"))
         check(section, auth, suite)
