@@ -39,7 +39,8 @@ package enum Failpoint {
             traps["\(name)"] = trap.passagesLeft > 0 ? trap : nil
             return trap.passagesLeft > 0 ? nil : trap.signal
         }
-        if let signal { kill(getpid(), signal) }
+        // To this thread, not to the process: a stop that another thread took would let this one run on.
+        if let signal { raise(signal) }
     }
 
     private static func parse(_ part: Substring) -> (String, Trap)? {

@@ -23,6 +23,8 @@ final class LinkCore: @unchecked Sendable {
     private static let restartTime: Duration = .seconds(1)
     /// At the beginning of an outage the peer is looked for more often: asking for a path that is not there costs microseconds.
     private static let eagerTime: Duration = .seconds(5)
+    /// The same for a peer that said that it ends: it has its grace to finish what runs before it can come back.
+    private static let eagerTimeOfAnnounced: Duration = .seconds(30)
     private static let eagerPause: Duration = .milliseconds(40)
     /// Unsent bytes beyond which a call with a request is refused. Mostly those of the callers' buffers, not copies.
     private static let maxBacklog = 512 << 20
@@ -37,6 +39,7 @@ final class LinkCore: @unchecked Sendable {
     /// Draining connections whose calls have not ended.
     private var retiring: [ObjectIdentifier: ClientConnection] = [:]
     private var backoff: Backoff
+    private var nextDial: Scheduled<Void>?
     private var unansweredGreetings = 0
     /// Since when there is no connection that takes calls; nil while there is one.
     private var outageSince: MonotonicTime? = .now()
@@ -100,9 +103,10 @@ extension LinkCore {
 
     private func redial(after pause: Duration? = nil) {
         guard !isClosed else { return }
-        let recent = outage(.now()) < Self.eagerTime
+        let recent = outage(.now()) < (wasAnnounced ? Self.eagerTimeOfAnnounced : Self.eagerTime)
         let pause = pause ?? min(backoff.next(), recent ? Self.eagerPause : .seconds(1))
-        eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(pause)) { [weak self] in self?.dial() }
+        nextDial?.cancel()
+        nextDial = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(pause)) { [weak self] in self?.dial() }
     }
 
     /// How long the link has been without a peer.
@@ -154,6 +158,7 @@ extension LinkCore {
     func lost(_ connection: ClientConnection, _ was: ClientConnection.State, _ calls: [ClientCall], _ reason: String) {
         if retiring.removeValue(forKey: ObjectIdentifier(connection)) != nil {
             failInFlight(calls, reason)
+            if current == nil { announcedEndCame() }
             return
         }
         if current === connection {
@@ -172,6 +177,14 @@ extension LinkCore {
             redial()
         }
         failInFlight(calls, reason)
+    }
+
+    /// A peer that announced its end is done with its last call: only now its restart begins, however long the call took.
+    private func announcedEndCame() {
+        guard wasAnnounced, !isClosed else { return }
+        outageSince = .now()
+        backoff.reset()
+        if dialing == nil { redial() }
     }
 
     /// A peer that accepts connections and greets nobody is not worth calling.

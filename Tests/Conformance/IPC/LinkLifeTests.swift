@@ -68,6 +68,26 @@ struct LinkLifeTests {
         _ = await second.drain(grace: .seconds(1))
     }
 
+    @Test("A peer that finished a long call before it ended is waited for like any that restarts")
+    func restartAfterLongDrain() async throws {
+        let directory = try TemporaryDirectory()
+        defer { directory.remove() }
+        let path = directory.path + "/s"
+        let service = TestService()
+        let first = try await server(path, service)
+        let link = link(path)
+        async let long = callError { try await link.unary(TestService.hang, ByteBuffer(), options()) }
+        #expect(await eventually { service.started.load(ordering: .relaxed) == 1 })
+        // Longer than a restart may take.
+        #expect(await first.drain(grace: .milliseconds(1500)) == 1)
+        _ = await long
+        async let waiting = link.unary(TestService.empty, ByteBuffer(), options(wait: .seconds(1)))
+        let second = try await server(path, TestService())
+        _ = try await waiting
+        await link.close()
+        _ = await second.drain(grace: .seconds(1))
+    }
+
     @Test("Drain lets running calls end, cuts off what does not, and says how many")
     func drain() async throws {
         let directory = try TemporaryDirectory()
