@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from typing import Any, Callable, Iterator
 
 import pytest
-from postgres_server import PostgresServer
+from loose import is_root
+from postgres_server import USER, PostgresServer
 from suite import Suite, prompt, until
 
 pytestmark = pytest.mark.skipif(not PostgresServer.is_possible(), reason="PostgreSQL is not installed: run `make deps`")
@@ -19,9 +21,9 @@ def server() -> Iterator[PostgresServer]:
     server.close()
 
 
-def on(server: PostgresServer) -> Callable[[dict[str, Any]], None]:
+def on(server: PostgresServer, url: str | None = None) -> Callable[[dict[str, Any]], None]:
     def change(document: dict[str, Any]) -> None:
-        document["suite"]["stores"] = {"durable": "postgres", "postgres": {"url": server.url, "connections": 8}}
+        document["suite"]["stores"] = {"durable": "postgres", "postgres": {"url": url or server.url, "connections": 8}}
 
     return change
 
@@ -57,3 +59,42 @@ def test_a_server_that_comes_after_the_suite(server: PostgresServer, own_suite: 
     server.start()
     until(lambda: suite.chat("open", key=key).status == 200, 10, "the key to be known")
     assert suite.ready()["services"]["session"]["state"] == "ready"
+
+
+def test_a_standby_that_is_promoted_takes_over_with_all_that_was_acknowledged(server: PostgresServer, own_suite: Callable[..., Suite]) -> None:
+    with contextlib.closing(PostgresServer(follows=server)) as standby:
+        url = f"postgresql://{USER}@127.0.0.1:{server.port},127.0.0.1:{standby.port}/postgres"
+        suite = own_suite(on(server, url)).begin()
+        asked = [(prompt(), once()) for _ in range(10)]
+        first = [suite.chat(text=text, headers=key) for text, key in asked]
+        assert {reply.status for reply in first} == {200}
+        server.kill()
+        until(lambda: suite.chat(headers=once()).status == 503, 5, "a request with an Idempotency-Key to be refused")
+        # A standby that is not promoted is not written to, and nobody is told so in other words.
+        reply = suite.chat(headers=once())
+        assert reply.status == 503 and reply.headers["retry-after"], reply
+        standby.promote()
+        until(lambda: suite.chat(headers=once()).status == 200, 10, "the standby to be used")
+        for (text, key), before in zip(asked, first):
+            again = suite.chat(text=text, headers=key)
+            assert again.body == before.body and again.headers["idempotent-replayed"] == "true"
+        suite.wait_well(10)
+
+
+@pytest.mark.skipif(not is_root(), reason="needs root to mount a small file system")
+def test_a_server_whose_disk_is_full_refuses_what_must_be_kept_and_nothing_else(own_suite: Callable[..., Suite]) -> None:
+    with contextlib.closing(PostgresServer(disk="128m", wal_recycle="off", max_wal_size="32MB")) as server:
+        suite = own_suite(on(server)).begin()
+        text, key = prompt(), once()
+        first = suite.chat(text=text, headers=key)
+        assert first.status == 200
+        server.fill()
+        # What it still has room for in what it had set aside is written; then no more.
+        until(lambda: suite.chat(headers=once(), seconds=10).status == 503, 60, "a request with an Idempotency-Key to be refused")
+        reply = suite.chat(headers=once(), seconds=10)
+        assert reply.status == 503 and reply.headers["retry-after"] and reply.error["message"], reply
+        assert suite.chat(bulkhead={"cache": "off"}, seconds=10).status == 200, "a request that needs no record runs"
+        server.free()
+        until(lambda: suite.chat(headers=once(), seconds=10).status == 200, 30, "keyed requests to run again")
+        again = suite.chat(text=text, headers=key)
+        assert again.body == first.body and again.headers["idempotent-replayed"] == "true"

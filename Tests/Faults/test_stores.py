@@ -112,6 +112,20 @@ def test_a_frozen_redis_costs_no_request_more_than_a_moment(suite: Suite, server
         assert max(reply.seconds for reply in replies) < 1.5, [reply.seconds for reply in replies]
 
 
+def test_a_redis_that_is_made_a_replica_is_done_without_until_it_is_written_to_again(suite: Suite, servers: Stores) -> None:
+    key = suite.new_key("--rpm", "60")["key"]
+    assert suite.chat(key=key).status == 200
+    assert servers.redis.command("REPLICAOF", "127.0.0.1", "1") == b"+OK"
+    try:
+        until(lambda: suite.ready()["stores"]["fast"]["state"] == "degraded", 10, "the store to be told as degraded")
+        replies = [suite.chat(key=key, bulkhead=NO_CACHE) for _ in range(5)]
+        assert all(reply.status == 200 and "session" in reply.degraded and reply.seconds < 1.5 for reply in replies), list(map(str, replies))
+    finally:
+        assert servers.redis.command("REPLICAOF", "NO", "ONE") == b"+OK"
+    until(lambda: suite.ready()["status"] == "ready", 10, "redis to be used again")
+    until(lambda: not suite.chat(key=key, bulkhead=NO_CACHE).degraded, 10, "limits to be shared again")
+
+
 def test_two_hundred_streams_at_once_hold_no_connection(suite: Suite) -> None:
     """A pool of fourteen connections serves any number of streams, because none is held while a provider is waited for."""
     key = suite.new_key()["key"]

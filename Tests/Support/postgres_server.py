@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import pwd
@@ -40,12 +41,26 @@ def short_folder(prefix: str) -> Path:
 class PostgresServer:
     """A running server with fsync as a server has it, and one database of the user's name."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, disk: str | None = None, follows: PostgresServer | None = None, **settings: str) -> None:
+        """With `disk` its folder is a file system of that size, e.g. `160m`, which takes root; with `follows` it is a standby of the
+        other, which waits for it with every commit from then on."""
         self.folder, self.port, self.settings = short_folder("bhpg-"), free_port(), settings
-        made = [str(programs() / "initdb"), "-D", f"{self.folder}/data", "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+        self.has_disk = disk is not None
+        if disk is not None:
+            entry = pwd.getpwnam(ACCOUNT)
+            options = f"size={disk},mode=0700,uid={entry.pw_uid},gid={entry.pw_gid}"
+            subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", self.folder], check=True)
+        if follows is None:
+            made = [str(programs() / "initdb"), "-D", f"{self.folder}/data", "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+        else:
+            made = [str(programs() / "pg_basebackup"), "-D", f"{self.folder}/data", "-R", "-c", "fast", "--no-sync", "-h", "127.0.0.1", "-p", str(follows.port), "-U", USER]
         subprocess.run(as_server(made), check=True, capture_output=True, cwd="/", timeout=60)
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
+        if follows is not None:
+            follows.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            follows.ask("SELECT pg_reload_conf()")
+            until(lambda: follows.ask("SELECT sync_state FROM pg_stat_replication") == "sync", 20, "the standby to follow")
 
     @staticmethod
     def is_possible() -> bool:
@@ -106,8 +121,26 @@ class PostgresServer:
         self.process.wait(10)
         self.process = None
 
+    def promote(self) -> None:
+        """Makes a standby the one that is written to."""
+        self.ask("SELECT pg_promote()")
+        self.ask("ALTER SYSTEM RESET synchronous_standby_names")
+        self.ask("SELECT pg_reload_conf()")
+
+    def fill(self) -> None:
+        """Its disk, to the last byte."""
+        with contextlib.suppress(OSError), open(self.folder / "filler", "ab", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        assert os.statvfs(self.folder).f_bavail == 0
+
+    def free(self) -> None:
+        (self.folder / "filler").unlink()
+
     def close(self) -> None:
         self.kill()
+        if self.has_disk:
+            subprocess.run(["umount", "-l", self.folder], check=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
