@@ -1,4 +1,5 @@
-"""The stores a suite of a test stands on. BULKHEAD_TEST_STORES names the pair, e.g. `postgres+redis`; without it the embedded ones."""
+"""The stores a suite of a test stands on. BULKHEAD_TEST_STORES names the pair, e.g. `postgres+redis`; without it the embedded ones.
+BULKHEAD_TEST_CONNECTIONS is what a suite may open to PostgreSQL; 20 without it."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ class Stores:
         name = f"db_{secrets.token_hex(6)}"
         self.postgres.ask(f"CREATE DATABASE {name}")
         url = self.postgres.url.replace("/postgres?", f"/{name}?")
-        self.settings["postgres"] = {"url": url, "connections": 20}
+        self.settings["postgres"] = {"url": url, "connections": int(os.environ.get("BULKHEAD_TEST_CONNECTIONS", "20"))}
 
     def _start_redis(self) -> None:
         from redis_server import RedisServer

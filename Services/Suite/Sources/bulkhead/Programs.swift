@@ -30,12 +30,14 @@ struct Programs: Sendable {
         return try AdminJSON.decode(Report.self, text).problems
     }
 
-    /// What a program prints, whatever its exit code. - Throws: `StartupFailure` when it cannot run or prints nothing.
-    func output(_ name: String, _ arguments: [String]) async throws -> String {
+    /// What a program prints, whatever its exit code.
+    /// - Parameter mergesErrors: with what it says on standard error; else that goes where ours goes.
+    /// - Throws: `StartupFailure` when it cannot run or prints nothing.
+    func output(_ name: String, _ arguments: [String], mergesErrors: Bool = false) async throws -> String {
         let lines = Mutex<[[UInt8]]>([])
         let exit = await withCheckedContinuation { (continuation: CheckedContinuation<Result<ChildExit, any Error>, Never>) in
             do {
-                _ = try ChildProcess.start(path(name), arguments, mergesErrors: false) { line in
+                _ = try ChildProcess.start(path(name), arguments, mergesErrors: mergesErrors) { line in
                     lines.withLock { $0.append(line) }
                 } onExit: {
                     continuation.resume(returning: .success($0))

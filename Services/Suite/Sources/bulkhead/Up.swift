@@ -101,7 +101,10 @@ struct Up: AsyncParsableCommand {
     private func newKey() async throws -> String {
         let made = try await Programs.locate().output(
             "bulkhead-session",
-            ["keys", "create", "--tenant", "demo", "--user", "you", "--json", "--config", shared.configurationPath])
-        return try AdminJSON.decode(NewKey.self, made).key
+            ["keys", "create", "--tenant", "demo", "--user", "you", "--json", "--config", shared.configurationPath],
+            mergesErrors: true)
+        // Anything but a key is why there is none: said once, when no further try helped.
+        guard let key = try? AdminJSON.decode(NewKey.self, made).key else { throw StartupFailure(made) }
+        return key
     }
 }
