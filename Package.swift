@@ -35,6 +35,7 @@ extension Target.Dependency {
     static let asn1: Self = .product(name: "SwiftASN1", package: "swift-asn1")
     static let grdb: Self = .product(name: "GRDB", package: "GRDB.swift")
     static let sqlite: Self = .product(name: "GRDBSQLite", package: "GRDB.swift")
+    static let jwt: Self = .product(name: "JWTKit", package: "jwt-kit")
     static let deque: Self = .product(name: "DequeModule", package: "swift-collections")
     static let heap: Self = .product(name: "HeapModule", package: "swift-collections")
 }
@@ -141,7 +142,7 @@ let sharedTargets: [[Target]] = [
 ]
 
 let serviceTargets: [[Target]] = [
-    service("Edge", ["BulkheadHTTP", "BulkheadJSON", .hummingbird, .httpTypes, .nioHTTP1, .crypto]),
+    service("Edge", ["BulkheadHTTP", "BulkheadJSON", .hummingbird, .httpTypes, .nioHTTP1, .crypto, .jwt]),
     service("Router", ["BulkheadHTTP", "BulkheadJSON", "BulkheadRedis", "BulkheadTokens", .crypto]),
     service("Retrieval", ["COpenBLAS"]),
     service(
@@ -212,7 +213,7 @@ let testTargets: [[Target]] = [
         "EdgeTests", "Unit/EdgeTests",
         [
             "EdgeService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadHTTP", .nio,
-            .nioEmbedded, .nioHTTP1, .httpTypes,
+            .nioEmbedded, .nioHTTP1, .httpTypes, .crypto, .cryptoExtras,
         ]),
     test(
         "RouterTests", "Unit/RouterTests",
@@ -273,6 +274,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
     ],
     targets: Array((sharedTargets + serviceTargets + testTargets).joined()),
     swiftLanguageModes: [.v6]

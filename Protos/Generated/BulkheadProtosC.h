@@ -49,6 +49,7 @@ static inline const ProtobufCMessageDescriptor *bulkhead__router__embed_reply__d
 static inline const ProtobufCMessageDescriptor *bulkhead__router__list_models_request__described(void) { return &bulkhead__router__list_models_request__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__router__model__described(void) { return &bulkhead__router__model__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__router__list_models_reply__described(void) { return &bulkhead__router__list_models_reply__descriptor; }
+static inline const ProtobufCMessageDescriptor *bulkhead__session__token_identity__described(void) { return &bulkhead__session__token_identity__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__session__admit_request__described(void) { return &bulkhead__session__admit_request__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__session__stored_answer__described(void) { return &bulkhead__session__stored_answer__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__session__rate_limit__described(void) { return &bulkhead__session__rate_limit__descriptor; }

@@ -7,6 +7,51 @@
 #endif
 
 #include "session.pb-c.h"
+void   bulkhead__session__token_identity__init
+                     (Bulkhead__Session__TokenIdentity         *message)
+{
+  static const Bulkhead__Session__TokenIdentity init_value = BULKHEAD__SESSION__TOKEN_IDENTITY__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__token_identity__get_packed_size
+                     (const Bulkhead__Session__TokenIdentity *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__token_identity__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__token_identity__pack
+                     (const Bulkhead__Session__TokenIdentity *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__token_identity__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__token_identity__pack_to_buffer
+                     (const Bulkhead__Session__TokenIdentity *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__token_identity__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__TokenIdentity *
+       bulkhead__session__token_identity__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__TokenIdentity *)
+     protobuf_c_message_unpack (&bulkhead__session__token_identity__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__token_identity__free_unpacked
+                     (Bulkhead__Session__TokenIdentity *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__token_identity__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   bulkhead__session__admit_request__init
                      (Bulkhead__Session__AdmitRequest         *message)
 {
@@ -907,6 +952,110 @@ void   bulkhead__session__watch_keys_reply__free_unpacked
   assert(message->base.descriptor == &bulkhead__session__watch_keys_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+static const protobuf_c_boolean bulkhead__session__token_identity__creates_tenant__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__token_identity__field_descriptors[6] =
+{
+  {
+    "key_id",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__TokenIdentity, has_key_id),
+    offsetof(Bulkhead__Session__TokenIdentity, key_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tenant",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__TokenIdentity, has_tenant),
+    offsetof(Bulkhead__Session__TokenIdentity, tenant),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__TokenIdentity, has_user),
+    offsetof(Bulkhead__Session__TokenIdentity, user),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scopes",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__TokenIdentity, n_scopes),
+    offsetof(Bulkhead__Session__TokenIdentity, scopes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "models",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__TokenIdentity, n_models),
+    offsetof(Bulkhead__Session__TokenIdentity, models),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "creates_tenant",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__TokenIdentity, has_creates_tenant),
+    offsetof(Bulkhead__Session__TokenIdentity, creates_tenant),
+    NULL,
+    &bulkhead__session__token_identity__creates_tenant__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__token_identity__field_indices_by_name[] = {
+  5,   /* field[5] = creates_tenant */
+  0,   /* field[0] = key_id */
+  4,   /* field[4] = models */
+  3,   /* field[3] = scopes */
+  1,   /* field[1] = tenant */
+  2,   /* field[2] = user */
+};
+static const ProtobufCIntRange bulkhead__session__token_identity__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__token_identity__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.TokenIdentity",
+  "TokenIdentity",
+  "Bulkhead__Session__TokenIdentity",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__TokenIdentity),
+  6,
+  bulkhead__session__token_identity__field_descriptors,
+  bulkhead__session__token_identity__field_indices_by_name,
+  1,  bulkhead__session__token_identity__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__token_identity__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const int64_t bulkhead__session__admit_request__estimated_tokens__default_value = 0ll;
 static const protobuf_c_boolean bulkhead__session__admit_request__count__default_value = 1;
 static const int64_t bulkhead__session__admit_request__edge_run__default_value = 0ll;
@@ -918,7 +1067,7 @@ static const uint64_t bulkhead__session__admit_request__likeness__default_value 
 static const protobuf_c_boolean bulkhead__session__admit_request__streams__default_value = 0;
 static const protobuf_c_boolean bulkhead__session__admit_request__reruns_unknown__default_value = 0;
 static const protobuf_c_boolean bulkhead__session__admit_request__tenant_scope__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_descriptors[22] =
+static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_descriptors[23] =
 {
   {
     "key_digest",
@@ -1184,6 +1333,18 @@ static const ProtobufCFieldDescriptor bulkhead__session__admit_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "identity",
+    23,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Session__AdmitRequest, identity),
+    &bulkhead__session__token_identity__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__admit_request__field_indices_by_name[] = {
   6,   /* field[6] = asserted_user */
@@ -1194,6 +1355,7 @@ static const unsigned bulkhead__session__admit_request__field_indices_by_name[] 
   14,   /* field[14] = estimated_nanousd */
   3,   /* field[3] = estimated_tokens */
   4,   /* field[4] = idempotency_key */
+  22,   /* field[22] = identity */
   0,   /* field[0] = key_digest */
   18,   /* field[18] = last_event_id */
   9,   /* field[9] = lease_ms */
@@ -1212,7 +1374,7 @@ static const unsigned bulkhead__session__admit_request__field_indices_by_name[] 
 static const ProtobufCIntRange bulkhead__session__admit_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 22 }
+  { 0, 23 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor =
 {
@@ -1222,7 +1384,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor =
   "Bulkhead__Session__AdmitRequest",
   "bulkhead.session",
   sizeof(Bulkhead__Session__AdmitRequest),
-  22,
+  23,
   bulkhead__session__admit_request__field_descriptors,
   bulkhead__session__admit_request__field_indices_by_name,
   1,  bulkhead__session__admit_request__number_ranges,
@@ -1860,7 +2022,7 @@ static const int64_t bulkhead__session__settle_request__output_tokens__default_v
 static const protobuf_c_boolean bulkhead__session__settle_request__unused__default_value = 0;
 static const int64_t bulkhead__session__settle_request__fence__default_value = 0ll;
 static const protobuf_c_boolean bulkhead__session__settle_request__cached__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__settle_request__field_descriptors[11] =
+static const ProtobufCFieldDescriptor bulkhead__session__settle_request__field_descriptors[12] =
 {
   {
     "admission_id",
@@ -1994,6 +2156,18 @@ static const ProtobufCFieldDescriptor bulkhead__session__settle_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "identity",
+    12,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Session__SettleRequest, identity),
+    &bulkhead__session__token_identity__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__settle_request__field_indices_by_name[] = {
   0,   /* field[0] = admission_id */
@@ -2001,6 +2175,7 @@ static const unsigned bulkhead__session__settle_request__field_indices_by_name[]
   9,   /* field[9] = cached */
   5,   /* field[5] = cost_nanousd */
   8,   /* field[8] = fence */
+  11,   /* field[11] = identity */
   3,   /* field[3] = input_tokens */
   1,   /* field[1] = key_id */
   4,   /* field[4] = output_tokens */
@@ -2011,7 +2186,7 @@ static const unsigned bulkhead__session__settle_request__field_indices_by_name[]
 static const ProtobufCIntRange bulkhead__session__settle_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__settle_request__descriptor =
 {
@@ -2021,7 +2196,7 @@ const ProtobufCMessageDescriptor bulkhead__session__settle_request__descriptor =
   "Bulkhead__Session__SettleRequest",
   "bulkhead.session",
   sizeof(Bulkhead__Session__SettleRequest),
-  11,
+  12,
   bulkhead__session__settle_request__field_descriptors,
   bulkhead__session__settle_request__field_indices_by_name,
   1,  bulkhead__session__settle_request__number_ranges,
@@ -2762,7 +2937,7 @@ const ProtobufCMessageDescriptor bulkhead__session__watch_keys_reply__descriptor
   (ProtobufCMessageInit) bulkhead__session__watch_keys_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue bulkhead__session__verdict__enum_values_by_number[18] =
+static const ProtobufCEnumValue bulkhead__session__verdict__enum_values_by_number[19] =
 {
   { "VERDICT_UNSPECIFIED", "BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED", 0 },
   { "VERDICT_ADMITTED", "BULKHEAD__SESSION__VERDICT__VERDICT_ADMITTED", 1 },
@@ -2782,11 +2957,12 @@ static const ProtobufCEnumValue bulkhead__session__verdict__enum_values_by_numbe
   { "VERDICT_NOT_RETAINED", "BULKHEAD__SESSION__VERDICT__VERDICT_NOT_RETAINED", 15 },
   { "VERDICT_ATTACH", "BULKHEAD__SESSION__VERDICT__VERDICT_ATTACH", 16 },
   { "VERDICT_STREAM_GONE", "BULKHEAD__SESSION__VERDICT__VERDICT_STREAM_GONE", 17 },
+  { "VERDICT_TENANT_UNKNOWN", "BULKHEAD__SESSION__VERDICT__VERDICT_TENANT_UNKNOWN", 18 },
 };
 static const ProtobufCIntRange bulkhead__session__verdict__value_ranges[] = {
-{0, 0},{0, 18}
+{0, 0},{0, 19}
 };
-static const ProtobufCEnumValueIndex bulkhead__session__verdict__enum_values_by_name[18] =
+static const ProtobufCEnumValueIndex bulkhead__session__verdict__enum_values_by_name[19] =
 {
   { "VERDICT_ADMITTED", 1 },
   { "VERDICT_ATTACH", 16 },
@@ -2805,6 +2981,7 @@ static const ProtobufCEnumValueIndex bulkhead__session__verdict__enum_values_by_
   { "VERDICT_SPEND_FROZEN", 10 },
   { "VERDICT_STREAM_GONE", 17 },
   { "VERDICT_TENANT_BLOCKED", 9 },
+  { "VERDICT_TENANT_UNKNOWN", 18 },
   { "VERDICT_UNSPECIFIED", 0 },
 };
 const ProtobufCEnumDescriptor bulkhead__session__verdict__descriptor =
@@ -2814,9 +2991,9 @@ const ProtobufCEnumDescriptor bulkhead__session__verdict__descriptor =
   "Verdict",
   "Bulkhead__Session__Verdict",
   "bulkhead.session",
-  18,
+  19,
   bulkhead__session__verdict__enum_values_by_number,
-  18,
+  19,
   bulkhead__session__verdict__enum_values_by_name,
   1,
   bulkhead__session__verdict__value_ranges,

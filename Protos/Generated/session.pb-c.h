@@ -15,6 +15,7 @@ PROTOBUF_C__BEGIN_DECLS
 #endif
 
 
+typedef struct Bulkhead__Session__TokenIdentity Bulkhead__Session__TokenIdentity;
 typedef struct Bulkhead__Session__AdmitRequest Bulkhead__Session__AdmitRequest;
 typedef struct Bulkhead__Session__StoredAnswer Bulkhead__Session__StoredAnswer;
 typedef struct Bulkhead__Session__RateLimit Bulkhead__Session__RateLimit;
@@ -102,11 +103,51 @@ typedef enum _Bulkhead__Session__Verdict {
   /*
    * The place asked for is of another run of the stream.
    */
-  BULKHEAD__SESSION__VERDICT__VERDICT_STREAM_GONE = 17
+  BULKHEAD__SESSION__VERDICT__VERDICT_STREAM_GONE = 17,
+  /*
+   * A token names a tenant nobody here knows.
+   */
+  BULKHEAD__SESSION__VERDICT__VERDICT_TENANT_UNKNOWN = 18
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BULKHEAD__SESSION__VERDICT)
 } Bulkhead__Session__Verdict;
 
 /* --- messages --- */
+
+/*
+ * Who shows a token that edge has verified. Session takes edge's word for it: no other process may call it.
+ */
+struct  Bulkhead__Session__TokenIdentity
+{
+  ProtobufCMessage base;
+  /*
+   * `oidc:` and 16 characters of base64url: the same for every token of this issuer, subject, tenant and user.
+   */
+  protobuf_c_boolean has_key_id;
+  ProtobufCBinaryData key_id;
+  protobuf_c_boolean has_tenant;
+  ProtobufCBinaryData tenant;
+  protobuf_c_boolean has_user;
+  ProtobufCBinaryData user;
+  /*
+   * Groups of routes, by their names; empty: all.
+   */
+  size_t n_scopes;
+  ProtobufCBinaryData *scopes;
+  /*
+   * Models; empty: all.
+   */
+  size_t n_models;
+  ProtobufCBinaryData *models;
+  /*
+   * A tenant nobody here knows is let in.
+   */
+  protobuf_c_boolean has_creates_tenant;
+  protobuf_c_boolean creates_tenant;
+};
+#define BULKHEAD__SESSION__TOKEN_IDENTITY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__token_identity__descriptor) \
+    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0,NULL, 0,NULL, 0, 0 }
+
 
 struct  Bulkhead__Session__AdmitRequest
 {
@@ -216,10 +257,14 @@ struct  Bulkhead__Session__AdmitRequest
    */
   protobuf_c_boolean has_request_id;
   ProtobufCBinaryData request_id;
+  /*
+   * Who asks, in place of an API key; key_digest is then a digest of what is said here.
+   */
+  Bulkhead__Session__TokenIdentity *identity;
 };
 #define BULKHEAD__SESSION__ADMIT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__admit_request__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 1, 0, 0ll, 0, 0ll, 0, {0,NULL}, 0, 0ll, 0,NULL, 0, 0, 0, 0ll, 0, {0,NULL}, 0, 0ull, 0, 0, 0, {0,NULL}, 0, 0, 0, 0, 0, {0,NULL} }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 1, 0, 0ll, 0, 0ll, 0, {0,NULL}, 0, 0ll, 0,NULL, 0, 0, 0, 0ll, 0, {0,NULL}, 0, 0ull, 0, 0, 0, {0,NULL}, 0, 0, 0, 0, 0, {0,NULL}, NULL }
 
 
 /*
@@ -465,10 +510,14 @@ struct  Bulkhead__Session__SettleRequest
    * The kept stream has ended.
    */
   Bulkhead__Session__StreamEnd *stream_end;
+  /*
+   * Whose request it was, if it was admitted for a token: no table has its key_id.
+   */
+  Bulkhead__Session__TokenIdentity *identity;
 };
 #define BULKHEAD__SESSION__SETTLE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__settle_request__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0ll, 0, 0ll, 0, 0, NULL, 0, 0, 0, 0ll, 0, 0, NULL }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0ll, 0, 0ll, 0, 0, NULL, 0, 0, 0, 0ll, 0, 0, NULL, NULL }
 
 
 struct  Bulkhead__Session__SettleReply
@@ -704,6 +753,25 @@ struct  Bulkhead__Session__WatchKeysReply
     , 0,NULL, 0,NULL, 0, 0 }
 
 
+/* Bulkhead__Session__TokenIdentity methods */
+void   bulkhead__session__token_identity__init
+                     (Bulkhead__Session__TokenIdentity         *message);
+size_t bulkhead__session__token_identity__get_packed_size
+                     (const Bulkhead__Session__TokenIdentity   *message);
+size_t bulkhead__session__token_identity__pack
+                     (const Bulkhead__Session__TokenIdentity   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__token_identity__pack_to_buffer
+                     (const Bulkhead__Session__TokenIdentity   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__TokenIdentity *
+       bulkhead__session__token_identity__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__token_identity__free_unpacked
+                     (Bulkhead__Session__TokenIdentity *message,
+                      ProtobufCAllocator *allocator);
 /* Bulkhead__Session__AdmitRequest methods */
 void   bulkhead__session__admit_request__init
                      (Bulkhead__Session__AdmitRequest         *message);
@@ -1086,6 +1154,9 @@ void   bulkhead__session__watch_keys_reply__free_unpacked
                       ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
+typedef void (*Bulkhead__Session__TokenIdentity_Closure)
+                 (const Bulkhead__Session__TokenIdentity *message,
+                  void *closure_data);
 typedef void (*Bulkhead__Session__AdmitRequest_Closure)
                  (const Bulkhead__Session__AdmitRequest *message,
                   void *closure_data);
@@ -1228,6 +1299,7 @@ void bulkhead__session__session__watch_keys(ProtobufCService *service,
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    bulkhead__session__verdict__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__token_identity__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__admit_request__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__stored_answer__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__rate_limit__descriptor;

@@ -82,6 +82,12 @@ extension ConfigSection {
         optionalChoice(key, of: type, unset: "null")
     }
 
+    /// One text or a list of them; nil when absent.
+    package func texts(_ key: String) -> [String]? {
+        guard let node = lookup(key) else { return nil }
+        return node.sequence == nil ? optionalString(key).map { [$0] } : strings(key, default: [])
+    }
+
     /// A list of texts.
     package func strings(_ key: String, default: [String]) -> [String] {
         guard let node = lookup(key) else {

@@ -48,6 +48,69 @@ package enum SessionAPI {
         case attach = 16
         /// The place asked for is of another run of the stream.
         case streamGone = 17
+        /// A token names a tenant nobody here knows.
+        case tenantUnknown = 18
+    }
+
+    /// Who shows a token that edge has verified. Session takes edge's word for it: no other process may call it.
+    package struct TokenIdentity: WireMessage, Equatable {
+        /// `oidc:` and 16 characters of base64url: the same for every token of this issuer, subject, tenant and user.
+        package var keyID: String
+        /// `tenant` of the message.
+        package var tenant: String
+        /// `user` of the message.
+        package var user: String
+        /// Groups of routes, by their names; empty: all.
+        package var scopes: [String]
+        /// Models; empty: all.
+        package var models: [String]
+        /// A tenant nobody here knows is let in.
+        package var createsTenant: Bool
+
+        /// A message with the given fields, the others at their defaults.
+        package init(keyID: String = "", tenant: String = "", user: String = "", scopes: [String] = [], models: [String] = [], createsTenant: Bool = false) {
+            self.keyID = keyID
+            self.tenant = tenant
+            self.user = user
+            self.scopes = scopes
+            self.models = models
+            self.createsTenant = createsTenant
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__token_identity__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__TokenIdentity>, _ arena: WireArena) throws {
+            bulkhead__session__token_identity__init(wire)
+            if !keyID.isEmpty {
+                wire.pointee.has_key_id = 1
+                wire.pointee.key_id = try arena.string(keyID)
+            }
+            if !tenant.isEmpty {
+                wire.pointee.has_tenant = 1
+                wire.pointee.tenant = try arena.string(tenant)
+            }
+            if !user.isEmpty {
+                wire.pointee.has_user = 1
+                wire.pointee.user = try arena.string(user)
+            }
+            (wire.pointee.scopes, wire.pointee.n_scopes) = try arena.strings(scopes)
+            (wire.pointee.models, wire.pointee.n_models) = try arena.strings(models)
+            if createsTenant {
+                wire.pointee.has_creates_tenant = 1
+                wire.pointee.creates_tenant = createsTenant ? 1 : 0
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__TokenIdentity>) throws {
+            keyID = wire.pointee.has_key_id != 0 ? try WireReader.string(wire.pointee.key_id) : ""
+            tenant = wire.pointee.has_tenant != 0 ? try WireReader.string(wire.pointee.tenant) : ""
+            user = wire.pointee.has_user != 0 ? try WireReader.string(wire.pointee.user) : ""
+            scopes = try WireReader.strings(wire.pointee.scopes, wire.pointee.n_scopes)
+            models = try WireReader.strings(wire.pointee.models, wire.pointee.n_models)
+            createsTenant = wire.pointee.has_creates_tenant != 0 ? wire.pointee.creates_tenant != 0 : false
+        }
     }
 
     /// AdmitRequest of session.proto.
@@ -77,8 +140,9 @@ package enum SessionAPI {
             @usableFromInline var rerunsUnknown: Bool
             @usableFromInline var tenantScope: Bool
             @usableFromInline var requestID: String
+            @usableFromInline var identity: SessionAPI.TokenIdentity?
 
-            init(keyDigest: ByteBuffer?, route: String, model: String, estimatedTokens: Int, idempotencyKey: String?, requestDigest: ByteBuffer?, assertedUser: String?, count: Bool, edgeRun: Int, leaseMS: Int, proposedID: String, assumedTokens: Int, settled: [SessionAPI.SettleRequest], weight: Int, estimatedNanousd: Int, endUser: String?, likeness: UInt64, streams: Bool, lastEventID: String?, rerunsUnknown: Bool, tenantScope: Bool, requestID: String) {
+            init(keyDigest: ByteBuffer?, route: String, model: String, estimatedTokens: Int, idempotencyKey: String?, requestDigest: ByteBuffer?, assertedUser: String?, count: Bool, edgeRun: Int, leaseMS: Int, proposedID: String, assumedTokens: Int, settled: [SessionAPI.SettleRequest], weight: Int, estimatedNanousd: Int, endUser: String?, likeness: UInt64, streams: Bool, lastEventID: String?, rerunsUnknown: Bool, tenantScope: Bool, requestID: String, identity: SessionAPI.TokenIdentity?) {
                 self.keyDigest = keyDigest
                 self.route = route
                 self.model = model
@@ -101,6 +165,7 @@ package enum SessionAPI {
                 self.rerunsUnknown = rerunsUnknown
                 self.tenantScope = tenantScope
                 self.requestID = requestID
+                self.identity = identity
             }
 
             @usableFromInline
@@ -127,6 +192,7 @@ package enum SessionAPI {
                 rerunsUnknown = other.rerunsUnknown
                 tenantScope = other.tenantScope
                 requestID = other.requestID
+                identity = other.identity
             }
         }
 
@@ -161,6 +227,7 @@ package enum SessionAPI {
             guard left.rerunsUnknown == right.rerunsUnknown else { return false }
             guard left.tenantScope == right.tenantScope else { return false }
             guard left.requestID == right.requestID else { return false }
+            guard left.identity == right.identity else { return false }
             return true
         }
 
@@ -297,10 +364,16 @@ package enum SessionAPI {
             get { fields.requestID }
             _modify { own(); yield &fields.requestID }
         }
+        /// Who asks, in place of an API key; key_digest is then a digest of what is said here.
+        @inlinable
+        package var identity: SessionAPI.TokenIdentity? {
+            get { fields.identity }
+            _modify { own(); yield &fields.identity }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(keyDigest: ByteBuffer? = nil, route: String = "", model: String = "", estimatedTokens: Int = 0, idempotencyKey: String? = nil, requestDigest: ByteBuffer? = nil, assertedUser: String? = nil, count: Bool = true, edgeRun: Int = 0, leaseMS: Int = 0, proposedID: String = "", assumedTokens: Int = 0, settled: [SessionAPI.SettleRequest] = [], weight: Int = 0, estimatedNanousd: Int = 0, endUser: String? = nil, likeness: UInt64 = 0, streams: Bool = false, lastEventID: String? = nil, rerunsUnknown: Bool = false, tenantScope: Bool = false, requestID: String = "") {
-            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens, settled: settled, weight: weight, estimatedNanousd: estimatedNanousd, endUser: endUser, likeness: likeness, streams: streams, lastEventID: lastEventID, rerunsUnknown: rerunsUnknown, tenantScope: tenantScope, requestID: requestID)
+        package init(keyDigest: ByteBuffer? = nil, route: String = "", model: String = "", estimatedTokens: Int = 0, idempotencyKey: String? = nil, requestDigest: ByteBuffer? = nil, assertedUser: String? = nil, count: Bool = true, edgeRun: Int = 0, leaseMS: Int = 0, proposedID: String = "", assumedTokens: Int = 0, settled: [SessionAPI.SettleRequest] = [], weight: Int = 0, estimatedNanousd: Int = 0, endUser: String? = nil, likeness: UInt64 = 0, streams: Bool = false, lastEventID: String? = nil, rerunsUnknown: Bool = false, tenantScope: Bool = false, requestID: String = "", identity: SessionAPI.TokenIdentity? = nil) {
+            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens, settled: settled, weight: weight, estimatedNanousd: estimatedNanousd, endUser: endUser, likeness: likeness, streams: streams, lastEventID: lastEventID, rerunsUnknown: rerunsUnknown, tenantScope: tenantScope, requestID: requestID, identity: identity)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -394,6 +467,9 @@ package enum SessionAPI {
                 wire.pointee.has_request_id = 1
                 wire.pointee.request_id = try arena.string(requestID)
             }
+            if let identity {
+                wire.pointee.identity = try arena.message(identity)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitRequest>) throws {
@@ -419,7 +495,8 @@ package enum SessionAPI {
             let rerunsUnknown: Bool = wire.pointee.has_reruns_unknown != 0 ? wire.pointee.reruns_unknown != 0 : false
             let tenantScope: Bool = wire.pointee.has_tenant_scope != 0 ? wire.pointee.tenant_scope != 0 : false
             let requestID: String = wire.pointee.has_request_id != 0 ? try WireReader.string(wire.pointee.request_id) : ""
-            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens, settled: settled, weight: weight, estimatedNanousd: estimatedNanousd, endUser: endUser, likeness: likeness, streams: streams, lastEventID: lastEventID, rerunsUnknown: rerunsUnknown, tenantScope: tenantScope, requestID: requestID)
+            let identity: SessionAPI.TokenIdentity? = try wire.pointee.identity.map { try .init(loading: $0) }
+            fields = Fields(keyDigest: keyDigest, route: route, model: model, estimatedTokens: estimatedTokens, idempotencyKey: idempotencyKey, requestDigest: requestDigest, assertedUser: assertedUser, count: count, edgeRun: edgeRun, leaseMS: leaseMS, proposedID: proposedID, assumedTokens: assumedTokens, settled: settled, weight: weight, estimatedNanousd: estimatedNanousd, endUser: endUser, likeness: likeness, streams: streams, lastEventID: lastEventID, rerunsUnknown: rerunsUnknown, tenantScope: tenantScope, requestID: requestID, identity: identity)
         }
     }
 
@@ -1004,8 +1081,9 @@ package enum SessionAPI {
             @usableFromInline var fence: Int
             @usableFromInline var cached: Bool
             @usableFromInline var streamEnd: SessionAPI.StreamEnd?
+            @usableFromInline var identity: SessionAPI.TokenIdentity?
 
-            init(admissionID: String, keyID: String, status: Int, inputTokens: Int, outputTokens: Int, costNanousd: Int?, answer: SessionAPI.StoredAnswer?, unused: Bool, fence: Int, cached: Bool, streamEnd: SessionAPI.StreamEnd?) {
+            init(admissionID: String, keyID: String, status: Int, inputTokens: Int, outputTokens: Int, costNanousd: Int?, answer: SessionAPI.StoredAnswer?, unused: Bool, fence: Int, cached: Bool, streamEnd: SessionAPI.StreamEnd?, identity: SessionAPI.TokenIdentity?) {
                 self.admissionID = admissionID
                 self.keyID = keyID
                 self.status = status
@@ -1017,6 +1095,7 @@ package enum SessionAPI {
                 self.fence = fence
                 self.cached = cached
                 self.streamEnd = streamEnd
+                self.identity = identity
             }
 
             @usableFromInline
@@ -1032,6 +1111,7 @@ package enum SessionAPI {
                 fence = other.fence
                 cached = other.cached
                 streamEnd = other.streamEnd
+                identity = other.identity
             }
         }
 
@@ -1055,6 +1135,7 @@ package enum SessionAPI {
             guard left.fence == right.fence else { return false }
             guard left.cached == right.cached else { return false }
             guard left.streamEnd == right.streamEnd else { return false }
+            guard left.identity == right.identity else { return false }
             return true
         }
 
@@ -1124,10 +1205,16 @@ package enum SessionAPI {
             get { fields.streamEnd }
             _modify { own(); yield &fields.streamEnd }
         }
+        /// Whose request it was, if it was admitted for a token: no table has its key_id.
+        @inlinable
+        package var identity: SessionAPI.TokenIdentity? {
+            get { fields.identity }
+            _modify { own(); yield &fields.identity }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(admissionID: String = "", keyID: String = "", status: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int? = nil, answer: SessionAPI.StoredAnswer? = nil, unused: Bool = false, fence: Int = 0, cached: Bool = false, streamEnd: SessionAPI.StreamEnd? = nil) {
-            fields = Fields(admissionID: admissionID, keyID: keyID, status: status, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, answer: answer, unused: unused, fence: fence, cached: cached, streamEnd: streamEnd)
+        package init(admissionID: String = "", keyID: String = "", status: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int? = nil, answer: SessionAPI.StoredAnswer? = nil, unused: Bool = false, fence: Int = 0, cached: Bool = false, streamEnd: SessionAPI.StreamEnd? = nil, identity: SessionAPI.TokenIdentity? = nil) {
+            fields = Fields(admissionID: admissionID, keyID: keyID, status: status, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, answer: answer, unused: unused, fence: fence, cached: cached, streamEnd: streamEnd, identity: identity)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -1178,6 +1265,9 @@ package enum SessionAPI {
             if let streamEnd {
                 wire.pointee.stream_end = try arena.message(streamEnd)
             }
+            if let identity {
+                wire.pointee.identity = try arena.message(identity)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__SettleRequest>) throws {
@@ -1192,7 +1282,8 @@ package enum SessionAPI {
             let fence: Int = wire.pointee.has_fence != 0 ? Int(wire.pointee.fence) : 0
             let cached: Bool = wire.pointee.has_cached != 0 ? wire.pointee.cached != 0 : false
             let streamEnd: SessionAPI.StreamEnd? = try wire.pointee.stream_end.map { try .init(loading: $0) }
-            fields = Fields(admissionID: admissionID, keyID: keyID, status: status, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, answer: answer, unused: unused, fence: fence, cached: cached, streamEnd: streamEnd)
+            let identity: SessionAPI.TokenIdentity? = try wire.pointee.identity.map { try .init(loading: $0) }
+            fields = Fields(admissionID: admissionID, keyID: keyID, status: status, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, answer: answer, unused: unused, fence: fence, cached: cached, streamEnd: streamEnd, identity: identity)
         }
     }
 
@@ -1681,11 +1772,11 @@ package enum SessionAPI {
 package enum SessionMethods {
     /// `Session.Admit`.
     package static let admit = MethodDescriptor(
-        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x2ada5c3b08a9fb1d,
-        responseHash: 0xa9e3d591823b5724)
+        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x7f4f66f52688af74,
+        responseHash: 0xbd4c0b64d606a815)
     /// `Session.Settle`.
     package static let settle = MethodDescriptor(
-        name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0x9c131053ab9ba992,
+        name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0xf85efcf4a4f8d15d,
         responseHash: 0x880a951f2892c5f8)
     /// `Session.Dispatch`.
     package static let dispatch = MethodDescriptor(
@@ -1709,7 +1800,7 @@ package enum SessionMethods {
         responseHash: 0xeb0fe9383b414003)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Session", fingerprint: "51deb6a81d8f98ba504ff5298588c65b", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys],
+        name: "Session", fingerprint: "aa5295d86591386af917dee304197683", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys],
         forms: [
             MessageForm("AdmitRequest", [
                 MessageForm.Field(1, "key_digest", 12),
@@ -1734,6 +1825,7 @@ package enum SessionMethods {
                 MessageForm.Field(20, "reruns_unknown", 8),
                 MessageForm.Field(21, "tenant_scope", 8),
                 MessageForm.Field(22, "request_id", 9),
+                MessageForm.Field(23, "identity", 11, message: 4),
             ]),
             MessageForm("SettleRequest", [
                 MessageForm.Field(1, "admission_id", 9),
@@ -1747,6 +1839,7 @@ package enum SessionMethods {
                 MessageForm.Field(9, "fence", 3),
                 MessageForm.Field(10, "cached", 8),
                 MessageForm.Field(11, "stream_end", 11, message: 3),
+                MessageForm.Field(12, "identity", 11, message: 4),
             ]),
             MessageForm("StoredAnswer", [
                 MessageForm.Field(1, "status", 5),
@@ -1760,6 +1853,14 @@ package enum SessionMethods {
                 MessageForm.Field(2, "incomplete", 8),
                 MessageForm.Field(3, "truncated", 8),
             ]),
+            MessageForm("TokenIdentity", [
+                MessageForm.Field(1, "key_id", 9),
+                MessageForm.Field(2, "tenant", 9),
+                MessageForm.Field(3, "user", 9),
+                MessageForm.Field(4, "scopes", 9, isRepeated: true),
+                MessageForm.Field(5, "models", 9, isRepeated: true),
+                MessageForm.Field(6, "creates_tenant", 8),
+            ]),
             MessageForm("AdmitReply", [
                 MessageForm.Field(1, "verdict", 14),
                 MessageForm.Field(2, "admission_id", 9),
@@ -1768,15 +1869,15 @@ package enum SessionMethods {
                 MessageForm.Field(5, "user", 9),
                 MessageForm.Field(6, "admin", 8),
                 MessageForm.Field(7, "models", 9, isRepeated: true),
-                MessageForm.Field(8, "requests", 11, message: 5),
+                MessageForm.Field(8, "requests", 11, message: 6),
                 MessageForm.Field(9, "stored", 11, message: 2),
                 MessageForm.Field(10, "reason", 9),
-                MessageForm.Field(11, "tokens", 11, message: 5),
-                MessageForm.Field(12, "concurrency", 11, message: 5),
+                MessageForm.Field(11, "tokens", 11, message: 6),
+                MessageForm.Field(12, "concurrency", 11, message: 6),
                 MessageForm.Field(13, "reserved", 8),
                 MessageForm.Field(14, "settled", 5),
                 MessageForm.Field(15, "destinations", 9, isRepeated: true),
-                MessageForm.Field(16, "budget", 11, message: 6),
+                MessageForm.Field(16, "budget", 11, message: 7),
                 MessageForm.Field(17, "violated", 9, isRepeated: true),
                 MessageForm.Field(18, "fence", 3),
                 MessageForm.Field(19, "stream_id", 9),
@@ -1812,7 +1913,7 @@ package enum SessionMethods {
             ]),
             MessageForm("RenewRequest", [
                 MessageForm.Field(1, "edge_run", 3),
-                MessageForm.Field(2, "held", 11, isRepeated: true, message: 11),
+                MessageForm.Field(2, "held", 11, isRepeated: true, message: 12),
             ]),
             MessageForm("Held", [
                 MessageForm.Field(1, "admission_id", 9),
@@ -1825,7 +1926,7 @@ package enum SessionMethods {
                 MessageForm.Field(1, "admission_id", 9),
                 MessageForm.Field(2, "fence", 3),
                 MessageForm.Field(3, "stream_id", 9),
-                MessageForm.Field(4, "pieces", 11, isRepeated: true, message: 14),
+                MessageForm.Field(4, "pieces", 11, isRepeated: true, message: 15),
             ]),
             MessageForm("StreamPiece", [
                 MessageForm.Field(1, "seq", 3),
@@ -1841,7 +1942,7 @@ package enum SessionMethods {
                 MessageForm.Field(3, "after", 3),
             ]),
             MessageForm("ReadStreamReply", [
-                MessageForm.Field(1, "pieces", 11, isRepeated: true, message: 14),
+                MessageForm.Field(1, "pieces", 11, isRepeated: true, message: 15),
                 MessageForm.Field(2, "end", 11, message: 3),
                 MessageForm.Field(3, "head", 11, message: 2),
             ]),
@@ -1853,7 +1954,7 @@ package enum SessionMethods {
                 MessageForm.Field(3, "all", 8),
             ]),
         ],
-        signatures: [MethodSignature(0, 4), MethodSignature(1, 7), MethodSignature(8, 9), MethodSignature(10, 12), MethodSignature(13, 15), MethodSignature(16, 17), MethodSignature(18, 19)])
+        signatures: [MethodSignature(0, 5), MethodSignature(1, 8), MethodSignature(9, 10), MethodSignature(11, 13), MethodSignature(14, 16), MethodSignature(17, 18), MethodSignature(19, 20)])
 }
 
 /// Calls the Session service over a link.

@@ -97,13 +97,11 @@ package final class Admission: Sendable {
 
     /// Key, tenant and model. - Returns: the refusal, or who asks and for what.
     private func identify(_ request: SessionAPI.AdmitRequest, _ now: Moment) throws -> (SessionAPI.AdmitReply, Asking?) {
-        guard let digest = request.keyDigest.flatMap({ KeyDigest($0.readableBytesView) }) else {
-            throw CallError(
-                .invalidArgument, reason: "invalid_request",
-                message: "key_digest holds \(request.keyDigest?.readableBytes ?? 0) bytes, a SHA-256 has 32")
+        let key: KeyRecord
+        switch try keys.holder(of: request, now.unixMilliseconds) {
+        case .found(let found): key = found
+        case .refused(let verdict, let reason, let known): return (Self.refused(verdict, reason, known), nil)
         }
-        guard let key = keys.find(digest) else { return (Self.refused("there is no such key"), nil) }
-        if let reason = key.refusal(at: now.unixMilliseconds) { return (Self.refused(reason, key), nil) }
         let identity = Identity(key: key, asserted: request.assertedUser, end: request.endUser)
         var reply = Self.identified(key, identity.user)
         guard keys.permits(request, by: key, &reply) else { return (reply, nil) }
@@ -166,7 +164,7 @@ package final class Admission: Sendable {
     var retention: Int64 { settings.withLock { $0.idempotencyRetention }.nanosecondsClamped / 1_000_000 }
 
     private func free(_ request: SessionAPI.SettleRequest, isFirst: Bool, _ now: Moment) {
-        let key = keys.find(id: request.keyID)
+        let key = keys.holder(of: request)
         let (used, isTooMuch) = max(0, request.inputTokens).addingReportingOverflow(max(0, request.outputTokens))
         let costsNothing = request.unused || request.cached
         let settlement = LimitSettlement(
@@ -185,7 +183,7 @@ package final class Admission: Sendable {
             metrics.settled(.unused)
             return true
         }
-        guard !request.admissionID.isEmpty, let key = keys.find(id: request.keyID) else {
+        guard !request.admissionID.isEmpty, let key = keys.holder(of: request) else {
             metrics.settled(.unknown)
             return false
         }
@@ -197,8 +195,10 @@ package final class Admission: Sendable {
         return isNew
     }
 
-    private static func refused(_ reason: String, _ key: KeyRecord? = nil) -> SessionAPI.AdmitReply {
-        SessionAPI.AdmitReply(verdict: .keyRefused, keyID: key?.id ?? "", tenant: key?.tenant ?? "", reason: reason)
+    private static func refused(
+        _ verdict: SessionAPI.Verdict, _ reason: String, _ key: KeyRecord?
+    ) -> SessionAPI.AdmitReply {
+        SessionAPI.AdmitReply(verdict: verdict, keyID: key?.id ?? "", tenant: key?.tenant ?? "", reason: reason)
     }
 
     private static func identified(_ key: KeyRecord, _ user: String) -> SessionAPI.AdmitReply {

@@ -8,6 +8,8 @@ package final class KeyIndex: Sendable {
     private struct State {
         var byDigest: [KeyDigest: KeyRecord] = [:]
         var digests: [String: KeyDigest] = [:]
+        /// Those that have or had a key.
+        var tenants: Set<String> = []
     }
 
     private let state = Mutex(State())
@@ -39,6 +41,7 @@ package final class KeyIndex: Sendable {
         let isChanged = state.withLock { state in
             guard var known = state.byDigest.updateValue(key, forKey: key.digest) else {
                 state.digests[key.id] = key.digest
+                state.tenants.insert(key.tenant)
                 return false
             }
             guard known.changedAt <= key.changedAt else {
@@ -55,6 +58,11 @@ package final class KeyIndex: Sendable {
     package func publish(_ tenant: TenantStanding) {
         guard tenants.publish(tenant) else { return }
         tenant.isEverybody ? watchers.everythingChanged() : watchers.tenantChanged(tenant.tenant)
+    }
+
+    /// Whether a tenant has or had a key, or an operator ever blocked or froze it.
+    package func knows(tenant: String) -> Bool {
+        state.withLock { $0.tenants.contains(tenant) } || !tenant.isEmpty && tenants.standing(of: tenant).tenant != nil
     }
 
     /// How many keys there are, revoked and expired ones included.

@@ -41,13 +41,18 @@ struct KeyService: Sendable {
 
     /// Whether the store is to be asked for the request's key first.
     func isUnknown(_ request: SessionAPI.AdmitRequest) -> Bool {
+        if let identity = request.identity { return isBlind(to: identity) }
         guard let lookup, let digest = Self.digest(request) else { return false }
         return lookup.isNeeded(for: digest)
     }
 
     /// Returns when the request's key is known, if there is one.
-    /// - Throws: as `KeyLookup.find`.
+    /// - Throws: as `KeyLookup.find`; UNAVAILABLE when a token's tenant cannot be known yet.
     func learn(_ request: SessionAPI.AdmitRequest) async throws {
+        if let identity = request.identity {
+            if isBlind(to: identity) { throw Self.blind }
+            return
+        }
         guard let lookup, let digest = Self.digest(request) else { return }
         try await lookup.find(digest)
     }

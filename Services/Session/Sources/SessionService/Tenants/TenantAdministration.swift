@@ -16,7 +16,7 @@ package struct TenantAdministration: Sendable {
         self.now = now
     }
 
-    /// All tenants that have or had a key, are blocked or are frozen, by name.
+    /// All tenants that have or had a key, spent something, are blocked or are frozen, by name.
     package func list() async throws -> [TenantReport] {
         try await spend.flush(store)
         let spent = try await store.transact { db in try SpendTable.byTenant(db) }
@@ -24,7 +24,9 @@ package struct TenantAdministration: Sendable {
         let decided = Dictionary(
             index.tenants.all.filter { !$0.isEverybody }.map { ($0.tenant, $0) }, uniquingKeysWith: { first, _ in first })
         let present = now().unixMilliseconds
-        return Set(keys.keys).union(decided.values.filter { $0.blockedAt != nil || $0.frozenAt != nil }.map(\.tenant)).sorted()
+        return Set(keys.keys).union(spent.keys).union(
+            decided.values.filter { $0.blockedAt != nil || $0.frozenAt != nil }.map(\.tenant)
+        ).sorted()
             .map { tenant in
                 TenantReport(
                     tenant: tenant, keys: keys[tenant, default: []].count { $0.refusal(at: present) == nil },
