@@ -5,7 +5,7 @@ import Glibc
 /// Who may call.
 package enum AuthMode: String, CaseIterable, Sendable {
     case keys
-    /// Tokens of an OpenID provider. A later part: refused at start.
+    /// Tokens of an OpenID provider, and keys.
     case oidc
     /// Everybody, as the tenant `default`.
     case none
@@ -34,6 +34,8 @@ package final class EdgeConfiguration: ServiceConfiguration {
     /// Certificate and key files; nil: plain HTTP.
     package let tls: (certificate: String, key: String)?
     package let auth: AuthMode
+    /// nil: `auth` is another mode.
+    package let oidc: OIDCConfiguration?
     /// Largest JSON body in bytes.
     package let maxJSON: Int
     /// Largest upload in bytes.
@@ -60,6 +62,7 @@ package final class EdgeConfiguration: ServiceConfiguration {
         tls = Self.tls(section.section("tls"))
         let auth = section.section("auth")
         self.auth = auth.choice("mode", default: .keys)
+        oidc = OIDCConfiguration.read(auth, in: section, mode: self.auth)
         maxJSON = section.size("max_json", default: 32 << 20, in: 1024 ... 256 << 20)
         maxUpload = section.size("max_upload", default: 512 << 20, in: 1024 ... 64 << 30)
         requestTimeout = section.duration("request_timeout", default: .seconds(660), in: .milliseconds(10) ... .seconds(840))

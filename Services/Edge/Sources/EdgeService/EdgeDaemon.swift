@@ -22,13 +22,12 @@ package final class EdgeDaemon: BulkheadService {
     private let pipeline: EdgePipeline
     private let metrics: EdgeMetrics
     private let destinations: DestinationDirectory
+    /// nil: tokens are not taken.
+    private let tokens: TokenService?
     private let listeners: [HTTPListener]
 
     /// - Throws: `StartupFailure` for what the configuration may say but this version cannot do.
     package init(configuration: EdgeConfiguration, context: ServiceContext) async throws {
-        if configuration.auth == .oidc {
-            throw StartupFailure("edge.auth.mode oidc comes in a later version: use keys", exitCode: 78)
-        }
         if configuration.tls != nil {
             throw StartupFailure("edge.tls comes in a later version: put a proxy that ends TLS in front", exitCode: 78)
         }
@@ -41,20 +40,24 @@ package final class EdgeDaemon: BulkheadService {
         let archive = StreamArchive(peers: peers, logger: context.logger, metrics: context.metrics)
         let settlement = Settlement(
             peers: peers, claims: claims, telemetry: context.telemetry, logger: context.logger, metrics: context.metrics)
+        let path = context.configurationPath
+        let destinations = DestinationDirectory(try await context.blocking { DestinationDirectory.read(path) })
+        tokens = try configuration.oidc.map {
+            try TokenService($0, context: context, peers: peers, destinations: destinations)
+        }
         let admission = Admission(
             mode: configuration.auth, requiredOn: configuration.idempotencyRequiredOn, peers: peers, settlement: settlement,
-            settings: settings, run: run
+            settings: settings, run: run, tokens: tokens?.desk
         ) {
             metrics.servedOnMemory.add()
         }
-        let path = context.configurationPath
-        destinations = DestinationDirectory(try await context.blocking { DestinationDirectory.read(path) })
         let services = EdgeServices(
             peers: peers, admission: admission, settlement: settlement, claims: claims, archive: archive, settings: settings,
             metrics: metrics, destinations: destinations)
         let operations = Operations(context: context, services: services)
         let pipeline = EdgePipeline(services: services, operations: operations, metrics: metrics, context: context)
         (self.metrics, self.admission, self.settlement) = (metrics, admission, settlement)
+        self.destinations = destinations
         (self.claims, self.archive) = (claims, archive)
         watch = KeyWatch(peers: peers, admission: admission, logger: context.logger)
         (self.operations, self.pipeline) = (operations, pipeline)
@@ -72,6 +75,7 @@ package final class EdgeDaemon: BulkheadService {
             await claims.renew(on: context.eventLoop) { pipeline.gate.running > 0 }
         }
         context.background("key watch") { [watch] in await watch.run() }
+        if let tokens { context.background("token keys") { await tokens.run() } }
         operations.beforeMetrics { [weak self] in self?.collectMetrics() }
         for listener in listeners { try await listener.start() }
     }
@@ -81,6 +85,7 @@ package final class EdgeDaemon: BulkheadService {
         let read = try await context.blocking { DestinationDirectory.read(path) }
         try settings.replace(configuration)
         destinations.replace(read)
+        await tokens?.desk.keys.reload()
     }
 
     package func drain(grace: Duration) async {
@@ -96,6 +101,7 @@ package final class EdgeDaemon: BulkheadService {
     }
 
     package func collectMetrics() {
+        tokens?.collectMetrics()
         metrics.update(
             inFlight: pipeline.gate.running, queued: pipeline.gate.waiting,
             connections: listeners.reduce(0) { $0 + $1.connectionCount }, keys: admission.remembered,

@@ -16,7 +16,8 @@ final class EdgeSettings: Sendable {
         let fixed: [(key: String, isSame: Bool)] = [
             ("listen", now.listen == next.listen), ("ops_listen", now.opsListen == next.opsListen),
             ("tls", now.tls?.certificate == next.tls?.certificate && now.tls?.key == next.tls?.key),
-            ("auth", now.auth == next.auth), ("max_concurrent_requests", now.maxConcurrentRequests == next.maxConcurrentRequests),
+            ("auth", now.auth == next.auth && now.oidc == next.oidc),
+            ("max_concurrent_requests", now.maxConcurrentRequests == next.maxConcurrentRequests),
             ("queue", now.queueDepth == next.queueDepth && now.queueMaxWait == next.queueMaxWait),
             (
                 "idempotency",

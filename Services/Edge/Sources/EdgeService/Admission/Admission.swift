@@ -82,6 +82,8 @@ final class Admission: Sendable {
     private let degraded: @Sendable () -> Void
     private let settlement: Settlement
     let settings: EdgeSettings
+    /// Judges tokens; nil: only API keys count.
+    let tokens: TokenDesk?
     private let prices: PriceBook
     /// What is known of keys.
     let memory: Mutex<KeyMemory>
@@ -91,10 +93,11 @@ final class Admission: Sendable {
     /// - Parameters:
     ///   - requiredOn: routes that need an Idempotency-Key.
     ///   - run: a random number.
+    ///   - tokens: judges what is no API key; nil: nothing else counts.
     ///   - degraded: told of each request that is served on memory.
     init(
         mode: AuthMode, requiredOn: [String], peers: EdgePeers, settlement: Settlement, settings: EdgeSettings,
-        run: Int, degraded: @escaping @Sendable () -> Void
+        run: Int, tokens: TokenDesk? = nil, degraded: @escaping @Sendable () -> Void
     ) {
         self.mode = mode
         self.requiredOn = Set(requiredOn)
@@ -102,6 +105,7 @@ final class Admission: Sendable {
         self.settlement = settlement
         self.settings = settings
         self.run = run
+        self.tokens = tokens
         self.degraded = degraded
         prices = PriceBook { try await peers.price(of: $0, $1) }
         memory = Mutex(KeyMemory())
@@ -113,7 +117,7 @@ final class Admission: Sendable {
         throw Self.keyMissing
     }
 
-    private static let keyMissing = EdgeError(
+    static let keyMissing = EdgeError(
         .unauthenticated, code: "missing_api_key",
         message: "There is no API key in the request. Send it as Authorization: Bearer KEY, or as x-api-key.")
 
@@ -121,12 +125,15 @@ final class Admission: Sendable {
     func admit(_ request: AdmissionRequest, _ headers: RequestHeaders, _ scope: RequestScope) async throws -> Outcome {
         let idempotencyKey = try idempotencyKey(request, headers)
         if mode == .none { return .run(Caller(keyID: "none", tenant: "default")) }
-        guard let key = Self.key(headers) else { throw Self.keyMissing }
-        let digest = KeyDigest(key: key)
-        if let caller = remembered(digest, request, assertedUser: headers[.assertedUser]) { return .run(caller) }
+        let shown = try await shown(headers)
+        let digest = shown.digest
+        // A token says itself whose it is.
+        let assertedUser = shown.identity == nil ? headers[.assertedUser] : nil
+        if let caller = remembered(digest, request, assertedUser: assertedUser) { return .run(caller) }
         var question = SessionAPI.AdmitRequest(
             keyDigest: digest.bytes, route: request.route, model: request.model, estimatedTokens: request.estimatedTokens,
-            assertedUser: headers[.assertedUser], count: request.counts, edgeRun: run)
+            assertedUser: assertedUser, count: request.counts, edgeRun: run)
+        question.identity = shown.identity
         question.assumedTokens = request.assumedTokens
         question.weight = request.weight
         question.endUser = request.endUser
@@ -182,6 +189,7 @@ final class Admission: Sendable {
             throw RefusedAtLimit(limits.refusal(reply), limits: limits)
         case .modelRefused:
             throw EdgeError(.forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
+        case .tenantUnknown: throw Self.tenantUnknown(reply.tenant)
         case .idempotencyMismatch, .idempotencyRunning, .outcomeUnknown, .notRetained, .streamGone:
             throw IdempotencyRefusal.error(reply) ?? EdgeError(.internal, message: "Session gave no verdict on the request.")
         case .unspecified:

@@ -18,6 +18,7 @@ extension Admission {
     /// Whose turn a request uses that waits for a place. Its key was not judged yet.
     func flow(_ headers: RequestHeaders) -> RequestFlow {
         guard let key = Self.key(headers) else { return .nobody }
+        if let tokens, !key.hasPrefix(TokenDesk.keyPrefix), let tenant = tokens.tenant(key) { return .tenant(tenant) }
         let digest = KeyDigest(key: key)
         return memory.withLock { $0.tenant(digest, now: .now()) }.map { .tenant($0) } ?? .key(digest)
     }

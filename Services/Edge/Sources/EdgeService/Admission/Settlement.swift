@@ -183,7 +183,8 @@ extension Settlement {
     ) {
         caller.hold?.spend(nil)
         let request = SessionAPI.SettleRequest(
-            admissionID: caller.admissionID, keyID: caller.keyID, status: event.status, fence: caller.fence)
+            admissionID: caller.admissionID, keyID: caller.keyID, status: event.status, fence: caller.fence,
+            identity: caller.tokenIdentity)
         var job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent, left: event)
         if caller.isIdempotent { apply(fate, to: &job) }
         enqueue(job)
@@ -242,7 +243,8 @@ extension Settlement {
         let request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: status, inputTokens: usage?.inputTokens ?? 0,
             outputTokens: usage?.outputTokens ?? 0, costNanousd: usage?.costNanousd,
-            unused: usage == nil && !caller.isIdempotent, fence: caller.fence, cached: cached)
+            unused: usage == nil && !caller.isIdempotent, fence: caller.fence, cached: cached,
+            identity: caller.tokenIdentity)
         var job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent)
         if caller.isIdempotent { apply(fate, to: &job) }
         await job.recorder?.settled(within: Self.recordingLimits.client)

@@ -5,7 +5,10 @@ enum ContractSchemas {
     static let components = """
         {
           "securitySchemes": {
-            "bearer": {"type": "http", "scheme": "bearer"},
+            "bearer": {
+              "type": "http", "scheme": "bearer", "bearerFormat": "API key or JWT",
+              "description": "An API key (bh_…). Where the server trusts an OpenID provider, one of its tokens (a JWT) as well."
+            },
             "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}
           },
           "parameters": {

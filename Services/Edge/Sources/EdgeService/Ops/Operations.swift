@@ -60,9 +60,12 @@ final class Operations: Sendable {
     /// How everything is, now.
     func ready() -> ReadyDocument {
         let isDraining = draining.withLock { $0 }
-        let own = ReadyDocument.Part(
-            name: ServiceName.edge.rawValue, state: isDraining ? .draining : .ready, since: startedAt,
-            reason: isDraining ? "is stopping" : "")
+        var own = ReadyDocument.Part(name: ServiceName.edge.rawValue, state: .ready, since: startedAt)
+        if isDraining {
+            (own.state, own.reason) = (.draining, "is stopping")
+        } else if let trouble = services.admission.tokens?.keys.trouble {
+            (own.state, own.reason, own.since) = (.degraded, trouble.reason, trouble.since)
+        }
         let stores = context.suite.stores
         return ReadyDocument(
             own: own, peers: services.peers.snapshots(),
@@ -72,7 +75,7 @@ final class Operations: Sendable {
     /// Metrics name tenants and models: off loopback they are for admins.
     private func admitOperator(_ exchange: Exchange) async throws {
         let settings = services.settings.current
-        guard settings.opsListen == nil, !settings.listen.isLoopback, settings.auth == .keys else { return }
+        guard settings.opsListen == nil, !settings.listen.isLoopback, settings.auth != .none else { return }
         let question = AdmissionRequest(route: Endpoint.metrics.rawValue, method: exchange.request.method.rawValue, counts: false)
         if case .run(let caller) = try await services.admission.admit(question, exchange.request.headers, exchange.scope),
             caller.isAdmin

@@ -106,12 +106,15 @@ extension EdgeError {
         return shouldRetry && (retryAfter ?? .zero) <= .milliseconds(Self.longestHint)
     }
 
+    /// RFC 6750 §3.1 has one word for tokens; API keys are not its subject.
+    private var challenge: String { code == "invalid_token" ? "Bearer error=\"invalid_token\"" : "Bearer" }
+
     private var fields: HTTPFields {
         var fields = HTTPFields()
         if let allow { fields[.allow] = allow }
         if let documentation { fields[.link] = "<\(documentation)>; rel=\"describedby\"" }
         if !originalRequestID.isEmpty { fields[.originalRequestID] = originalRequestID }
-        if kind == .unauthenticated { fields[.wwwAuthenticate] = "Bearer" }
+        if kind == .unauthenticated { fields[.wwwAuthenticate] = challenge }
         if let upstream {
             fields[.bulkheadAttempts] = String(upstream.attempts)
             if let provider = upstream.provider { fields[.bulkheadProvider] = provider }
