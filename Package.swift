@@ -91,6 +91,7 @@ let sharedTargets: [[Target]] = [
     shared("BulkheadJSON", "JSON", ["CBulkheadJSON", .nio]),
     shared("BulkheadTokens", "Tokens", [.crypto, .heap]),
     shared("BulkheadHTTP", "HTTP", ["BulkheadCore", "BulkheadJSON", .nio]),
+    shared("BulkheadCoding", "Coding", ["CZlib", .nio]),
     shared("BulkheadWire", "Wire", ["CBulkheadWire", "CProtobufC", .nio]),
     shared(
         "BulkheadIPC", "IPC",
@@ -142,7 +143,8 @@ let sharedTargets: [[Target]] = [
 ]
 
 let serviceTargets: [[Target]] = [
-    service("Edge", ["BulkheadHTTP", "BulkheadJSON", .hummingbird, .httpTypes, .nioHTTP1, .crypto, .jwt]),
+    service(
+        "Edge", ["BulkheadCoding", "BulkheadHTTP", "BulkheadJSON", .hummingbird, .httpTypes, .nioHTTP1, .crypto, .jwt]),
     service("Router", ["BulkheadHTTP", "BulkheadJSON", "BulkheadRedis", "BulkheadTokens", .crypto]),
     service("Retrieval", ["COpenBLAS"]),
     service(
@@ -151,7 +153,7 @@ let serviceTargets: [[Target]] = [
     service(
         "Credentials",
         [
-            "BulkheadHTTP", "BulkheadJSON", "CBulkheadSystem", "CLibsecret", "CZlib", .nioHTTP1, .nioHTTP2, .nioHPACK, .nioTLS,
+            "BulkheadCoding", "BulkheadHTTP", "BulkheadJSON", "CBulkheadSystem", "CLibsecret", .nioHTTP1, .nioHTTP2, .nioHPACK, .nioTLS,
             .nioSSL, .x509, .asn1, .crypto, .cryptoExtras, .deque,
         ],
         executable: ["CBulkheadHardening"]),
@@ -198,6 +200,7 @@ let testTargets: [[Target]] = [
     test("ResilienceTests", "Unit/ResilienceTests", ["BulkheadCore", "BulkheadResilience"]),
     test("ConfigTests", "Unit/ConfigTests", ["BulkheadCore", "BulkheadConfig"]),
     test("JSONTests", "Unit/JSONTests", ["BulkheadJSON", "BulkheadHTTP", .nio]),
+    test("CodingTests", "Unit/CodingTests", ["BulkheadCoding", .nio]),
     test("TokensTests", "Unit/TokensTests", ["BulkheadTokens"]),
     test("WireTests", "Unit/WireTests", ["BulkheadWire", "BulkheadAPI", "BulkheadIPC", .nio]),
     test(

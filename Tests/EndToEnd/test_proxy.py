@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import gzip
 import hashlib
 import http.client
 import json
@@ -133,6 +134,20 @@ def test_httpx_streams_both_ways(stage: Stage) -> None:
         with client.stream("POST", stage.url("plain/duplex"), content=iter(data)) as answer:
             assert b"".join(answer.iter_bytes()) == b"".join(data)
     assert stage.upstream.last().all("transfer-encoding") == ["chunked"]
+
+
+def test_packed_bodies_go_on_as_they_are(stage: Stage) -> None:
+    for coding, body in [("gzip", b"\x1f\x8b this is no gzip"), ("br, whatever", os.urandom(200_000))]:
+        reply = stage.proxy("plain/upload", "POST", body, headers={"content-encoding": coding})
+        assert reply.json["sha256"] == hashlib.sha256(body).hexdigest() and stage.upstream.last().all("content-encoding") == [coding]
+
+
+def test_a_described_call_may_be_packed(stage: Stage) -> None:
+    body = gzip.compress(json.dumps({"method": "POST", "path": "/upload", "body": "hello"}).encode())
+    reply = stage.suite.request("POST", "/v1/call/plain", body, stage.key, {"content-encoding": "gzip"})
+    assert reply.json["sha256"] == hashlib.sha256(b"hello").hexdigest() and not stage.upstream.last().all("content-encoding")
+    refused = stage.suite.request("POST", "/v1/call/plain", body, stage.key, {"content-encoding": "br"})
+    assert refused.status == 415 and refused.headers["content-type"] == "application/problem+json"
 
 
 def test_curl_with_expect(stage: Stage, tmp_path: Any) -> None:

@@ -12,6 +12,7 @@ import Testing
         "Shared/JSON": ["CBulkheadJSON"],
         "Shared/Tokens": [],
         "Shared/HTTP": ["BulkheadCore", "BulkheadJSON"],
+        "Shared/Coding": ["CZlib"],
         "Shared/Wire": ["CBulkheadWire", "CProtobufC"],
         "Shared/IPC": ["BulkheadCore", "BulkheadResilience", "BulkheadWire", "BulkheadProtosC", "CProtobufC", "CBulkheadSystem"],
         "Shared/Redis": ["BulkheadCore", "BulkheadConfig", "BulkheadResilience", "CHiredis"],
@@ -38,7 +39,7 @@ import Testing
         "CLibpq": ["Shared/Postgres"],
         "CLibsecret": ["Services/Credentials/Sources/CredentialsService/Keychain"],
         // The tests pack what it unpacks.
-        "CZlib": ["Services/Credentials/Sources/CredentialsService/Redaction", "Tests/Unit/CredentialsTests"],
+        "CZlib": ["Shared/Coding", "Tests/Unit/CredentialsTests"],
         "COpenBLAS": ["Services/Retrieval/Sources/RetrievalService"],
         // Descriptors, locks, sd_notify: the few calls Swift cannot make. Socket credentials (IPC), process start (kit, suite).
         // Locked memory (credentials), the kind of a file system (store).

@@ -5,8 +5,8 @@ import NIOCore
 /// The classes of errors a client can see: status, and the `type` each dialect gives it.
 package enum ErrorClass: Sendable {
     /// 400 to 429.
-    case badRequest, unauthenticated, forbidden, notFound, methodNotAllowed, conflict, gone, tooLarge, unprocessable, rateLimited,
-        quotaExceeded
+    case badRequest, unauthenticated, forbidden, notFound, methodNotAllowed, conflict, gone, tooLarge, unsupportedMedia,
+        unprocessable, rateLimited, quotaExceeded
     /// 500 to 504.
     case `internal`, badGateway, unavailable, overloaded, timeout
 
@@ -29,6 +29,7 @@ package enum ErrorClass: Sendable {
         case .conflict: (409, "invalid_request_error", "invalid_request_error", "conflict")
         case .gone: (410, "invalid_request_error", "invalid_request_error", "gone")
         case .tooLarge: (413, "invalid_request_error", "request_too_large", "payload_too_large")
+        case .unsupportedMedia: (415, "invalid_request_error", "invalid_request_error", "unsupported_media_type")
         case .unprocessable: (422, "invalid_request_error", "invalid_request_error", "unprocessable")
         case .rateLimited: (429, "rate_limit_error", "rate_limit_error", "rate_limit_exceeded")
         // Anthropic's clients know no other word for a 429.

@@ -1,4 +1,5 @@
 import BulkheadAPI
+import BulkheadCoding
 import BulkheadCore
 import BulkheadIPC
 import NIOCore
@@ -115,7 +116,7 @@ final class CallRelay {
         if codings.isEmpty { return false }
         if hasNoBody { return true }
         do throws(ContentDecoder.Trouble) {
-            decoder = try ContentDecoder(codings, limit: destination.configuration.limits.maxResponse)
+            decoder = try ContentDecoder(codings, limit: destination.configuration.limits.maxResponse, maxLayers: 2)
         } catch {
             throw told(error)
         }

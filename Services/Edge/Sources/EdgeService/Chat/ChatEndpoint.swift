@@ -86,7 +86,7 @@ extension ChatEndpoint {
 
     @inline(never)
     private func read(_ exchange: Exchange) async throws -> (ChatCall, ByteBuffer) {
-        let body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
+        let body = try await exchange.body.readDecoded(limit: services.settings.current.maxJSON, exchange.reply)
         var call = try dialect.decode(try RequestJSON.parse(body))
         call.apply(exchange.request.headers)
         call.bodyBytes = body.readableBytes

@@ -40,7 +40,7 @@ struct SingleEndpoint: Sendable {
         let body: ByteBuffer
         let call: Call
         do {
-            body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
+            body = try await exchange.body.readDecoded(limit: services.settings.current.maxJSON, exchange.reply)
             call = try decode(try RequestJSON.parse(body), exchange.request.headers)
         } catch {
             throw await services.admission.verdict(on: error, exchange)

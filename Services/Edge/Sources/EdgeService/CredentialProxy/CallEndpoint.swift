@@ -34,7 +34,7 @@ struct CallEndpoint: Sendable {
         let body: ByteBuffer
         var message: CredentialsAPI.CallRequest
         do {
-            body = try await exchange.body.read(limit: services.settings.current.maxJSON, exchange.reply)
+            body = try await exchange.body.readDecoded(limit: services.settings.current.maxJSON, exchange.reply)
             message = try DescribedCall.decode(try RequestJSON.parse(body))
         } catch {
             throw await services.admission.verdict(on: error, exchange)

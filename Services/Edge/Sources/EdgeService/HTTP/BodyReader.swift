@@ -16,7 +16,7 @@ final class BodyReader {
         self.connection = connection
     }
 
-    /// The whole body, at most `limit` bytes.
+    /// The whole body as it arrives, at most `limit` bytes.
     /// - Throws: `EdgeError` 413, by the announced length before a byte is read, else as soon as the limit is passed.
     func read(limit: Int, _ reply: ReplyWriter) async throws -> ByteBuffer {
         if let announced, announced > limit { throw Self.tooLarge(limit, "edge.max_json") }
@@ -26,6 +26,23 @@ final class BodyReader {
             guard whole.readableBytes + part.readableBytes <= limit else { throw Self.tooLarge(limit, "edge.max_json") }
             if whole.readableBytes == 0 { whole = part } else { whole.writeBuffer(&part) }
         }
+        return whole
+    }
+
+    /// The same with its content coding undone; `limit` holds for what arrives and for what that makes.
+    /// - Throws: `EdgeError` 413, 400 when it is not in its coding, 415 when that is not understood here, before a byte is read.
+    func readDecoded(limit: Int, _ reply: ReplyWriter) async throws -> ByteBuffer {
+        guard var coding = try BodyCoding(headers, limit: limit) else { return try await read(limit: limit, reply) }
+        if let announced, announced > limit { throw Self.tooLarge(limit, "edge.max_json") }
+        try await invite(reply)
+        var whole = ByteBuffer()
+        var arrived = 0
+        while let piece = try await connection.nextPiece() {
+            arrived += piece.readableBytes
+            guard arrived <= limit else { throw Self.tooLarge(limit, "edge.max_json") }
+            try await coding.undo(piece, into: &whole)
+        }
+        try coding.finish()
         return whole
     }
 
@@ -64,7 +81,7 @@ final class BodyReader {
         }
     }
 
-    private static func tooLarge(_ limit: Int, _ key: String) -> EdgeError {
+    static func tooLarge(_ limit: Int, _ key: String) -> EdgeError {
         EdgeError(
             .tooLarge, code: "payload_too_large",
             message: "The request body is larger than \(limit) bytes, the limit of this server (\(key)). Send less.")

@@ -71,6 +71,9 @@ package enum ContractDocument {
         if let schema = endpoint.requestSchema, method != "get", method != "head" {
             operation.object("requestBody") { body in
                 body.field("required", true)
+                body.field(
+                    "description",
+                    "Plain, or packed (`Content-Encoding: \(BodyCoding.accepted)`, one of them); limits hold for the plain size.")
                 content("application/json", schema, to: &body)
             }
         } else if endpoint == .proxy {
@@ -79,10 +82,24 @@ package enum ContractDocument {
         operation.object("responses") { responses in
             responses.object(endpoint.isForwarded ? "default" : "200") { write(answerOf: endpoint, to: &$0) }
             if endpoint.isIdempotent { IdempotencyDocument.writeResponses(to: &responses) }
+            if endpoint.requestSchema != nil { writeUnsupported(to: &responses) }
             if !endpoint.isForwarded {
                 responses.object("default") { failure in
                     failure.field("description", "What was wrong, with which value, and what to do; `code` is stable.")
                     content(endpoint.errorType, endpoint.errorSchema, to: &failure)
+                }
+            }
+        }
+    }
+
+    private static func writeUnsupported(to responses: inout JSONWriter) {
+        responses.object("415") { refusal in
+            refusal.field(
+                "description", "`unsupported_content_encoding`: the body is in a coding not understood here, or in several.")
+            refusal.object("headers") { headers in
+                headers.object("Accept-Encoding") { header in
+                    header.field("description", "The content codings of request bodies that are understood.")
+                    header.object("schema") { $0.field("type", "string") }
                 }
             }
         }

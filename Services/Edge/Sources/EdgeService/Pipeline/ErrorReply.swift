@@ -112,6 +112,8 @@ extension EdgeError {
     private var fields: HTTPFields {
         var fields = HTTPFields()
         if let allow { fields[.allow] = allow }
+        // RFC 9110 §15.5.16: which codings would have been understood.
+        if kind == .unsupportedMedia { fields[.acceptEncoding] = BodyCoding.accepted }
         if let documentation { fields[.link] = "<\(documentation)>; rel=\"describedby\"" }
         if !originalRequestID.isEmpty { fields[.originalRequestID] = originalRequestID }
         if kind == .unauthenticated { fields[.wwwAuthenticate] = challenge }

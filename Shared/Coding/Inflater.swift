@@ -5,22 +5,25 @@ import NIOCore
 /// piece: what a piece completes comes out at once.
 ///
 /// States: open → ended (a gzip body may go on with another member: open again) → whole, when nothing follows.
-final class Inflater {
+package final class Inflater {
     /// Why a body cannot be read.
-    enum Failure: Error, Equatable {
+    package enum Failure: Error, Equatable {
         /// Not what its coding says.
         case damaged
         /// More comes out than `limit` allows.
         case tooLarge
     }
 
-    enum Format { case gzip, deflate }
+    package enum Format { case gzip, deflate }
 
     private static let chunk = 64 << 10
     /// zlib: 15 bits of window, gzip framing; or zlib framing; or none.
     private static let (gzip, zlib, bare): (Int32, Int32, Int32) = (31, 15, -15)
 
     private let format: Format
+    private let maxMembers: Int
+    /// Members that have ended.
+    private var members = 0
     /// zlib keeps a pointer to it.
     private let stream: UnsafeMutablePointer<z_stream>
     private var isOpen = false
@@ -30,8 +33,10 @@ final class Inflater {
     /// The first byte of a deflate body, until there are two: they tell which of both it is.
     private var beginning = ByteBuffer()
 
-    init(_ format: Format) {
+    /// - Parameter maxMembers: members that a gzip body may consist of; empty ones cost time and make nothing.
+    package init(_ format: Format, maxMembers: Int = .max) {
         self.format = format
+        self.maxMembers = maxMembers
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
     }
@@ -42,11 +47,11 @@ final class Inflater {
     }
 
     /// Whether the body may end here.
-    var isWhole: Bool { hasEnded || !isOpen && beginning.readableBytes == 0 }
+    package var isWhole: Bool { hasEnded || !isOpen && beginning.readableBytes == 0 }
 
     /// What the piece makes.
     /// - Parameter mayGrow: is asked with the number of bytes that would come out, before they do.
-    func feed(_ piece: ByteBuffer, mayGrow: (Int) -> Bool) throws(Failure) -> ByteBuffer {
+    package func feed(_ piece: ByteBuffer, mayGrow: (Int) -> Bool) throws(Failure) -> ByteBuffer {
         var input = piece
         if !isOpen {
             beginning.writeImmutableBuffer(piece)
@@ -81,7 +86,10 @@ final class Inflater {
             isFull = stream.pointee.avail_out == 0
             guard mayGrow(output.readableBytes) else { throw .tooLarge }
             switch code {
-            case Z_STREAM_END: hasEnded = true
+            case Z_STREAM_END:
+                hasEnded = true
+                members += 1
+                guard members <= maxMembers else { throw .damaged }
             case Z_OK: break
             // Nothing to do until there is more.
             case Z_BUF_ERROR where stream.pointee.avail_in == 0 || output.readableBytes > before: return
