@@ -4,7 +4,8 @@ enum ClaimSchema {
     static let postgres = tables.forPostgres
 
     /// `key_hash` is keyed: the Idempotency-Key itself is not stored. `fence` grows with every admission that takes the row over;
-    /// words of an earlier one change nothing. `former_stream` is the stream the row had before its last change.
+    /// words of an earlier one change nothing. `former_stream` is the stream the row had before its last change. `claim_created` is
+    /// for operators' lists, which would hold up every admission of a large table of SQLite's.
     ///
     /// `stream_piece` has one row for a batch of pieces, `seq_from` to `seq_to`, each with its length in front; `first_byte` and
     /// `end_byte` count over the whole stream. `stream_gone` names streams nobody can ask for any more; their pieces are deleted
@@ -24,6 +25,7 @@ enum ClaimSchema {
             PRIMARY KEY (tenant, key_hash)
         ) STRICT;
         CREATE INDEX claim_expiry ON claim (expires_at) WHERE expires_at IS NOT NULL;
+        CREATE INDEX claim_created ON claim (created_at);
         CREATE INDEX claim_open ON claim (lease_until) WHERE phase < 3;
         CREATE INDEX claim_stream ON claim (stream_id) WHERE stream_id IS NOT NULL;
         CREATE TABLE stream_piece (
