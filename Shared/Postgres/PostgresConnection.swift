@@ -72,23 +72,42 @@ package struct PostgresConnection: ~Copyable {
     /// Sends all statements in one write and waits for all answers. When one is refused those after it are not run.
     /// - Returns: the answer to the last.
     package func exchange(_ commands: [PostgresCommand], deadline: MonotonicTime) throws(PostgresError) -> PostgresResult {
+        var last: PostgresResult?
+        try exchange(commands, deadline: deadline) { (_: Int, answer: consuming PostgresResult) in last = consume answer }
+        guard let last = consume last else { throw .unreadable("no statement was given") }
+        return last
+    }
+
+    /// The same.
+    /// - Parameter take: given the place of each statement that was done, and its answer. What it throws is thrown at the end,
+    ///   unless a statement is refused.
+    package func exchange(
+        _ commands: [PostgresCommand], deadline: MonotonicTime,
+        _ take: (Int, consuming PostgresResult) throws(PostgresError) -> Void
+    ) throws(PostgresError) {
         var steps: [Step] = []
         for command in commands { try send(command, &steps) }
         guard PQpipelineSync(handle) == 1 else { throw .broken(said) }
-        var last: PostgresResult?
         var refusal: PostgresError?
+        var objection: PostgresError?
+        var place = 0
         for step in steps {
             guard let result = try next(deadline) else { throw .broken(said) }
             let failure = result.refusal
             if case .prepare(let key) = step, failure != nil { prepared.forget(key) }
             if let refused = try Self.read(failure) { refusal = refusal ?? refused }
-            last = consume result
+            if case .run = step {
+                do {
+                    if failure == nil { try take(place, result) }
+                } catch {
+                    objection = objection ?? error
+                }
+                place += 1
+            }
             guard try next(deadline) == nil else { throw .broken("libpq gave two answers to one statement") }
         }
         guard let end = try next(deadline), end.isSync else { throw .broken(said) }
-        if let refusal { throw refusal }
-        guard let last = consume last else { throw .unreadable("no statement was given") }
-        return last
+        if let error = refusal ?? objection { throw error }
     }
 
     /// Runs several statements of one text, which take no parameters.

@@ -19,6 +19,10 @@ package protocol DurableStore: Sendable {
         deadline: MonotonicTime, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
     ) async throws -> Value
 
+    /// Does `operation` in a transaction, which it may share with others of its kind, and returns when it is durable.
+    /// - Throws: as `transact` with a body.
+    func transact<Value: Sendable>(deadline: MonotonicTime, _ operation: StoreOperation<Value>) async throws -> Value
+
     /// What an operator may ask of it.
     var inspection: any StoreInspection { get }
 
@@ -27,11 +31,13 @@ package protocol DurableStore: Sendable {
 }
 
 extension DurableStore {
-    /// What can be asked in SQL of a server.
-    package var inspection: any StoreInspection { PostgresInspection(store: self) }
-
     /// Nothing.
     package func tick(now: MonotonicTime) {}
+
+    /// As any body.
+    package func transact<Value: Sendable>(deadline: MonotonicTime, _ operation: StoreOperation<Value>) async throws -> Value {
+        try await transact(deadline: deadline) { try operation.run($0) }
+    }
 
     /// The same without a deadline: bounded by the store's own limits.
     @discardableResult
@@ -92,6 +98,14 @@ package struct CheckpointOutcome: Sendable {
     package var failure: String?
 }
 
+/// Why an operation was not served; the reason of its error.
+package enum UnservedReason: String, Sendable, CaseIterable {
+    /// Its caller's time was over.
+    case late = "store_late"
+    /// Too much waits already.
+    case busy = "store_busy"
+}
+
 /// What a store tells of itself, on a thread of its own.
 package struct StoreObserver: Sendable {
     /// A commit went through, or failed.
@@ -100,16 +114,26 @@ package struct StoreObserver: Sendable {
     package var ran: @Sendable (StatementOutcome) -> Void
     /// SQLite's log was written back, or could not be.
     package var checkpoint: @Sendable (CheckpointOutcome) -> Void
+    /// An operation was not served: its time was over before a connection was free or the statement done, or too much waits.
+    package var unserved: @Sendable (UnservedReason) -> Void
 
     /// An observer; by default nobody looks.
     package init(
         commit: @escaping @Sendable (CommitOutcome) -> Void = { _ in },
         ran: @escaping @Sendable (StatementOutcome) -> Void = { _ in },
-        checkpoint: @escaping @Sendable (CheckpointOutcome) -> Void = { _ in }
+        checkpoint: @escaping @Sendable (CheckpointOutcome) -> Void = { _ in },
+        unserved: @escaping @Sendable (UnservedReason) -> Void = { _ in }
     ) {
         self.commit = commit
         self.ran = ran
         self.checkpoint = checkpoint
+        self.unserved = unserved
+    }
+
+    /// Tells of an operation that fails so, if it was not served.
+    func failed(_ error: any Error) {
+        guard let reason = (error as? CallError).flatMap({ UnservedReason(rawValue: $0.reason) }) else { return }
+        unserved(reason)
     }
 
     /// A statement ran for so long.

@@ -3,9 +3,18 @@ import BulkheadCore
 /// What can be asked of PostgreSQL with statements alone. Tables are those of the schema in front in the search path.
 package struct PostgresInspection: StoreInspection {
     private let store: any DurableStore
+    private let schema: StoreSchema
+    private let apply: @Sendable () async throws -> Void
 
-    /// - Parameter store: on PostgreSQL.
-    package init(store: any DurableStore) { self.store = store }
+    /// - Parameters:
+    ///   - store: on PostgreSQL.
+    ///   - schema: what this program knows.
+    ///   - apply: brings the tables up to date.
+    package init(store: any DurableStore, schema: StoreSchema, apply: @escaping @Sendable () async throws -> Void) {
+        self.store = store
+        self.schema = schema
+        self.apply = apply
+    }
 
     private static let version = Statement("store.version", "SELECT current_setting('server_version')")
     private static let tables = Statement(
@@ -27,13 +36,14 @@ package struct PostgresInspection: StoreInspection {
         let tables = rows.map { StoreTable(name: $0.text(0), rows: Int($0.integer(1)), bytes: Int($0.integer(2))) }
         return StoreCondition(
             store: .postgres, version: version, problem: nil, bytes: tables.reduce(0) { $0 + ($1.bytes ?? 0) },
-            migrations: applied,
-            missing: [], tables: tables)
+            migrations: applied, missing: schema.migrations.map(\.name).filter { !applied.contains($0) }, tables: tables)
     }
 
-    /// Nothing is missing in a service that runs: its start applied it.
+    /// Nothing is missing in a service that runs, unless somebody restored an earlier copy under it: its start applied it.
     package func migrate(dryRun: Bool) async throws -> MigrationReport {
-        MigrationReport(store: .postgres, present: try await check().migrations, applied: [], dryRun: dryRun)
+        let found = try await check()
+        if !dryRun, !found.missing.isEmpty { try await apply() }
+        return MigrationReport(store: .postgres, present: found.migrations, applied: found.missing, dryRun: dryRun)
     }
 
     /// Never: the server's own program does it.

@@ -3,6 +3,15 @@ import DequeModule
 
 /// An operation that waits for a thread.
 struct PostgresWork: Sendable {
+    /// Tells the caller, after the commit.
+    typealias Tell = @Sendable () -> Void
+
+    /// How an operation runs in a transaction it shares.
+    struct Shared: Sendable {
+        let first: FirstStatement
+        let run: @Sendable ([SQLRow], PostgresTransaction) throws -> Tell
+    }
+
     let since: MonotonicTime
     /// The caller's; `.never` when it has none.
     let deadline: MonotonicTime
@@ -11,7 +20,9 @@ struct PostgresWork: Sendable {
     /// Times its body was run in vain.
     var tries = 0
     /// Runs in a transaction; what it returns tells the caller, after the commit.
-    let run: @Sendable (PostgresTransaction) throws -> @Sendable () -> Void
+    let run: @Sendable (PostgresTransaction) throws -> Tell
+    /// How it runs in company; nil: never.
+    var shared: Shared?
     let fail: @Sendable (any Error) -> Void
 }
 
@@ -56,6 +67,8 @@ final class PostgresPool: Sendable {
     /// - Parameter threads: that will call `ended`.
     init(threads: Int) { monitor = Monitor(State(threads: threads), bells: 4) }
 
+    var waitingCount: Int { monitor.withLock { $0.waiting.count } }
+
     /// Takes work in, or fails it at once.
     func submit(_ work: PostgresWork) {
         let refusal = monitor.withLock { state -> CallError? in
@@ -88,14 +101,15 @@ final class PostgresPool: Sendable {
         monitor.ring(state.waiting.count <= state.idle ? Bell.work : Bell.spare)
     }
 
-    /// For a worker with a connection. Blocks. - Returns: nil when the store is closed and nothing is left.
-    func nextWork() -> PostgresWork? {
+    /// For a worker with a connection. Blocks. - Returns: an operation, or several to be done together; nil when the store is
+    /// closed and nothing is left.
+    func nextWork() -> [PostgresWork]? {
         var isCounted = false
         return monitor.wait(Bell.work) { state in
             let work = state.waiting.popFirst()
             if work != nil || state.isClosing {
                 if isCounted { state.idle -= 1 }
-                return .found(work)
+                return .found(work.map { Self.company(of: $0, in: &state.waiting) })
             }
             if !isCounted { state.idle += 1 }
             isCounted = true

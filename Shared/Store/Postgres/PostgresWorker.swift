@@ -33,10 +33,10 @@ struct PostgresWorker: Sendable {
 
     /// Works until the connection is lost or the store is closed.
     private func serve(_ session: PostgresSession) {
-        while let work = pool.nextWork() {
+        while let works = pool.nextWork() {
             // Closed by the server while it was idle: the work has not met it yet.
-            guard session.connection.isAlive else { return pool.resubmit(work) }
-            guard perform(work, session), readClock(session) else { return }
+            guard session.connection.isAlive else { return works.reversed().forEach(pool.resubmit) }
+            guard perform(works, session), readClock(session) else { return }
         }
     }
 
@@ -52,10 +52,10 @@ struct PostgresWorker: Sendable {
     }
 
     /// - Returns: false when the connection is of no further use.
-    private func perform(_ work: PostgresWork, _ session: PostgresSession) -> Bool {
+    func perform(_ work: PostgresWork, _ session: PostgresSession) -> Bool {
         var work = work
         let began = MonotonicTime.now()
-        let deadline = work.deadline == .never ? began + settings.limit : work.deadline
+        let deadline = limit(of: work, from: began)
         while true {
             guard deadline > .now() else {
                 work.fail(StoreFailure.late)
@@ -66,7 +66,7 @@ struct PostgresWorker: Sendable {
             do {
                 let tell = try work.run(transaction)
                 try transaction.commit()
-                report(work, began, nil)
+                report([work], began, nil)
                 tell()
                 return true
             } catch {
@@ -78,6 +78,10 @@ struct PostgresWorker: Sendable {
                 }
             }
         }
+    }
+
+    func limit(of work: PostgresWork, from began: MonotonicTime) -> MonotonicTime {
+        work.deadline == .never ? began + settings.limit : work.deadline
     }
 
     private enum Next {
@@ -134,11 +138,12 @@ struct PostgresWorker: Sendable {
 
     private func fail(_ work: PostgresWork, _ began: MonotonicTime, _ error: CallError) {
         // A mistake of the statement or its values says nothing of the store.
-        if error.code == .unavailable || error.code == .deadlineExceeded { report(work, began, error.message) }
+        if error.code == .unavailable || error.code == .deadlineExceeded { report([work], began, error.message) }
         work.fail(error)
     }
 
-    private func report(_ work: PostgresWork, _ began: MonotonicTime, _ failure: String?) {
-        observer.commit(CommitOutcome(operations: 1, took: .now() - began, waited: began - work.since, failure: failure))
+    func report(_ works: [PostgresWork], _ began: MonotonicTime, _ failure: String?) {
+        let since = works.lazy.map(\.since).min() ?? began
+        observer.commit(CommitOutcome(operations: works.count, took: .now() - began, waited: began - since, failure: failure))
     }
 }

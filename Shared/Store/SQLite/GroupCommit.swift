@@ -29,6 +29,16 @@ final class GroupCommit: Sendable {
     private struct State {
         var waiting: Deque<Operation> = []
         var isDraining = false
+        /// No later than the first deadline of what waits.
+        var earliest = MonotonicTime.never
+
+        mutating func takeLate(_ now: MonotonicTime) -> [Operation] {
+            guard earliest <= now else { return [] }
+            let late = waiting.filter { $0.deadline <= now }
+            waiting.removeAll { $0.deadline <= now }
+            earliest = waiting.lazy.map(\.deadline).min() ?? .never
+            return Array(late)
+        }
     }
 
     private let state = Mutex(State())
@@ -56,8 +66,16 @@ final class GroupCommit: Sendable {
                         let value = try body(transaction)
                         return { continuation.resume(returning: value) }
                     },
-                    fail: { continuation.resume(throwing: Self.callError($0)) }))
+                    fail: { [observer] error in
+                        observer.failed(error)
+                        continuation.resume(throwing: Self.callError(error))
+                    }))
         }
+    }
+
+    /// Fails what waits and whose caller's time is over, though the store may be amid a commit that does not end.
+    func expire(now: MonotonicTime) {
+        for operation in state.withLock({ $0.takeLate(now) }) { operation.fail(StoreFailure.late) }
     }
 
     /// Forgets compiled statements. On SQLite's thread.
@@ -68,12 +86,13 @@ final class GroupCommit: Sendable {
         let step = state.withLock { state -> Step in
             guard state.waiting.count < Self.maximumWaiting else { return .refuse }
             state.waiting.append(operation)
+            state.earliest = min(state.earliest, operation.deadline)
             defer { state.isDraining = true }
             return state.isDraining ? .wait : .drain
         }
         switch step {
         case .refuse: operation.fail(StoreFailure.busy(Self.maximumWaiting))
-        case .wait: break
+        case .wait: expire(now: operation.since)
         case .drain: queue.asyncWriteWithoutTransaction { [self] in drain($0) }
         }
     }
@@ -132,7 +151,11 @@ final class GroupCommit: Sendable {
                     results.append(result)
                     return result.isSuccess ? .commit : .rollback
                 }
-                for operation in batch { results.append(try transaction.apart(operation.run)) }
+                for operation in batch {
+                    // Those before it took their time.
+                    let isLate = operation.deadline <= .now()
+                    results.append(isLate ? .failure(StoreFailure.late) : try transaction.apart(operation.run))
+                }
                 return .commit
             }
             return (results, nil)

@@ -61,8 +61,11 @@ package struct SQLiteStore: DurableStore {
     /// Checks and copies of the file.
     package var inspection: any StoreInspection { self }
 
-    /// Gives the log's space back when nothing was committed for a while.
-    package func tick(now: MonotonicTime) { log.tick(queue, now: now) }
+    /// Gives the log's space back when nothing was committed for a while, and fails what waits beyond its time.
+    package func tick(now: MonotonicTime) {
+        commits.expire(now: now)
+        log.tick(queue, now: now)
+    }
 
     /// Closes the file. Blocks until work that was taken in is done.
     package func close() throws {

@@ -63,4 +63,31 @@ struct MigrationTests {
         let done = try await store.inspection.migrate(dryRun: false)
         #expect(done.applied.isEmpty && done.present == found.migrations)
     }
+
+    @Test(
+        "What a store lacks, as after the return of an earlier copy, is told by check and by a dry run, and applied by migrate",
+        arguments: StoreUnderTest.all)
+    func missing(kind: StoreUnderTest) async throws {
+        let place = try kind.place()
+        try await place.open(schema: Scratch.schema).transact { try Scratch.put("old", $0) }
+        let store = try await place.open(schema: Self.later)
+        let (record, undo) =
+            kind == .sqlite
+            ? ("DELETE FROM grdb_migrations WHERE identifier = $1", "ALTER TABLE scratch DROP COLUMN colour")
+            : ("DELETE FROM bulkhead_migration WHERE name = $1", "ALTER TABLE scratch DROP COLUMN colour")
+        try await store.transact { transaction in
+            try transaction.run(Statement("test.forget", record), [.text("2 colour")])
+            try transaction.run(Statement("test.undo", undo), [])
+        }
+        let found = try await store.inspection.check()
+        #expect(!found.sound && found.missing == ["2 colour"] && found.migrations == ["1 scratch"])
+        #expect(found.problem?.contains("2 colour") == true && found.problem?.contains("store migrate") == true)
+        let planned = try await store.inspection.migrate(dryRun: true)
+        #expect(planned.applied == ["2 colour"] && planned.present == ["1 scratch"] && planned.dryRun)
+        #expect(try await store.inspection.check().missing == ["2 colour"], "a dry run changed something")
+        #expect(try await store.inspection.migrate(dryRun: false).applied == ["2 colour"])
+        #expect(try await store.inspection.check().sound)
+        let colour = Statement("scratch.colour", "SELECT colour FROM scratch WHERE name = $1")
+        #expect(try await store.transact { try $0.rows(colour, [.text("old")]) } == [SQLRow([.text("red")])])
+    }
 }

@@ -54,6 +54,10 @@ private final class ClosingStore: DurableStore {
     ) async throws -> Value {
         try await opened.store.transact(deadline: deadline, body)
     }
+
+    func transact<Value: Sendable>(deadline: MonotonicTime, _ operation: StoreOperation<Value>) async throws -> Value {
+        try await opened.store.transact(deadline: deadline, operation)
+    }
 }
 
 /// A clock that a test moves; milliseconds since 1970.

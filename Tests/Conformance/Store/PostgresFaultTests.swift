@@ -38,6 +38,8 @@ struct FaultBench {
     let server: PostgresServer
     let store: PostgresStore
     let told: Told
+    /// Its name.
+    let database: String
 
     final class Told: Sendable {
         private let states = Mutex<[StoreAvailability]>([])
@@ -50,14 +52,15 @@ struct FaultBench {
         _ server: PostgresServer, connections: Int = 4, limit: Duration = .seconds(5), reachable: Bool = true,
         _ body: (FaultBench) async throws -> Value
     ) async throws -> Value {
-        let url = reachable ? server.url(try server.makeDatabase()) : server.url()
+        let database = reachable ? try server.makeDatabase() : "postgres"
+        let url = server.url(database)
         var settings = PostgresSettings(PostgresTarget(url: url, applicationName: "bulkhead-test"), connections: connections)
         settings.limit = limit
         let told = Told()
         let store = PostgresStore(settings, schema: Counters.schema, availability: { told.append($0) })
         defer { store.close() }
         if reachable { try #require(try await store.firstContact() == .reachable) }
-        return try await body(FaultBench(server: server, store: store, told: told))
+        return try await body(FaultBench(server: server, store: store, told: told, database: database))
     }
 
     /// Waits until work goes through again, and says how long that took.

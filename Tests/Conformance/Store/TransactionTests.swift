@@ -181,6 +181,15 @@ final class Gate: Sendable {
         condition.unlock()
     }
 
+    func opened() async {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { [self] in
+                wait()
+                continuation.resume()
+            }
+        }
+    }
+
     func open() {
         condition.lock()
         isOpen = true

@@ -169,6 +169,7 @@ final class ShakyStore: DurableStore {
 
     var kind: StoreKind { store.kind }
     var now: Int64 { store.now }
+    var inspection: any StoreInspection { store.inspection }
     /// Transactions asked for.
     var count: Int { state.withLock { $0.count } }
 

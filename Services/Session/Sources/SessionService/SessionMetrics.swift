@@ -17,6 +17,7 @@ package struct SessionMetrics: Sendable {
     private let commits: Counter
     private let operations: Counter
     private let failures: Counter
+    private let unserved: [UnservedReason: Counter]
     private let commitTime: Timing
     private let staleFences: Counter
     private let streamsRead: Gauge
@@ -48,6 +49,12 @@ package struct SessionMetrics: Sendable {
         commits = registry.counter("session_store_commits", help: "Transactions made durable.")
         operations = registry.counter("session_store_operations", help: "Operations in those transactions.")
         failures = registry.counter("session_store_failures", help: "Transactions the store refused.")
+        unserved = Dictionary(
+            uniqueKeysWithValues: UnservedReason.allCases.map { reason in
+                let labels = [(name: "reason", value: reason.rawValue)]
+                let help = "Operations not served: no connection was free, or the work not done, in time; or too many waited."
+                return (reason, registry.counter("session_store_unserved", help: help, labels: labels))
+            })
         commitTime = registry.timing("session_store_commit", help: "Time from begin to durable.")
         staleFences = registry.counter(
             "session_stale_fences", help: "Words on an Idempotency-Key's claim that another admission holds, or that has ended.")
@@ -91,6 +98,8 @@ package struct SessionMetrics: Sendable {
         operations.add(outcome.operations)
     }
 
+    func leftUnserved(_ reason: UnservedReason) { unserved[reason]?.add() }
+
     func wroteBack(_ outcome: CheckpointOutcome) { (outcome.failure == nil ? checkpoints : checkpointFailures).add() }
 
     /// Brings the times of statements up to date. The log bounds how many there are.
@@ -121,6 +130,6 @@ extension StoreObserver {
                 log.waited(outcome.waited)
                 log.record(StatementOutcome(name: "transaction", took: outcome.took, rows: outcome.operations))
                 commit(outcome)
-            }, ran: { log.record($0) }, checkpoint: { metrics.wroteBack($0) })
+            }, ran: { log.record($0) }, checkpoint: { metrics.wroteBack($0) }, unserved: { metrics.leftUnserved($0) })
     }
 }

@@ -60,6 +60,9 @@ package struct Claim: Sendable {
     /// How long what is not known stays so, in milliseconds.
     package var retention: Int64
 
+    /// Who has a part of a stream is never given the run of another: its pieces would not follow on.
+    var isRunnable: Bool { place?.isBegin ?? true }
+
     /// A claim of its parts.
     package init(
         tenant: String, keyHash: [UInt8], owner: String, route: String, digest: ByteBuffer, admission: String, holder: Int64 = 0,

@@ -44,9 +44,11 @@ package struct ClaimDesk: Sendable {
     /// - Parameters:
     ///   - owner: whose it is, within the tenant.
     ///   - retention: how long an outcome nobody knows is told to be so, in milliseconds.
+    ///   - deadline: the caller's.
     /// - Throws: INVALID_ARGUMENT for a malformed request; what `DurableStore.transact` throws.
     package func claim(
-        _ request: SessionAPI.AdmitRequest, admission: String, tenant: String, owner: String, retention: Int64
+        _ request: SessionAPI.AdmitRequest, admission: String, tenant: String, owner: String, retention: Int64,
+        deadline: MonotonicTime = .never
     ) async throws -> ClaimOutcome {
         guard let key = request.idempotencyKey else { throw CallError(.internal, message: "a claim without a key") }
         let digest = try Self.validated(key, request.requestDigest)
@@ -58,27 +60,26 @@ package struct ClaimDesk: Sendable {
             digest: digest, admission: admission, holder: Int64(request.edgeRun), requestID: request.requestID,
             streamID: request.streams ? Self.newStreamID() : nil, rerunsUnknown: request.rerunsUnknown, place: place,
             retention: retention)
-        let outcome = try await store.transact { transaction in
-            let outcome = try ClaimTable.claim(wanted, transaction)
+        let claim = ClaimTable.claim(wanted).map { outcome in
             Failpoint.pass("session.claim.before_commit")
             return outcome
         }
+        let outcome = try await store.transact(deadline: deadline, claim)
         Failpoint.pass("session.claim.committed")
         return outcome
     }
 
     /// Gives a claim back that its caller never heard of.
     func forget(_ admission: String, fence: Int64) async throws {
-        try await store.transact { _ = try ClaimTable.release(admission, fence: fence, $0) }
+        _ = try await store.transact(deadline: .never, ClaimTable.release(admission, fence: fence))
     }
 
     /// - Throws: what `DurableStore.transact` throws.
     package func dispatch(
         _ request: SessionAPI.DispatchRequest, deadline: MonotonicTime = .never
     ) async throws -> SessionAPI.DispatchReply {
-        let isHeld = try await store.transact(deadline: deadline) {
-            try ClaimTable.dispatch(request.admissionID, fence: Int64(request.fence), $0)
-        }
+        let isHeld = try await store.transact(
+            deadline: deadline, ClaimTable.dispatch(request.admissionID, fence: Int64(request.fence)))
         Failpoint.pass("session.dispatch.committed")
         if !isHeld { metrics.staleFence() }
         return SessionAPI.DispatchReply(staleFence: !isHeld)
@@ -108,31 +109,42 @@ package struct ClaimDesk: Sendable {
     /// Takes in how a claimed request ended. Reported again, it changes nothing.
     /// - Returns: false when another admission holds the claim.
     /// - Throws: what `DurableStore.transact` throws.
-    package func settle(_ request: SessionAPI.SettleRequest, retention: Int64) async throws -> Bool {
-        let change = try await store.transact { transaction in
-            let change = try Self.end(request, retention, transaction)
-            Failpoint.pass("session.complete.before_commit")
-            return change
-        }
+    package func settle(
+        _ request: SessionAPI.SettleRequest, retention: Int64, deadline: MonotonicTime = .never
+    ) async throws -> Bool {
+        let change = try await end(request, retention, deadline)
         Failpoint.pass("session.complete.committed")
         if let stream = change.streamID { followers.wake(stream) }
         if !change.isHeld { metrics.staleFence() }
         return change.isHeld
     }
 
-    private static func end(
-        _ request: SessionAPI.SettleRequest, _ retention: Int64, _ store: any StoreTransaction
-    ) throws -> ClaimChange {
+    private func end(
+        _ request: SessionAPI.SettleRequest, _ retention: Int64, _ deadline: MonotonicTime
+    ) async throws -> ClaimChange {
         let (admission, fence) = (request.admissionID, Int64(request.fence))
-        guard let answer = request.answer else { return try ClaimTable.release(admission, fence: fence, store) }
-        let body = answer.body ?? ByteBuffer()
-        let kept = KeptAnswer(status: answer.status, contentType: answer.contentType, headers: answer.headers, body: body)
-        let end = request.streamEnd.map {
-            ClaimEnd(lastSeq: Int64($0.lastSeq), isIncomplete: $0.incomplete, isTruncated: $0.truncated)
+        guard let answer = request.answer else {
+            return try await store.transact(deadline: deadline, ClaimTable.release(admission, fence: fence).map(Self.ending))
         }
-        return try ClaimTable.complete(
-            admission, fence: fence, body.readableBytes <= ClaimTable.maximumBody ? kept : nil, end: end,
-            expires: store.now + retention, store)
+        let body = answer.body ?? ByteBuffer()
+        let answered = KeptAnswer(status: answer.status, contentType: answer.contentType, headers: answer.headers, body: body)
+        let kept = body.readableBytes <= ClaimTable.maximumBody ? answered : nil
+        guard let told = request.streamEnd else {
+            let complete = ClaimTable.complete(admission, fence: fence, kept, retention: retention).map(Self.ending)
+            return try await store.transact(deadline: deadline, complete)
+        }
+        let end = ClaimEnd(lastSeq: Int64(told.lastSeq), isIncomplete: told.incomplete, isTruncated: told.truncated)
+        return try await store.transact(deadline: deadline) { transaction in
+            Self.ending(
+                try ClaimTable.complete(
+                    admission, fence: fence, kept, end: end, expires: transaction.now + retention, transaction))
+        }
+    }
+
+    @Sendable
+    private static func ending(_ change: ClaimChange) -> ClaimChange {
+        Failpoint.pass("session.complete.before_commit")
+        return change
     }
 
     private static func newStreamID() -> String {

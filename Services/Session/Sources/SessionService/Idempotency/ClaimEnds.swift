@@ -8,6 +8,7 @@ extension ClaimTable {
         "claim.dispatch",
         """
         UPDATE claim SET phase = 2, dispatched_at = $3, lease_until = $4 WHERE admission = $1 AND fence = $2 AND phase < 3
+        RETURNING phase
         """)
     private static let renewed = Statement(
         "claim.renew", "UPDATE claim SET lease_until = $3 WHERE admission = $1 AND fence = $2 AND phase < 3")
@@ -35,9 +36,11 @@ extension ClaimTable {
         """)
 
     /// From now on something may have been sent out. - Returns: false when another admission holds the claim.
-    package static func dispatch(_ admission: String, fence: Int64, _ store: any StoreTransaction) throws -> Bool {
-        try store.run(
-            dispatched, [.text(admission), .integer(fence), .integer(store.now), .integer(store.now + lease)]) == 1
+    package static func dispatch(_ admission: String, fence: Int64) -> StoreOperation<Bool> {
+        let first = FirstStatement(dispatched, row: admission.utf8) { now in
+            [.text(admission), .integer(fence), .integer(now), .integer(now + lease)]
+        }
+        return StoreOperation(first) { rows, _ in !rows.isEmpty }
     }
 
     /// Holds the claim for another lease. - Returns: false when another admission holds it, or nobody does. One that was
@@ -50,41 +53,65 @@ extension ClaimTable {
     /// Keeps the answer of a run. Once kept it stays: a second report changes nothing.
     /// - Parameters:
     ///   - answer: nil: it was more than is kept.
-    ///   - end: nil: the answer is no stream.
-    ///   - expires: milliseconds since 1970.
+    ///   - retention: how long it is kept, in milliseconds.
     package static func complete(
-        _ admission: String, fence: Int64, _ answer: KeptAnswer?, end: ClaimEnd? = nil, expires: Int64,
-        _ store: any StoreTransaction
+        _ admission: String, fence: Int64, _ answer: KeptAnswer?, retention: Int64
+    ) -> StoreOperation<ClaimChange> {
+        let first = FirstStatement(finished, row: admission.utf8, bytes: answer?.body.readableBytes ?? 0) { now in
+            end(admission, fence, answer, now, expires: now + retention)
+        }
+        return StoreOperation(first) { try ended(admission, fence, $0, keepsStream: false, $1) }
+    }
+
+    /// Keeps the end of a stream's run.
+    /// - Parameter expires: milliseconds since 1970.
+    package static func complete(
+        _ admission: String, fence: Int64, _ answer: KeptAnswer?, end: ClaimEnd, expires: Int64, _ store: any StoreTransaction
     ) throws -> ClaimChange {
-        let stream = try end.map { try StreamTable.kept($0, admission, fence: fence, store) }
-        let kept = stream?.isWhole ?? true ? answer : nil
+        let stream = try StreamTable.kept(end, admission, fence: fence, store)
+        let kept = stream.isWhole ? answer : nil
+        let values = Self.end(
+            admission, fence, kept, store.now, expires: expires, lastSeq: stream.lastSeq, isIncomplete: end.isIncomplete,
+            isStream: true)
+        return try ended(admission, fence, try store.rows(finished, values), keepsStream: kept != nil, store)
+    }
+
+    private static func end(
+        _ admission: String, _ fence: Int64, _ kept: KeptAnswer?, _ now: Int64, expires: Int64, lastSeq: Int64 = 0,
+        isIncomplete: Bool = false, isStream: Bool = false
+    ) -> [SQLValue] {
         let headers = kept.map { $0.headers.map { $0.filter { !$0.isNewline } }.joined(separator: "\n") }
-        let changed = try store.rows(
-            finished,
-            [
-                .text(admission), .integer(fence), .integer(store.now), .integer(expires), .optional(kept?.status),
-                .optional(kept?.contentType), .optional(headers), .optional(kept?.body), .bool(kept != nil),
-                .integer(stream?.lastSeq ?? 0), .bool(end?.isIncomplete ?? false), .bool(end != nil),
-            ])
+        return [
+            .text(admission), .integer(fence), .integer(now), .integer(expires), .optional(kept?.status),
+            .optional(kept?.contentType), .optional(headers), .optional(kept?.body), .bool(kept != nil), .integer(lastSeq),
+            .bool(isIncomplete), .bool(isStream),
+        ]
+    }
+
+    private static func ended(
+        _ admission: String, _ fence: Int64, _ changed: [SQLRow], keepsStream: Bool, _ store: any StoreTransaction
+    ) throws -> ClaimChange {
         guard let row = changed.first else {
             return ClaimChange(isHeld: try phase(admission, fence, store) == .completed)
         }
         let streamID = row.optionalText(0)
-        if let streamID, end == nil || kept == nil { try StreamTable.discard(streamID, store) }
+        if let streamID, !keepsStream { try StreamTable.discard(streamID, store) }
         return ClaimChange(isHeld: true, streamID: streamID)
     }
 
     /// Gives the key free: the run left nothing to replay. Given free already, it changes nothing.
-    package static func release(_ admission: String, fence: Int64, _ store: any StoreTransaction) throws -> ClaimChange {
+    package static func release(_ admission: String, fence: Int64) -> StoreOperation<ClaimChange> {
         let held: [SQLValue] = [.text(admission), .integer(fence)]
-        guard let row = try store.rows(released, held).first else {
-            let again = try store.rows(unknownAgain, held + [.integer(store.now)])
-            let isEnded = try again.isEmpty && phase(admission, fence, store) == .completed
-            return ClaimChange(isHeld: !isEnded, streamID: again.first?.optionalText(0))
+        return StoreOperation(FirstStatement(released, row: admission.utf8) { _ in held }) { rows, store in
+            guard let row = rows.first else {
+                let again = try store.rows(unknownAgain, held + [.integer(store.now)])
+                let isEnded = try again.isEmpty && phase(admission, fence, store) == .completed
+                return ClaimChange(isHeld: !isEnded, streamID: again.first?.optionalText(0))
+            }
+            let streamID = row.optionalText(0)
+            if let streamID { try StreamTable.discard(streamID, store) }
+            return ClaimChange(isHeld: true, streamID: streamID)
         }
-        let streamID = row.optionalText(0)
-        if let streamID { try StreamTable.discard(streamID, store) }
-        return ClaimChange(isHeld: true, streamID: streamID)
     }
 
     private static func phase(_ admission: String, _ fence: Int64, _ store: any StoreTransaction) throws -> ClaimPhase? {

@@ -49,12 +49,27 @@ package enum ClaimTable {
         "claim.shorten", "UPDATE claim SET lease_until = $3 WHERE tenant = $1 AND key_hash = $2 AND lease_until > $3")
 
     /// Takes the claim, or says why not. Of parallel callers one wins.
-    package static func claim(_ wanted: Claim, _ store: any StoreTransaction) throws -> ClaimOutcome {
-        // Who has a part of a stream is never given the run of another: its pieces would not follow on.
-        let isRunnable = wanted.place?.isBegin ?? true
-        if isRunnable, let taken = try take(wanted, store) { return taken }
-        let row = try store.rows(find, [.text(wanted.tenant), .bytes(wanted.keyHash)]).first.map(ClaimRow.init)
-        guard let row, !row.isExpired(store.now, wanted.retention) else { return isRunnable ? .running : .streamGone }
+    package static func claim(_ wanted: Claim) -> StoreOperation<ClaimOutcome> {
+        guard wanted.isRunnable else {
+            return StoreOperation(FirstStatement(find, row: wanted.keyHash) { _ in place(of: wanted) }) { rows, store in
+                try refusal(of: wanted, rows.first, store)
+            }
+        }
+        return StoreOperation(FirstStatement(take, row: wanted.keyHash) { values(of: wanted, $0) }) { rows, store in
+            guard let row = rows.first else {
+                return try refusal(of: wanted, try store.rows(find, place(of: wanted)).first, store)
+            }
+            if let former = row.optionalText(2) { try StreamTable.discard(former, store) }
+            return .admitted(fence: row.integer(0), isDuplicate: row.bool(1), streamID: wanted.streamID)
+        }
+    }
+
+    private static func place(of wanted: Claim) -> [SQLValue] { [.text(wanted.tenant), .bytes(wanted.keyHash)] }
+
+    /// Why the claim, found as it is in `row`, is not to be had.
+    private static func refusal(of wanted: Claim, _ row: SQLRow?, _ store: any StoreTransaction) throws -> ClaimOutcome {
+        let row = row.map(ClaimRow.init)
+        guard let row, !row.isExpired(store.now, wanted.retention) else { return wanted.isRunnable ? .running : .streamGone }
         guard row.digest == wanted.digest else { return .mismatch }
         if row.phase != .completed, row.leaseUntil > store.now + lease + clockTolerance {
             // Written under a clock that was ahead: from now on it counts as any other.
@@ -63,17 +78,12 @@ package enum ClaimTable {
         return outcome(row, wanted, store.now)
     }
 
-    private static func take(_ wanted: Claim, _ store: any StoreTransaction) throws -> ClaimOutcome? {
-        let taken = try store.rows(
-            take,
-            [
-                .text(wanted.tenant), .bytes(wanted.keyHash), .text(wanted.owner), .text(wanted.route), .bytes(wanted.digest),
-                .text(wanted.admission), .integer(wanted.holder), .text(wanted.requestID), .optional(wanted.streamID),
-                .integer(store.now + lease), .integer(store.now), .integer(wanted.retention), .bool(wanted.rerunsUnknown),
-            ])
-        guard let row = taken.first else { return nil }
-        if let former = row.optionalText(2) { try StreamTable.discard(former, store) }
-        return .admitted(fence: row.integer(0), isDuplicate: row.bool(1), streamID: wanted.streamID)
+    private static func values(of wanted: Claim, _ now: Int64) -> [SQLValue] {
+        [
+            .text(wanted.tenant), .bytes(wanted.keyHash), .text(wanted.owner), .text(wanted.route), .bytes(wanted.digest),
+            .text(wanted.admission), .integer(wanted.holder), .text(wanted.requestID), .optional(wanted.streamID),
+            .integer(now + lease), .integer(now), .integer(wanted.retention), .bool(wanted.rerunsUnknown),
+        ]
     }
 
     private static func outcome(_ row: ClaimRow, _ wanted: Claim, _ now: Int64) -> ClaimOutcome {
