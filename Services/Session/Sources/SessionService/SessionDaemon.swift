@@ -13,6 +13,7 @@ package final class SessionDaemon: BulkheadService {
     package static let schemas = [SessionMethods.schema]
 
     private static let spendInterval = Duration.seconds(1)
+    private static let tickInterval = Duration.seconds(1)
     /// How often other suites are told that this one lives, and how soon after Redis is there.
     private static let beatInterval = Duration.seconds(2)
     private static let firstBeat = Duration.milliseconds(100)
@@ -85,6 +86,7 @@ package final class SessionDaemon: BulkheadService {
         }
         keyService.start(context)
         context.background("spend flush") { [self] in try await flushSpend() }
+        context.background("store tick") { [self] in try await tickStore() }
         context.background("idempotency purge") { [self] in try await purgeExpired() }
     }
 
@@ -117,6 +119,13 @@ package final class SessionDaemon: BulkheadService {
         while !Task.isCancelled {
             do { try await context.eventLoop.sleep(Self.spendInterval) } catch is CancellationError {}
             await flushOnce()
+        }
+    }
+
+    /// Apart from all work: a store that does not answer is ticked too.
+    private func tickStore() async throws {
+        while true {
+            try await context.eventLoop.sleep(Self.tickInterval)
             store.tick(now: .now())
         }
     }
@@ -165,11 +174,11 @@ package final class SessionDaemon: BulkheadService {
 extension SessionDaemon: SessionHandler {
     package func admit(_ request: SessionAPI.AdmitRequest, _ call: ServerCall) async throws -> SessionAPI.AdmitReply {
         try await keyService.learn(request)
-        return try await admission.admit(request, now: .now())
+        return try await admission.admit(request, now: .now(), deadline: call.deadline)
     }
 
     package func settle(_ request: SessionAPI.SettleRequest, _ call: ServerCall) async throws -> SessionAPI.SettleReply {
-        try await admission.settle(request, now: .now())
+        try await admission.settle(request, now: .now(), deadline: call.deadline)
     }
 
     package func watchKeys(

@@ -51,13 +51,18 @@ package final class Admission: Sendable {
         return reply
     }
 
+    /// - Parameter deadline: the caller's; the store works no longer for it.
     /// - Throws: INVALID_ARGUMENT for a malformed request; what `DurableStore.transact` throws, with an Idempotency-Key or a
     ///   budget that is seen for the first time.
-    package func admit(_ request: SessionAPI.AdmitRequest, now: Moment) async throws -> SessionAPI.AdmitReply {
+    package func admit(
+        _ request: SessionAPI.AdmitRequest, now: Moment, deadline: MonotonicTime = .never
+    ) async throws -> SessionAPI.AdmitReply {
         if let reply = try admitNow(request, now: now) { return reply }
         takeIn(request.settled, now)
         var (judged, asking) = try identify(request, now)
-        if let asking { conclude(try await limits.ask(asking.question, now: now), asking, &judged, now) }
+        if let asking {
+            conclude(try await limits.ask(asking.question, now: now, deadline: deadline), asking, &judged, now)
+        }
         judged.settled = request.settled.count
         guard let asking, judged.verdict == .admitted, Self.isKeyed(request) else {
             metrics.admitted(judged.verdict)
@@ -65,7 +70,7 @@ package final class Admission: Sendable {
         }
         let tenant = asking.claimant.key.tenant
         do {
-            let claimed = try await claim(request, asking.claimant, judged, now)
+            let claimed = try await claim(request, asking.claimant, judged, deadline)
             // The caller left meanwhile: it will never settle an admission it does not know of.
             if claimed.verdict != .admitted || Task.isCancelled { limits.release(tenant, judged.admissionID, now: now) }
             metrics.admitted(claimed.verdict)

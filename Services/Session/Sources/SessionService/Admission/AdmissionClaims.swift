@@ -10,12 +10,12 @@ extension Admission {
 
     /// The last step, with an Idempotency-Key.
     func claim(
-        _ request: SessionAPI.AdmitRequest, _ claimant: Claimant, _ judged: SessionAPI.AdmitReply, _ now: Moment
+        _ request: SessionAPI.AdmitRequest, _ claimant: Claimant, _ judged: SessionAPI.AdmitReply, _ deadline: MonotonicTime
     ) async throws -> SessionAPI.AdmitReply {
         var reply = judged
         let outcome = try await claims.claim(
             request, admission: judged.admissionID, tenant: claimant.key.tenant, owner: claimant.identity.text,
-            retention: retention)
+            retention: retention, deadline: deadline)
         guard case .admitted(let fence, let isDuplicate, let streamID) = outcome else {
             Self.refuse(outcome, &reply)
             return reply
@@ -73,11 +73,14 @@ extension Admission {
     }
 
     /// Takes in how an admitted request ended.
+    /// - Parameter deadline: the caller's.
     /// - Throws: what `DurableStore.transact` throws, for an admission with an Idempotency-Key; reporting it again does no harm.
     @discardableResult
-    package func settle(_ request: SessionAPI.SettleRequest, now: Moment) async throws -> SessionAPI.SettleReply {
+    package func settle(
+        _ request: SessionAPI.SettleRequest, now: Moment, deadline: MonotonicTime = .never
+    ) async throws -> SessionAPI.SettleReply {
         if let reply = settleNow(request, now: now) { return reply }
-        let isHeld = try await claims.settle(request, retention: retention)
+        let isHeld = try await claims.settle(request, retention: retention, deadline: deadline)
         count(request, now)
         return SessionAPI.SettleReply(staleFence: !isHeld)
     }

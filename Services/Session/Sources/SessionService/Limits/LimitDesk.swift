@@ -76,16 +76,17 @@ package final class LimitDesk: Sendable {
         return answer
     }
 
+    /// - Parameter deadline: the caller's.
     /// - Throws: what `DurableStore.transact` throws, for a budget of which nothing is known yet.
-    package func ask(_ question: LimitQuestion, now: Moment) async throws -> LimitAnswer {
+    package func ask(_ question: LimitQuestion, now: Moment, deadline: MonotonicTime = .never) async throws -> LimitAnswer {
         let time = clock.microseconds(now)
         let freed = local.hear(question.run, now: time)
-        guard let shared else { return try await askLocal(question, .whole, now) }
-        guard let share = share(now) else { return try await askFirst(shared, question, freed, now) }
-        var alone = try await askLocal(question, share, now)
+        guard let shared else { return try await askLocal(question, .whole, now, deadline) }
+        guard let share = share(now) else { return try await askFirst(shared, question, freed, now, deadline) }
+        var alone = try await askLocal(question, share, now, deadline)
         alone.isLocal = true
         guard alone.isAdmitted, shared.isReady, mayAsk(now) else { return alone }
-        guard let answer = try await askShared(shared, question, freed, now) else { return alone }
+        guard let answer = try await askShared(shared, question, freed, now, deadline) else { return alone }
         noteReturn(now)
         if answer.isAdmitted { local.share(question.admission) } else { local.cancel(question, now: time) }
         return answer
@@ -158,19 +159,19 @@ extension LimitDesk {
     }
 
     private func askFirst(
-        _ shared: SharedLimits, _ question: LimitQuestion, _ freed: [LimitSettlement], _ now: Moment
+        _ shared: SharedLimits, _ question: LimitQuestion, _ freed: [LimitSettlement], _ now: Moment, _ deadline: MonotonicTime
     ) async throws -> LimitAnswer {
         state.withLock { $0.asking[question.admission] = .some(nil) }
         let answer: LimitAnswer?
         do {
-            answer = try await askShared(shared, question, freed, now)
+            answer = try await askShared(shared, question, freed, now, deadline)
         } catch {
             _ = end(asking: question)
             throw error
         }
         let early = end(asking: question)
         guard let answer else {
-            var alone = try await askLocal(question, share(now) ?? .whole, now)
+            var alone = try await askLocal(question, share(now) ?? .whole, now, deadline)
             alone.isLocal = true
             return alone
         }
@@ -185,7 +186,7 @@ extension LimitDesk {
 
     /// - Returns: nil when Redis does not answer.
     private func askShared(
-        _ shared: SharedLimits, _ question: LimitQuestion, _ freed: [LimitSettlement], _ now: Moment
+        _ shared: SharedLimits, _ question: LimitQuestion, _ freed: [LimitSettlement], _ now: Moment, _ deadline: MonotonicTime
     ) async throws -> LimitAnswer? {
         var seeds: [Int: BudgetSeed] = [:]
         var freed = freed
@@ -203,7 +204,7 @@ extension LimitDesk {
             case .decided(let answer):
                 alerts.tell(question.tenant, answer.crossings, at: now.unixMilliseconds)
                 return answer
-            case .unseeded(let gaps): seeds = try await read(gaps, question)
+            case .unseeded(let gaps): seeds = try await read(gaps, question, deadline)
             }
         }
         noteAway(.garbled, now)
@@ -252,7 +253,9 @@ extension LimitDesk {
 // MARK: by this process
 
 extension LimitDesk {
-    private func askLocal(_ question: LimitQuestion, _ share: LimitShare, _ now: Moment) async throws -> LimitAnswer {
+    private func askLocal(
+        _ question: LimitQuestion, _ share: LimitShare, _ now: Moment, _ deadline: MonotonicTime
+    ) async throws -> LimitAnswer {
         let time = clock.microseconds(now)
         var seeds: [Int: BudgetSeed] = [:]
         for _ in 0 ..< Self.mostReads {
@@ -260,19 +263,21 @@ extension LimitDesk {
             case .decided(let answer):
                 alerts.tell(question.tenant, answer.crossings, at: now.unixMilliseconds)
                 return answer
-            case .unseeded(let gaps): seeds = try await read(gaps, question)
+            case .unseeded(let gaps): seeds = try await read(gaps, question, deadline)
             }
         }
         throw CallError(.unavailable, reason: "store_unavailable", message: "the budgets of \(question.tenant) cannot be read")
     }
 
-    private func read(_ gaps: [BudgetGap], _ question: LimitQuestion) async throws -> [Int: BudgetSeed] {
+    private func read(
+        _ gaps: [BudgetGap], _ question: LimitQuestion, _ deadline: MonotonicTime
+    ) async throws -> [Int: BudgetSeed] {
         var seeds: [Int: BudgetSeed] = [:]
         for gap in gaps {
             let rule = question.rules[gap.rule]
             guard case .budget(let window) = rule.kind else { continue }
             let spent = try await spend.budgets.spent(
-                rule.subject, windowMilliseconds: window, start: gap.start, store)
+                rule.subject, windowMilliseconds: window, start: gap.start, store, deadline: deadline)
             seeds[gap.rule] = BudgetSeed(start: gap.start, spent: spent)
         }
         return seeds

@@ -1,3 +1,4 @@
+import BulkheadCore
 import BulkheadStore
 import Synchronization
 
@@ -56,13 +57,14 @@ package final class BudgetSpend: Sendable {
     /// What was spent of a budget in the window that began at `start` (microseconds since 1970), durable or not yet.
     /// - Throws: what `DurableStore.transact` throws.
     package func spent(
-        _ subject: LimitSubject, windowMilliseconds: Int64, start: Int64, _ store: any DurableStore
+        _ subject: LimitSubject, windowMilliseconds: Int64, start: Int64, _ store: any DurableStore,
+        deadline: MonotonicTime = .never
     ) async throws -> Int {
         let slot = Self.slot(subject, windowMilliseconds, start)
         var durable = 0
         for _ in 0 ..< Self.mostReads {
             let writes = state.withLock { $0.writes }
-            durable = try await store.transact { transaction in
+            durable = try await store.transact(deadline: deadline) { transaction in
                 let values: [SQLValue] = [
                     .text(slot.tenant), .text(slot.subject), .integer(slot.start), .integer(slot.end),
                 ]
@@ -105,9 +107,16 @@ package final class BudgetSpend: Sendable {
         }
     }
 
-    static func write(_ slot: Slot, _ amount: Int, _ store: any StoreTransaction) throws {
-        try store.run(
-            add, [.text(slot.tenant), .text(slot.subject), .integer(slot.start), .integer(slot.end), .integer(amount)])
+    static func write(_ amounts: [Slot: Int], _ store: any StoreTransaction) throws {
+        let sorted = amounts.sorted { one, other in
+            (one.key.tenant, one.key.subject, one.key.start, one.key.end)
+                < (other.key.tenant, other.key.subject, other.key.start, other.key.end)
+        }
+        try store.runEach(
+            add,
+            sorted.map { slot, amount in
+                [.text(slot.tenant), .text(slot.subject), .integer(slot.start), .integer(slot.end), .integer(amount)]
+            })
     }
 
     private static func slot(_ subject: LimitSubject, _ window: Int64, _ start: Int64) -> Slot {
