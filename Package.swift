@@ -187,7 +187,11 @@ let serviceTargets: [[Target]] = [
             path: "Tests/Support/RedisFixture", swiftSettings: strict),
         .executableTarget(
             name: "bulkhead-session-bench",
-            dependencies: ["BenchFigures", "BulkheadCore", "BulkheadIPC", "BulkheadAPI", .nio, .crypto, .arguments],
+            dependencies: [
+                "BenchFigures", "BulkheadCore", "BulkheadIPC", "BulkheadAPI", "BulkheadRedis", "SessionService", "RouterService",
+                .nio,
+                .crypto, .log, .arguments,
+            ],
             path: "Tests/Support/bulkhead-session-bench", swiftSettings: strict),
         .executableTarget(
             name: "bulkhead-token-peer", dependencies: ["BulkheadTokens", .arguments],

@@ -30,12 +30,12 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def request(path: str, body: object, key: str) -> bytes:
-    """The bytes of a POST with keep-alive."""
+def request(path: str, body: object, key: str, headers: str = "") -> bytes:
+    """The bytes of a POST with keep-alive; `headers` are more lines, each with its end."""
     data = json.dumps(body).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(data)}\r\n{headers}\r\n"
     )
     return head.encode() + data
 

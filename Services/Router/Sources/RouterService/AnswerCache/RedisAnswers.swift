@@ -18,7 +18,7 @@ package final class RedisAnswers: AnswerStore {
     private static let prefix = "bh:ac2:"
     private static let tenants = "bh:ac2:tenants"
     /// Keys of one batch of a purge, and tenants.
-    private static let batch = 256
+    private static let batch = 64
     /// A purge ends after this many batches: more is written meanwhile than it takes away.
     private static let mostBatches = 100_000
     /// Clocks of routers differ: an index entry goes this long after its answer.
