@@ -220,7 +220,7 @@ let testTargets: [[Target]] = [
         "EdgeTests", "Unit/EdgeTests",
         [
             "EdgeService", "BulkheadCore", "BulkheadConfig", "BulkheadAPI", "BulkheadIPC", "BulkheadJSON", "BulkheadHTTP", .nio,
-            .nioEmbedded, .nioHTTP1, .httpTypes, .crypto, .cryptoExtras,
+            .nioEmbedded, .nioHTTP1, .httpTypes, .crypto, .cryptoExtras, .log,
         ]),
     test(
         "RouterTests", "Unit/RouterTests",

@@ -31,6 +31,8 @@ struct Ban: Sendable, CustomTestStringConvertible {
                     "one fetch for all calls that wait for it: none of them may cancel it; it ends within seconds",
                 "Services/Session/Sources/SessionService/Keys/KeyLookup.swift":
                     "one question for all admissions that wait for it: none of them may cancel it; it ends with the store's deadline",
+                "Services/Edge/Sources/EdgeService/Identity/TokenKeys.swift":
+                    "one load for all requests that wait for it: none of them may cancel it; it ends within seconds",
                 "Services/Suite/Sources/bulkhead/Up.swift": "announces readiness while the supervisor waits; cancelled with it",
             ], word: "Task"
         ) { $0.contains(/\bTask(?:\.immediate)?\s*(?:<[^>]*>)?\s*(?:\([^)]*\)\s*)?\{/) },

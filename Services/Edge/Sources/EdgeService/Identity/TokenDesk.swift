@@ -8,8 +8,6 @@ import Synchronization
 package final class TokenDesk: Sendable {
     /// How API keys of this product begin; whatever else is shown must be a token.
     static let keyPrefix = "bh_"
-    /// How often tokens may cause a load of keys, for a key id that is not known, and while there are no keys at all.
-    private static let pauses = (unknownKey: Duration.seconds(30), noKeys: Duration.seconds(1))
 
     /// The time, as tokens have it and as this process measures it.
     package struct Clock: Sendable {
@@ -97,14 +95,14 @@ package final class TokenDesk: Sendable {
     /// Checks the signature; a key id that is not known has the keys read again, once in a while.
     /// - Returns: the generation of the keys; nil when there are none.
     private func check(_ token: UnverifiedToken) async throws(TokenRefusal) -> Int? {
-        if keys.current == nil { _ = await keys.reload(atMostEvery: Self.pauses.noKeys) }
+        if keys.current == nil { _ = await keys.reload(for: .noKeys) }
         let generation = memory.withLock { $0.generation }
         guard let set = keys.current else { return nil }
         do throws(TokenRefusal) {
             try set.verify(token)
             return generation
         } catch {
-            guard error == .keyUnknown, await keys.reload(atMostEvery: Self.pauses.unknownKey) else { throw error }
+            guard error == .keyUnknown, await keys.reload(for: .unknownKey) else { throw error }
         }
         let next = memory.withLock { $0.generation }
         guard let fresh = keys.current else { return nil }

@@ -15,6 +15,22 @@ package final class TokenKeys: Sendable {
     /// How long keys serve that cannot be read again.
     package static let longestUse = Duration.seconds(86_400)
 
+    /// Why a token has the keys read. A token is of the client's choice: none may cause one request after the other.
+    package enum Cause: Hashable, Sendable {
+        /// Its key id is not known.
+        case unknownKey
+        /// There are no keys to judge it by.
+        case noKeys
+
+        /// How often it may.
+        var pause: Duration {
+            switch self {
+            case .unknownKey: .seconds(30)
+            case .noKeys: .seconds(1)
+            }
+        }
+    }
+
     /// Why the keys are not as they should be.
     package struct Trouble: Sendable, Equatable {
         package var reason: String
@@ -44,8 +60,8 @@ package final class TokenKeys: Sendable {
     private struct State {
         var set: TokenKeySet?
         var readAt = MonotonicTime.never
-        /// When a token last caused a load.
-        var askedAt: MonotonicTime?
+        /// When tokens last caused a load.
+        var askedAt: [Cause: MonotonicTime] = [:]
         var isLoading = false
         /// Bounded by the requests that may run at once.
         var waiting: [CheckedContinuation<Void, Never>] = []
@@ -84,14 +100,13 @@ package final class TokenKeys: Sendable {
     /// Reads the keys again, or waits for who does already. A caller that leaves takes nothing from the others.
     package func reload() async { await wait { _ in true } }
 
-    /// As `reload`, for a token: a token is of the client's choice, and may not cause one request after the other.
-    /// - Parameter pause: since a token last caused a load.
+    /// As `reload`, for a token.
     /// - Returns: false when it is too early, and nobody reads.
-    package func reload(atMostEvery pause: Duration) async -> Bool {
+    package func reload(for cause: Cause) async -> Bool {
         await wait { state in
             let now = clock()
-            if let askedAt = state.askedAt, now - askedAt < pause { return false }
-            state.askedAt = now
+            if let askedAt = state.askedAt[cause], now - askedAt < cause.pause { return false }
+            state.askedAt[cause] = now
             return true
         }
     }
