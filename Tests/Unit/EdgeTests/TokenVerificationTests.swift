@@ -59,6 +59,20 @@ struct TokenVerificationTests {
         #expect(await narrow.refusal(try issuer.token("ES256")) == nil)
     }
 
+    @Test("A token is refused whichever of its characters is changed", arguments: ["RS256", "ES256", "EdDSA"])
+    func anyChange(_ algorithm: String) async throws {
+        let desk = try world(issuer.jwk(algorithm, id: "one")).desk()
+        let token = Array(try issuer.token(algorithm).utf8)
+        for place in token.indices {
+            for byte in [UInt8(ascii: "A"), UInt8(ascii: "_"), UInt8(ascii: "."), 0xff] where byte != token[place] {
+                var changed = token
+                changed[place] = byte
+                #expect(await desk.refusal(String(decoding: changed, as: UTF8.self)) != nil, "byte \(place) as \(byte)")
+            }
+        }
+        #expect(await desk.refusal(String(decoding: token, as: UTF8.self)) == nil)
+    }
+
     @Test("What is no token is refused before any signature is looked at")
     func structure() async throws {
         try await expectRefused("sk-ant-somebody-elses-key", "bh_")

@@ -43,7 +43,9 @@ enum KeySetSource {
     /// One GET through the credentials service: this process opens no connection to the outside.
     private static func fetch(_ destination: String, _ path: String, _ peers: EdgePeers) async throws -> ByteBuffer {
         let metadata = CallMetadata(requestID: "jwks_" + TraceContext.digits(QuickRandom.next(), 16))
-        let options = peers.credentialsOptions(metadata, deadline: .now() + fetchLimit)
+        var options = peers.credentialsOptions(metadata, deadline: .now() + fetchLimit)
+        // Nobody waits for it at the start, when the link is about to be made.
+        options.waitForReady = fetchLimit
         let request = CredentialsAPI.CallRequest(
             destination: destination, method: "GET", path: path,
             headers: [CredentialsAPI.Header(name: "accept", value: "application/jwk-set+json, application/json")])

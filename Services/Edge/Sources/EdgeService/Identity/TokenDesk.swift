@@ -4,7 +4,7 @@ import Synchronization
 
 /// Says who shows a token: structure → the issuer's key → signature → claims. What was found is remembered for a minute.
 ///
-/// All of it runs where the request does; a signature costs 50 to 100 µs there (RSA-2048, Ed25519, P-256), once a minute a token.
+/// All of it runs where the request does, on the process' loop: 0.1 to 0.2 ms (RSA-2048; Ed25519, P-256), once a minute a token.
 package final class TokenDesk: Sendable {
     /// How API keys of this product begin; whatever else is shown must be a token.
     static let keyPrefix = "bh_"
