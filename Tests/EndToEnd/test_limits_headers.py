@@ -162,7 +162,14 @@ def test_a_spent_budget_is_told_and_no_client_tries_again(own_suite) -> None:
     assert reply.status == 429 and statuses[0] == 200, statuses
     assert reply.error["code"] == "budget_exceeded" and reply.error["type"] == "insufficient_quota"
     assert "$0.05 a day" in reply.error["message"] and "begins anew in" in reply.error["message"]
-    assert reply.headers["x-should-retry"] == "false" and 1 <= int(reply.headers["retry-after"]) <= 60
+    assert reply.headers["x-should-retry"] == "false"
+    told = re.search(r"begins anew in (?:(\d+) h )?(?:(\d+) min)?(?: ?(\d+) s)?", reply.error["message"])
+    assert told, reply
+    hours, minutes, seconds = (int(part or 0) for part in told.groups())
+    left, wait = hours * 3600 + minutes * 60 + seconds, int(reply.headers["retry-after"])
+    assert left - 60 <= wait <= (left + 60) * 1.2 + 1, "as long as the text says, and up to a fifth more"
+    (name,) = [name for name in limits(reply)[1] if name.endswith("-budget")]
+    assert limits(reply)[1][name]["t"] == wait and 0 <= wait * 1000 - int(reply.headers["retry-after-ms"]) < 1000
     assert reply.headers["x-bulkhead-violated-policies"].endswith("-budget")
     provider = suite.provider.counters()
     with pytest.raises(openai.RateLimitError):
@@ -173,9 +180,12 @@ def test_a_spent_budget_is_told_and_no_client_tries_again(own_suite) -> None:
 def test_a_client_that_runs_in_a_circle_is_stopped(own_suite) -> None:
     suite = own_suite(priced).begin()
     key = suite.new_key()["key"]
-    replies = [suite.chat(key=key, text=f"Are we there yet? ({number})") for number in range(8)]
+    replies = [suite.chat(key=key, text=f"Are we there yet? It is 12:00:{number:02d}") for number in range(8)]
     assert replies[0].status == 200 and replies[-1].status == 429, [reply.status for reply in replies]
     assert replies[-1].error["code"] == "runaway" and replies[-1].headers["x-should-retry"] == "false"
+    assert "More than 3 near-identical calls in 1m (session.runaway.identical_calls: 3)" in replies[-1].error["message"], replies[-1]
+    rows = [suite.chat(key=key, text=f"Summarise row {number}") for number in range(8)]
+    assert [reply.status for reply in rows] == [200] * 8, "a batch over rows is no circle"
     assert suite.chat(key=key, text="Something else entirely, please").status == 200
     popular = [suite.chat(key=key, text="What is a bowline?") for _ in range(8)]
     assert [reply.status for reply in popular] == [200] * 8, "answers from the cache are no calls that a client makes"

@@ -47,12 +47,16 @@ struct EdgeErrorTests {
         #expect(EdgeError(.badRequest, message: "m").retryHint == nil)
     }
 
-    @Test("No wait over a minute is told, and clients are told not to sit it out")
+    @Test("A wait over a minute is told in full, and clients are told not to sit it out; that of an outage ends after a minute")
     func longWaits() throws {
         let minute = EdgeError(.rateLimited, message: "m", retryAfter: .seconds(60))
         #expect(try #require(minute.retryHint) == (60, 60_000) && minute.retryAdvice == true)
         let longer = EdgeError(.rateLimited, message: "m", retryAfter: .milliseconds(60_001))
-        #expect(try #require(longer.retryHint) == (60, 60_000) && longer.retryAdvice == false)
+        #expect(try #require(longer.retryHint) == (61, 60_001) && longer.retryAdvice == false)
+        let breaker = EdgeError(.unavailable, code: "breaker_open", message: "m", retryAfter: .seconds(300))
+        #expect(try #require(breaker.retryHint) == (60, 60_000))
+        let endless = EdgeError(.rateLimited, message: "m", retryAfter: .seconds(Int64.max))
+        #expect(try #require(endless.retryHint).seconds == 31_536_000, "nothing overflows")
     }
 
     @Test("Where clients retry by themselves they are told whether to: not when the router has made every try")

@@ -72,12 +72,25 @@ struct LimitHeaderTests {
 
     @Test("RL06: a refusal's wait is not shorter than the reset of the limit that refused")
     func retryAfter() throws {
-        for wait in [1, 400, 1000, 12_345, 59_999, 60_000, 300_000] {
+        for wait in [1, 400, 1000, 12_345, 59_999, 60_000, 300_000, 3 * 3_600_000] {
             let refused = reply(.rateLimited, retryAfterMS: wait)
             let limits = CallerLimits(refused)
             let hint = try #require(limits.refusal(refused).retryHint)
             let reset = try #require(items(fields(refused)["ratelimit"])[0].parameters["t"].flatMap { Int($0) })
-            #expect(hint.seconds >= reset && hint.milliseconds >= min(wait, 60_000))
+            #expect(hint.seconds >= reset && hint.milliseconds >= wait && hint.seconds == (hint.milliseconds + 999) / 1000)
+        }
+    }
+
+    @Test("RL06: of a budget too, be it spent or only reserved by requests that run")
+    func budgetRetryAfter() throws {
+        for wait in [1_000, 5 * 3_600_000] {
+            var refused = SessionAPI.AdmitReply(verdict: .budgetExceeded, keyID: "k", tenant: "t", retryAfterMS: wait)
+            refused.budget = .init(limit: 5_000_000_000, resetMS: 5 * 3_600_000, windowMS: 86_400_000, scope: "key")
+            let error = CallerLimits(refused).refusal(refused)
+            let hint = try #require(error.retryHint)
+            let reset = try #require(items(fields(refused)["ratelimit"])[0].parameters["t"].flatMap { Int($0) })
+            #expect(hint.seconds == reset && hint.milliseconds >= wait && hint.milliseconds <= wait * 6 / 5)
+            #expect(error.retryAdvice == (wait <= 60_000), "a wait of hours is not to be sat out")
         }
     }
 
@@ -163,7 +176,24 @@ struct LimitRefusalTests {
         }
         #expect(error.message == "The budget of $5.00 a day of this user is spent. It begins anew in 3 h 0 min.")
         #expect(error.violated == ["user-budget"])
-        #expect(try #require(error.retryHint).seconds == 60, "longer waits are not told")
+        #expect((10_800 ... 12_960).contains(try #require(error.retryHint).seconds), "as long as the text says")
+        #expect(error.retryAdvice == false)
+    }
+
+    @Test("A runaway is told with how many calls in which time are too many, and which setting says so")
+    func runaway() {
+        let error = refusal(.runaway) {
+            $0.reason = "more than 20 near-identical calls in 1m (session.runaway.identical_calls: 20)"
+            $0.retryAfterMS = 3_000
+        }
+        #expect(error.message.hasPrefix("More than 20 near-identical calls in 1m (session.runaway.identical_calls: 20)"))
+    }
+
+    @Test("A wait of hours is told in hours")
+    func longWait() throws {
+        let error = refusal(.rateLimited) { $0.tokens = .init(limit: 500, retryAfterMS: 2 * 3_600_000, scope: "user") }
+        #expect(error.message.contains("Try again in 2 h"))
+        #expect(try #require(error.retryHint).seconds >= 7_200 && error.retryAdvice == false)
     }
 
     @Test("RL07: the limits that refused are named, exactly these, in the body and in a header")

@@ -11,8 +11,8 @@ package struct CallerLimits: Sendable, Equatable {
     var concurrency: SessionAPI.RateLimit?
     /// Money, of the budget with the least left.
     var budget: SessionAPI.Budget?
-    /// The budget refused the request.
-    var isOverBudget = false
+    /// Until the budget that refused the request admits again, in milliseconds; 0: it did not.
+    var budgetWaitMS = 0
     /// Who is limited.
     var keyID = ""
     var tenant = ""
@@ -28,7 +28,7 @@ package struct CallerLimits: Sendable, Equatable {
         tokens = Self.real(reply.tokens)
         concurrency = Self.real(reply.concurrency)
         budget = reply.budget.flatMap { $0.limit > 0 ? $0 : nil }
-        isOverBudget = reply.verdict == .budgetExceeded
+        budgetWaitMS = reply.verdict == .budgetExceeded ? reply.retryAfterMS : 0
         keyID = reply.keyID
         tenant = reply.tenant
         user = reply.user.isEmpty ? endUser ?? "" : reply.user

@@ -21,7 +21,7 @@ extension CallerLimits {
             return EdgeError(
                 .rateLimited, code: "runaway",
                 message:
-                    "This API key made nearly the same call too often, as a client does that runs in a circle. Ask for something else, or wait.",
+                    "\(Self.sentence(reply.reason) ?? "Too many near-identical calls"): this client seems to run in a circle. Ask for something else, or wait.",
                 retryAfter: wait ?? .seconds(60), shouldRetry: false)
         case .costAboveLimit:
             return EdgeError(
@@ -91,11 +91,15 @@ extension CallerLimits {
 
     private static func error(_ what: String, _ wait: Duration, _ violated: [String]) -> EdgeError {
         // As `retry-after` says it: whole seconds, rounded up.
-        var error = EdgeError(
-            .rateLimited, message: "\(what). Try again in \(max(1, Int((wait.milliseconds / 1000).rounded(.up)))) s.",
-            retryAfter: wait)
+        let again = time(Int(min(wait.milliseconds.rounded(.up), 1e12)))
+        var error = EdgeError(.rateLimited, message: "\(what). Try again in \(again).", retryAfter: wait)
         error.violated = violated
         return error
+    }
+
+    /// Session's reason as the begin of a sentence; nil without one.
+    private static func sentence(_ reason: String) -> String? {
+        reason.first.map { $0.uppercased() + reason.dropFirst() }
     }
 
     private func bracketed(_ reason: String) -> String { reason.isEmpty ? "" : " (\(reason))" }

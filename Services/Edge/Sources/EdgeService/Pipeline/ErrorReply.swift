@@ -89,21 +89,25 @@ extension EdgeError {
         }
     }
 
-    /// The longest wait clients are told, in milliseconds: some ignore longer ones and come back at once.
-    static let longestHint = 60_000
+    /// The longest wait an outage is told with, in milliseconds: it may be over at any moment.
+    private static let longestOutage = 60_000
+    /// The longest wait that is told at all: a year.
+    private static let longestWait = 31_536_000_000
+    /// Longer waits are not to be sat out: some clients ignore them and come back at once.
+    private static let longestPatience = Duration.seconds(60)
 
     /// `retry-after` in seconds, `retry-after-ms`: on 429 and 503 always, else when it is known.
     package var retryHint: (seconds: Int, milliseconds: Int)? {
         guard status == 429 || status == 503 || retryAfter != nil else { return nil }
-        let milliseconds = min(Self.longestHint, max(1, Int((retryAfter ?? .seconds(1)).milliseconds.rounded(.up))))
+        let told = (retryAfter ?? .seconds(1)).milliseconds.rounded(.up)
+        let milliseconds = Int(min(max(1, told), Double(status == 503 ? Self.longestOutage : Self.longestWait)))
         return ((milliseconds + 999) / 1000, milliseconds)
     }
 
-    /// `x-should-retry`, where clients would retry by themselves; nil where they would not. A wait longer than can be told is
-    /// not to be sat out.
+    /// `x-should-retry`, where clients would retry by themselves; nil where they would not.
     package var retryAdvice: Bool? {
         guard [408, 409, 429].contains(status) || status >= 500 || retryAfter != nil else { return nil }
-        return shouldRetry && (retryAfter ?? .zero) <= .milliseconds(Self.longestHint)
+        return shouldRetry && (retryAfter ?? .zero) <= Self.longestPatience
     }
 
     /// RFC 6750 §3.1 has one word for tokens; API keys are not its subject.

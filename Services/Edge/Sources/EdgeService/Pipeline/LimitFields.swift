@@ -35,9 +35,9 @@ struct LimitFields {
 
     private mutating func add(_ budget: SessionAPI.Budget) {
         let window = max(1, budget.windowMS / 1000)
-        var reset = (limits.told(budget.resetMS) + 999) / 1000
         // Of one that refuses as much as `retry-after` says.
-        if limits.isOverBudget { reset = min(reset, EdgeError.longestHint / 1000) }
+        let wait = limits.budgetWaitMS > 0 ? limits.budgetWaitMS : budget.resetMS
+        let reset = (limits.told(wait) + 999) / 1000
         // Micro-dollars: nano-dollars do not fit into the whole numbers of the field.
         add(
             LimitName.budget, scope: budget.scope, unit: "bulkhead-microusd", quota: budget.limit / 1000, window: window,
@@ -73,8 +73,7 @@ struct LimitFields {
 
     /// Until a limit is whole again, in milliseconds; of one that refuses, until it admits again, as `retry-after` says it.
     static func reset(_ limit: SessionAPI.RateLimit, _ limits: CallerLimits) -> Int {
-        guard limit.retryAfterMS > 0 else { return limits.told(limit.resetMS) }
-        return min(limits.told(limit.retryAfterMS), EdgeError.longestHint)
+        limits.told(limit.retryAfterMS > 0 ? limit.retryAfterMS : limit.resetMS)
     }
 
     /// Who shares the limit, as 48 bits of a hash whose key is drawn at every start: callers can tell limits apart, and nobody

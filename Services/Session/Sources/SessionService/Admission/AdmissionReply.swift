@@ -22,19 +22,30 @@ extension Admission {
         if let (_, standing) = find({ $1.isNever }) {
             reply.verdict = .costAboveLimit
             reply.reason = "the request weighs more than the \(standing.limit) requests per minute that may run"
-        } else if let (rule, standing) = find({ rule, _ in if case .budget = rule.kind { true } else { false } }) {
+        } else if let (rule, standing) = longestBudget(refusing) {
             reply.verdict = .budgetExceeded
             reply.reason = "the \(rule.subject.scope)'s budget does not cover the request"
             reply.retryAfterMS = milliseconds(standing.retryAfter)
-        } else if let (_, standing) = find({ rule, _ in if case .runaway = rule.kind { true } else { false } }) {
+        } else if let (rule, standing) = find({ rule, _ in if case .runaway = rule.kind { true } else { false } }) {
             reply.verdict = .runaway
-            reply.reason = "nearly the same call was made \(standing.limit) times and more"
+            reply.reason = runaway(rule)
             reply.retryAfterMS = milliseconds(standing.retryAfter)
         } else {
             reply.verdict = .rateLimited
             reply.reason = reason(refusing)
             if answer.isFull { reply.retryAfterMS = 1000 }
         }
+    }
+
+    /// Of several budgets that refuse, the one that does so longest: who comes back before is refused again.
+    private static func longestBudget(_ refusing: [(LimitRule, LimitStanding)]) -> (LimitRule, LimitStanding)? {
+        refusing.filter { if case .budget = $0.0.kind { true } else { false } }.max { $0.1.retryAfter < $1.1.retryAfter }
+    }
+
+    private static func runaway(_ rule: LimitRule) -> String {
+        guard case .runaway(_, let window) = rule.kind else { return "" }
+        return "more than \(rule.most) near-identical calls in \(Words.duration(window)) "
+            + "(session.runaway.identical_calls: \(rule.most))"
     }
 
     private static func reason(_ refusing: [(LimitRule, LimitStanding)]) -> String {
@@ -65,12 +76,18 @@ extension Admission {
             retryAfterMS: milliseconds(standing.retryAfter), scope: rules[found].subject.scope)
     }
 
+    /// As above.
     private static func budget(_ answer: LimitAnswer, _ rules: [LimitRule]) -> SessionAPI.Budget? {
         var found: Int?
         var length: Int64 = 0
         for index in rules.indices {
             guard case .budget(let window) = rules[index].kind else { continue }
-            if let known = found, answer.standings[known].remaining <= answer.standings[index].remaining { continue }
+            let new = answer.standings[index]
+            if let known = found.map({ answer.standings[$0] }),
+                (-known.retryAfter, known.remaining) <= (-new.retryAfter, new.remaining)
+            {
+                continue
+            }
             (found, length) = (index, window)
         }
         guard let found else { return nil }
