@@ -1679,7 +1679,7 @@ static const int64_t bulkhead__session__admit_reply__attach_after__default_value
 static const int64_t bulkhead__session__admit_reply__retry_after_ms__default_value = 0ll;
 static const protobuf_c_boolean bulkhead__session__admit_reply__possible_duplicate__default_value = 0;
 static const protobuf_c_boolean bulkhead__session__admit_reply__limits_local__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[24] =
+static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[25] =
 {
   {
     "verdict",
@@ -1969,12 +1969,25 @@ static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "claim_owner",
+    25,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__AdmitReply, has_claim_owner),
+    offsetof(Bulkhead__Session__AdmitReply, claim_owner),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = {
   5,   /* field[5] = admin */
   1,   /* field[1] = admission_id */
   19,   /* field[19] = attach_after */
   15,   /* field[15] = budget */
+  24,   /* field[24] = claim_owner */
   11,   /* field[11] = concurrency */
   14,   /* field[14] = destinations */
   17,   /* field[17] = fence */
@@ -1999,7 +2012,7 @@ static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = 
 static const ProtobufCIntRange bulkhead__session__admit_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 24 }
+  { 0, 25 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
 {
@@ -2009,7 +2022,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
   "Bulkhead__Session__AdmitReply",
   "bulkhead.session",
   sizeof(Bulkhead__Session__AdmitReply),
-  24,
+  25,
   bulkhead__session__admit_reply__field_descriptors,
   bulkhead__session__admit_reply__field_indices_by_name,
   1,  bulkhead__session__admit_reply__number_ranges,
@@ -2726,7 +2739,7 @@ const ProtobufCMessageDescriptor bulkhead__session__append_stream_reply__descrip
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const int64_t bulkhead__session__read_stream_request__after__default_value = 0ll;
-static const ProtobufCFieldDescriptor bulkhead__session__read_stream_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor bulkhead__session__read_stream_request__field_descriptors[4] =
 {
   {
     "tenant",
@@ -2764,16 +2777,29 @@ static const ProtobufCFieldDescriptor bulkhead__session__read_stream_request__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "owner",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__ReadStreamRequest, has_owner),
+    offsetof(Bulkhead__Session__ReadStreamRequest, owner),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__read_stream_request__field_indices_by_name[] = {
   2,   /* field[2] = after */
+  3,   /* field[3] = owner */
   1,   /* field[1] = stream_id */
   0,   /* field[0] = tenant */
 };
 static const ProtobufCIntRange bulkhead__session__read_stream_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__read_stream_request__descriptor =
 {
@@ -2783,7 +2809,7 @@ const ProtobufCMessageDescriptor bulkhead__session__read_stream_request__descrip
   "Bulkhead__Session__ReadStreamRequest",
   "bulkhead.session",
   sizeof(Bulkhead__Session__ReadStreamRequest),
-  3,
+  4,
   bulkhead__session__read_stream_request__field_descriptors,
   bulkhead__session__read_stream_request__field_indices_by_name,
   1,  bulkhead__session__read_stream_request__number_ranges,

@@ -459,14 +459,19 @@ struct  Bulkhead__Session__AdmitReply
   protobuf_c_boolean has_limits_local;
   protobuf_c_boolean limits_local;
   /*
-   * The first request's id: VERDICT_NOT_RETAINED.
+   * The first request's id: VERDICT_NOT_RETAINED, VERDICT_OUTCOME_UNKNOWN.
    */
   protobuf_c_boolean has_response_id;
   ProtobufCBinaryData response_id;
+  /*
+   * Whose the Idempotency-Key is, to be told with ReadStream: VERDICT_ATTACH.
+   */
+  protobuf_c_boolean has_claim_owner;
+  ProtobufCBinaryData claim_owner;
 };
 #define BULKHEAD__SESSION__ADMIT_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__admit_reply__descriptor) \
-    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0,NULL, NULL, 0,NULL, 0, 0ll, 0, {0,NULL}, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, {0,NULL} }
+    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0,NULL, NULL, 0,NULL, 0, 0ll, 0, {0,NULL}, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, {0,NULL}, 0, {0,NULL} }
 
 
 struct  Bulkhead__Session__SettleRequest
@@ -695,10 +700,15 @@ struct  Bulkhead__Session__ReadStreamRequest
    */
   protobuf_c_boolean has_after;
   int64_t after;
+  /*
+   * Whose the stream's Idempotency-Key is, as the admission said: another's stream is not there.
+   */
+  protobuf_c_boolean has_owner;
+  ProtobufCBinaryData owner;
 };
 #define BULKHEAD__SESSION__READ_STREAM_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__read_stream_request__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, 0ll }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, {0,NULL} }
 
 
 struct  Bulkhead__Session__ReadStreamReply

@@ -194,7 +194,8 @@ static const protobuf_c_boolean bulkhead__telemetry__request_event__streamed__de
 static const int32_t bulkhead__telemetry__request_event__attempts__default_value = 0;
 static const int64_t bulkhead__telemetry__request_event__input_tokens__default_value = 0ll;
 static const int64_t bulkhead__telemetry__request_event__output_tokens__default_value = 0ll;
-static const ProtobufCFieldDescriptor bulkhead__telemetry__request_event__field_descriptors[22] =
+static const protobuf_c_boolean bulkhead__telemetry__request_event__possible_duplicate__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__telemetry__request_event__field_descriptors[23] =
 {
   {
     "started_unix_ns",
@@ -460,6 +461,18 @@ static const ProtobufCFieldDescriptor bulkhead__telemetry__request_event__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "possible_duplicate",
+    23,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Telemetry__RequestEvent, has_possible_duplicate),
+    offsetof(Bulkhead__Telemetry__RequestEvent, possible_duplicate),
+    NULL,
+    &bulkhead__telemetry__request_event__possible_duplicate__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__telemetry__request_event__field_indices_by_name[] = {
   10,   /* field[10] = alias */
@@ -475,6 +488,7 @@ static const unsigned bulkhead__telemetry__request_event__field_indices_by_name[
   12,   /* field[12] = model */
   19,   /* field[19] = output_tokens */
   3,   /* field[3] = overhead_us */
+  22,   /* field[22] = possible_duplicate */
   11,   /* field[11] = provider */
   4,   /* field[4] = request_id */
   9,   /* field[9] = route */
@@ -488,7 +502,7 @@ static const unsigned bulkhead__telemetry__request_event__field_indices_by_name[
 static const ProtobufCIntRange bulkhead__telemetry__request_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 22 }
+  { 0, 23 }
 };
 const ProtobufCMessageDescriptor bulkhead__telemetry__request_event__descriptor =
 {
@@ -498,7 +512,7 @@ const ProtobufCMessageDescriptor bulkhead__telemetry__request_event__descriptor 
   "Bulkhead__Telemetry__RequestEvent",
   "bulkhead.telemetry",
   sizeof(Bulkhead__Telemetry__RequestEvent),
-  22,
+  23,
   bulkhead__telemetry__request_event__field_descriptors,
   bulkhead__telemetry__request_event__field_indices_by_name,
   1,  bulkhead__telemetry__request_event__number_ranges,

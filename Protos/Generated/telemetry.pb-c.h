@@ -97,10 +97,15 @@ struct  Bulkhead__Telemetry__RequestEvent
   int64_t cost_nanousd;
   size_t n_degraded;
   ProtobufCBinaryData *degraded;
+  /*
+   * It ran again although an earlier run of it may have been billed.
+   */
+  protobuf_c_boolean has_possible_duplicate;
+  protobuf_c_boolean possible_duplicate;
 };
 #define BULKHEAD__TELEMETRY__REQUEST_EVENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__telemetry__request_event__descriptor) \
-    , 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0, 0, 0ll, 0, 0ll, 0, 0, 0,NULL }
+    , 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0, 0, 0ll, 0, 0ll, 0, 0, 0,NULL, 0, 0 }
 
 
 /*

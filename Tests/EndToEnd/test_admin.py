@@ -27,6 +27,14 @@ def test_status_tells_who_serves(steady: Suite, service: str) -> None:
     assert status["uptimeSeconds"] > 0 and status["server"]["connections"] >= 0
 
 
+@pytest.mark.parametrize(("words", "option"), [(["session", "idempotency", "list"], "--limit"), (["credentials", "audit", "tail"], "--count")])
+@pytest.mark.parametrize("number", ["0", "-1", "1000000000"])
+def test_a_number_of_rows_out_of_range_is_a_usage_error(steady: Suite, words: list[str], option: str, number: str) -> None:
+    done = steady.cli(*words, option, number)
+    assert done.returncode == 64 and not done.stdout, done
+    assert f"{option} is {number}; expected a whole number from 1 to" in done.stderr, done
+
+
 @EVERY
 def test_links_name_every_declared_peer(steady: Suite, service: str) -> None:
     links = steady.links(service)

@@ -122,6 +122,22 @@ def test_ik34_a_place_in_an_earlier_run_is_gone(steady: Suite) -> None:
     gone = read(steady, text, key, last=f"{name}.{int(fence) + 7}.{number}")
     assert gone.status == 410 and gone.error["code"] == "stream_gone", gone
     assert read(steady, text, key, last="elsewhere.1.2").status == 410
+    for wrong in ("nonsense", "-1", f"{name}.{fence}", f"{name}.{fence}.x", "1.2.3.4"):
+        refused = read(steady, text, key, last=wrong)
+        assert refused.status == 400 and refused.error["code"] == "last_event_id_invalid" and "<stream>.<run>.<number>" in refused.error["message"], (wrong, refused)
+
+
+def test_ik33_a_stream_is_its_users(steady: Suite) -> None:
+    """Two users of one tenant: the one who knows the other's stream and Idempotency-Key gets nothing of it."""
+    text, key = prompt(), token()
+    mine, theirs = (steady.new_key("--user", name, tenant="shared")["key"] for name in ("ada", "eve"))
+    first = read(steady, text, key, credential=mine)
+    assert is_whole(first)
+    for last in (first.ids[2], first.ids[0]):
+        other = read(steady, text, key, credential=theirs, last=last)
+        assert other.status == 410 and not other.ids, other
+    own = read(steady, text, key, credential=mine, last=first.ids[2])
+    assert own.ids == first.ids[3:]
 
 
 def test_ik32_a_stream_goes_on_without_its_client(steady: Suite) -> None:

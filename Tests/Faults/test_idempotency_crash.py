@@ -99,11 +99,22 @@ def test_ik40_edge_dies_after_it_was_sent_out(crash: Callable[[str], Crash]) -> 
     case.ask_in_vain()
     case.well()
     assert case.state == "dispatched" and case.runs == 1
+    held = case.ask()
+    assert held.status == 409 and held.error["code"] == "idempotency_key_running", held
+    assert "sent out at" in held.error["message"] and "held for it until" in held.error["message"], held
+    assert 5 <= int(held.headers["retry-after"]) <= LEASE and held.headers["x-should-retry"] == "true", "the rest of the lease"
+    early = case.suite.cli("session", "idempotency", "release", case.key, "--tenant", "acme", "--key-id", case.key_id)
+    assert early.returncode == 1 and "--force" in early.stderr and "held until" in early.stderr, early
     reply = case.until_not_running()
     assert reply.status == 409 and reply.error["code"] == "outcome_unknown", reply
+    assert "may have been billed" in reply.error["message"] and "Bulkhead-On-Unknown: retry" in reply.error["message"]
+    assert reply.headers["retry-after"] is None and reply.headers["x-should-retry"] == "false"
     assert case.state == "unknown" and case.runs == 1, "never run again in silence"
     again = case.ask(**{"bulkhead-on-unknown": "retry"})
     assert again.status == 200 and case.runs == 2, again
+    span = until(lambda: case.suite.admin("telemetry", "trace", again.headers["x-request-id"])["spans"], 15, "the rerun in telemetry")[0]
+    assert span["possible_duplicate"] is True
+    assert b'bulkhead_edge_possible_duplicates_total{service="edge"} 1' in case.suite.request("GET", "/metrics", key=None).body
     assert case.row["possibleDuplicate"] and "may have been billed" in case.suite.log()
     assert case.ask().headers["idempotent-replayed"] == "true" and case.runs == 2
 

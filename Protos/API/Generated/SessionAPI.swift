@@ -703,8 +703,9 @@ package enum SessionAPI {
             @usableFromInline var possibleDuplicate: Bool
             @usableFromInline var limitsLocal: Bool
             @usableFromInline var responseID: String
+            @usableFromInline var claimOwner: String
 
-            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool, settled: Int, destinations: [String], budget: SessionAPI.Budget?, violated: [String], fence: Int, streamID: String, attachAfter: Int, retryAfterMS: Int, possibleDuplicate: Bool, limitsLocal: Bool, responseID: String) {
+            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool, settled: Int, destinations: [String], budget: SessionAPI.Budget?, violated: [String], fence: Int, streamID: String, attachAfter: Int, retryAfterMS: Int, possibleDuplicate: Bool, limitsLocal: Bool, responseID: String, claimOwner: String) {
                 self.verdict = verdict
                 self.admissionID = admissionID
                 self.keyID = keyID
@@ -729,6 +730,7 @@ package enum SessionAPI {
                 self.possibleDuplicate = possibleDuplicate
                 self.limitsLocal = limitsLocal
                 self.responseID = responseID
+                self.claimOwner = claimOwner
             }
 
             @usableFromInline
@@ -757,6 +759,7 @@ package enum SessionAPI {
                 possibleDuplicate = other.possibleDuplicate
                 limitsLocal = other.limitsLocal
                 responseID = other.responseID
+                claimOwner = other.claimOwner
             }
         }
 
@@ -793,6 +796,7 @@ package enum SessionAPI {
             guard left.possibleDuplicate == right.possibleDuplicate else { return false }
             guard left.limitsLocal == right.limitsLocal else { return false }
             guard left.responseID == right.responseID else { return false }
+            guard left.claimOwner == right.claimOwner else { return false }
             return true
         }
 
@@ -934,16 +938,22 @@ package enum SessionAPI {
             get { fields.limitsLocal }
             _modify { own(); yield &fields.limitsLocal }
         }
-        /// The first request's id: VERDICT_NOT_RETAINED.
+        /// The first request's id: VERDICT_NOT_RETAINED, VERDICT_OUTCOME_UNKNOWN.
         @inlinable
         package var responseID: String {
             get { fields.responseID }
             _modify { own(); yield &fields.responseID }
         }
+        /// Whose the Idempotency-Key is, to be told with ReadStream: VERDICT_ATTACH.
+        @inlinable
+        package var claimOwner: String {
+            get { fields.claimOwner }
+            _modify { own(); yield &fields.claimOwner }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false, settled: Int = 0, destinations: [String] = [], budget: SessionAPI.Budget? = nil, violated: [String] = [], fence: Int = 0, streamID: String = "", attachAfter: Int = 0, retryAfterMS: Int = 0, possibleDuplicate: Bool = false, limitsLocal: Bool = false, responseID: String = "") {
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID)
+        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false, settled: Int = 0, destinations: [String] = [], budget: SessionAPI.Budget? = nil, violated: [String] = [], fence: Int = 0, streamID: String = "", attachAfter: Int = 0, retryAfterMS: Int = 0, possibleDuplicate: Bool = false, limitsLocal: Bool = false, responseID: String = "", claimOwner: String = "") {
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID, claimOwner: claimOwner)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -1034,6 +1044,10 @@ package enum SessionAPI {
                 wire.pointee.has_response_id = 1
                 wire.pointee.response_id = try arena.string(responseID)
             }
+            if !claimOwner.isEmpty {
+                wire.pointee.has_claim_owner = 1
+                wire.pointee.claim_owner = try arena.string(claimOwner)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitReply>) throws {
@@ -1061,7 +1075,8 @@ package enum SessionAPI {
             let possibleDuplicate: Bool = wire.pointee.has_possible_duplicate != 0 ? wire.pointee.possible_duplicate != 0 : false
             let limitsLocal: Bool = wire.pointee.has_limits_local != 0 ? wire.pointee.limits_local != 0 : false
             let responseID: String = wire.pointee.has_response_id != 0 ? try WireReader.string(wire.pointee.response_id) : ""
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID)
+            let claimOwner: String = wire.pointee.has_claim_owner != 0 ? try WireReader.string(wire.pointee.claim_owner) : ""
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID, claimOwner: claimOwner)
         }
     }
 
@@ -1636,12 +1651,15 @@ package enum SessionAPI {
         package var streamID: String
         /// Pieces up to this one are not wanted.
         package var after: Int
+        /// Whose the stream's Idempotency-Key is, as the admission said: another's stream is not there.
+        package var owner: String
 
         /// A message with the given fields, the others at their defaults.
-        package init(tenant: String = "", streamID: String = "", after: Int = 0) {
+        package init(tenant: String = "", streamID: String = "", after: Int = 0, owner: String = "") {
             self.tenant = tenant
             self.streamID = streamID
             self.after = after
+            self.owner = owner
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -1662,12 +1680,17 @@ package enum SessionAPI {
                 wire.pointee.has_after = 1
                 wire.pointee.after = Int64(after)
             }
+            if !owner.isEmpty {
+                wire.pointee.has_owner = 1
+                wire.pointee.owner = try arena.string(owner)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__ReadStreamRequest>) throws {
             tenant = wire.pointee.has_tenant != 0 ? try WireReader.string(wire.pointee.tenant) : ""
             streamID = wire.pointee.has_stream_id != 0 ? try WireReader.string(wire.pointee.stream_id) : ""
             after = wire.pointee.has_after != 0 ? Int(wire.pointee.after) : 0
+            owner = wire.pointee.has_owner != 0 ? try WireReader.string(wire.pointee.owner) : ""
         }
     }
 
@@ -1773,7 +1796,7 @@ package enum SessionMethods {
     /// `Session.Admit`.
     package static let admit = MethodDescriptor(
         name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x7f4f66f52688af74,
-        responseHash: 0xbd4c0b64d606a815)
+        responseHash: 0x486442f36009df09)
     /// `Session.Settle`.
     package static let settle = MethodDescriptor(
         name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0xf85efcf4a4f8d15d,
@@ -1792,7 +1815,7 @@ package enum SessionMethods {
         responseHash: 0x459a91e81cce4b54)
     /// `Session.ReadStream`.
     package static let readStream = MethodDescriptor(
-        name: "Session.ReadStream", shape: .serverStream, requestHash: 0xd0cebee2ecdfbb84,
+        name: "Session.ReadStream", shape: .serverStream, requestHash: 0x560821a128b03bca,
         responseHash: 0xa63203e5e0ceae17)
     /// `Session.WatchKeys`.
     package static let watchKeys = MethodDescriptor(
@@ -1800,7 +1823,7 @@ package enum SessionMethods {
         responseHash: 0xeb0fe9383b414003)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Session", fingerprint: "aa5295d86591386af917dee304197683", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys],
+        name: "Session", fingerprint: "bb9629205603c3a9ddbe7053cee415a4", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys],
         forms: [
             MessageForm("AdmitRequest", [
                 MessageForm.Field(1, "key_digest", 12),
@@ -1886,6 +1909,7 @@ package enum SessionMethods {
                 MessageForm.Field(22, "possible_duplicate", 8),
                 MessageForm.Field(23, "limits_local", 8),
                 MessageForm.Field(24, "response_id", 9),
+                MessageForm.Field(25, "claim_owner", 9),
             ]),
             MessageForm("RateLimit", [
                 MessageForm.Field(1, "limit", 3),
@@ -1940,6 +1964,7 @@ package enum SessionMethods {
                 MessageForm.Field(1, "tenant", 9),
                 MessageForm.Field(2, "stream_id", 9),
                 MessageForm.Field(3, "after", 3),
+                MessageForm.Field(4, "owner", 9),
             ]),
             MessageForm("ReadStreamReply", [
                 MessageForm.Field(1, "pieces", 11, isRepeated: true, message: 15),

@@ -36,8 +36,9 @@ package enum TelemetryAPI {
             @usableFromInline var outputTokens: Int
             @usableFromInline var costNanousd: Int?
             @usableFromInline var degraded: [String]
+            @usableFromInline var possibleDuplicate: Bool
 
-            init(startedUnixNS: Int, durationUS: Int, firstTokenUS: Int?, overheadUS: Int?, requestID: String, traceID: String, tenant: String, user: String, keyID: String, route: String, alias: String, provider: String, model: String, status: Int, errorCode: String, cache: String, streamed: Bool, attempts: Int, inputTokens: Int, outputTokens: Int, costNanousd: Int?, degraded: [String]) {
+            init(startedUnixNS: Int, durationUS: Int, firstTokenUS: Int?, overheadUS: Int?, requestID: String, traceID: String, tenant: String, user: String, keyID: String, route: String, alias: String, provider: String, model: String, status: Int, errorCode: String, cache: String, streamed: Bool, attempts: Int, inputTokens: Int, outputTokens: Int, costNanousd: Int?, degraded: [String], possibleDuplicate: Bool) {
                 self.startedUnixNS = startedUnixNS
                 self.durationUS = durationUS
                 self.firstTokenUS = firstTokenUS
@@ -60,6 +61,7 @@ package enum TelemetryAPI {
                 self.outputTokens = outputTokens
                 self.costNanousd = costNanousd
                 self.degraded = degraded
+                self.possibleDuplicate = possibleDuplicate
             }
 
             @usableFromInline
@@ -86,6 +88,7 @@ package enum TelemetryAPI {
                 outputTokens = other.outputTokens
                 costNanousd = other.costNanousd
                 degraded = other.degraded
+                possibleDuplicate = other.possibleDuplicate
             }
         }
 
@@ -120,6 +123,7 @@ package enum TelemetryAPI {
             guard left.outputTokens == right.outputTokens else { return false }
             guard left.costNanousd == right.costNanousd else { return false }
             guard left.degraded == right.degraded else { return false }
+            guard left.possibleDuplicate == right.possibleDuplicate else { return false }
             return true
         }
 
@@ -255,10 +259,16 @@ package enum TelemetryAPI {
             get { fields.degraded }
             _modify { own(); yield &fields.degraded }
         }
+        /// It ran again although an earlier run of it may have been billed.
+        @inlinable
+        package var possibleDuplicate: Bool {
+            get { fields.possibleDuplicate }
+            _modify { own(); yield &fields.possibleDuplicate }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(startedUnixNS: Int = 0, durationUS: Int = 0, firstTokenUS: Int? = nil, overheadUS: Int? = nil, requestID: String = "", traceID: String = "", tenant: String = "", user: String = "", keyID: String = "", route: String = "", alias: String = "", provider: String = "", model: String = "", status: Int = 0, errorCode: String = "", cache: String = "", streamed: Bool = false, attempts: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int? = nil, degraded: [String] = []) {
-            fields = Fields(startedUnixNS: startedUnixNS, durationUS: durationUS, firstTokenUS: firstTokenUS, overheadUS: overheadUS, requestID: requestID, traceID: traceID, tenant: tenant, user: user, keyID: keyID, route: route, alias: alias, provider: provider, model: model, status: status, errorCode: errorCode, cache: cache, streamed: streamed, attempts: attempts, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, degraded: degraded)
+        package init(startedUnixNS: Int = 0, durationUS: Int = 0, firstTokenUS: Int? = nil, overheadUS: Int? = nil, requestID: String = "", traceID: String = "", tenant: String = "", user: String = "", keyID: String = "", route: String = "", alias: String = "", provider: String = "", model: String = "", status: Int = 0, errorCode: String = "", cache: String = "", streamed: Bool = false, attempts: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int? = nil, degraded: [String] = [], possibleDuplicate: Bool = false) {
+            fields = Fields(startedUnixNS: startedUnixNS, durationUS: durationUS, firstTokenUS: firstTokenUS, overheadUS: overheadUS, requestID: requestID, traceID: traceID, tenant: tenant, user: user, keyID: keyID, route: route, alias: alias, provider: provider, model: model, status: status, errorCode: errorCode, cache: cache, streamed: streamed, attempts: attempts, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, degraded: degraded, possibleDuplicate: possibleDuplicate)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -352,6 +362,10 @@ package enum TelemetryAPI {
                 wire.pointee.cost_nanousd = Int64(costNanousd)
             }
             (wire.pointee.degraded, wire.pointee.n_degraded) = try arena.strings(degraded)
+            if possibleDuplicate {
+                wire.pointee.has_possible_duplicate = 1
+                wire.pointee.possible_duplicate = possibleDuplicate ? 1 : 0
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Telemetry__RequestEvent>) throws {
@@ -377,7 +391,8 @@ package enum TelemetryAPI {
             let outputTokens: Int = wire.pointee.has_output_tokens != 0 ? Int(wire.pointee.output_tokens) : 0
             let costNanousd: Int? = wire.pointee.has_cost_nanousd != 0 ? Int(wire.pointee.cost_nanousd) : nil
             let degraded: [String] = try WireReader.strings(wire.pointee.degraded, wire.pointee.n_degraded)
-            fields = Fields(startedUnixNS: startedUnixNS, durationUS: durationUS, firstTokenUS: firstTokenUS, overheadUS: overheadUS, requestID: requestID, traceID: traceID, tenant: tenant, user: user, keyID: keyID, route: route, alias: alias, provider: provider, model: model, status: status, errorCode: errorCode, cache: cache, streamed: streamed, attempts: attempts, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, degraded: degraded)
+            let possibleDuplicate: Bool = wire.pointee.has_possible_duplicate != 0 ? wire.pointee.possible_duplicate != 0 : false
+            fields = Fields(startedUnixNS: startedUnixNS, durationUS: durationUS, firstTokenUS: firstTokenUS, overheadUS: overheadUS, requestID: requestID, traceID: traceID, tenant: tenant, user: user, keyID: keyID, route: route, alias: alias, provider: provider, model: model, status: status, errorCode: errorCode, cache: cache, streamed: streamed, attempts: attempts, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, degraded: degraded, possibleDuplicate: possibleDuplicate)
         }
     }
 
@@ -747,11 +762,11 @@ package enum TelemetryAPI {
 package enum TelemetryMethods {
     /// `Telemetry.Ingest`.
     package static let ingest = MethodDescriptor(
-        name: "Telemetry.Ingest", shape: .unary, requestHash: 0x0cf9c8f0d31b57da,
+        name: "Telemetry.Ingest", shape: .unary, requestHash: 0x1e2898c10628d2af,
         responseHash: 0x0be77f7f313d5291)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Telemetry", fingerprint: "747f1442a5fd26a8d3a56997f7aada60", methods: [ingest],
+        name: "Telemetry", fingerprint: "ed7ad54f4797a5e64f6570c654b26a74", methods: [ingest],
         forms: [
             MessageForm("IngestRequest", [
                 MessageForm.Field(1, "producer", 9),
@@ -786,6 +801,7 @@ package enum TelemetryMethods {
                 MessageForm.Field(20, "output_tokens", 3),
                 MessageForm.Field(21, "cost_nanousd", 3),
                 MessageForm.Field(22, "degraded", 9, isRepeated: true),
+                MessageForm.Field(23, "possible_duplicate", 8),
             ]),
             MessageForm("CredentialRecord", [
                 MessageForm.Field(1, "seq", 3),

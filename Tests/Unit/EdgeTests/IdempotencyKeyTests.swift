@@ -32,3 +32,19 @@ struct IdempotencyKeyTests {
         if value.count > 3 { #expect(error?.message.contains(value) == false, "it is not quoted") }
     }
 }
+
+@Suite("Last-Event-ID")
+struct EventIDTests {
+    @Test(
+        "The id of an event, or its number",
+        arguments: ["st_aB3-x_9.1.42", "0", "17", "elsewhere.1.2", "st_x.999999999999999999.0"])
+    func accepted(_ text: String) { #expect(EventID.isWellFormed(text)) }
+
+    @Test(
+        "Anything else is none",
+        arguments: [
+            "", "-1", "1.5", "st_x", "st_x.1", "st_x.1.x", "st_x.-1.2", ".1.2", "st_x..2", "st_x.1.2.3", " 1", "1,2", "st x.1.2",
+            "9999999999999999999",
+        ])
+    func refused(_ text: String) { #expect(!EventID.isWellFormed(text)) }
+}

@@ -122,15 +122,19 @@ final class ClaimBench: Sendable {
     static func piece(_ seq: Int) -> ByteBuffer { ByteBuffer(string: "data: \(seq)\n\n") }
 
     /// Reads a stream to its end.
-    func read(_ stream: String, tenant: String = "acme", after: Int = 0) async throws -> [SessionAPI.ReadStreamReply] {
+    func read(
+        _ stream: String, tenant: String = "acme", owner: String = ClaimOwner.user("ada"), after: Int = 0
+    ) async throws -> [SessionAPI.ReadStreamReply] {
         let replies = Replies()
-        try await follow(stream, tenant: tenant, after: after, into: replies)
+        try await follow(stream, tenant: tenant, owner: owner, after: after, into: replies)
         return replies.all
     }
 
-    func follow(_ stream: String, tenant: String = "acme", after: Int = 0, into replies: Replies) async throws {
+    func follow(
+        _ stream: String, tenant: String = "acme", owner: String = ClaimOwner.user("ada"), after: Int = 0, into replies: Replies
+    ) async throws {
         try await desk.read(
-            SessionAPI.ReadStreamRequest(tenant: tenant, streamID: stream, after: after),
+            SessionAPI.ReadStreamRequest(tenant: tenant, streamID: stream, after: after, owner: owner),
             on: MultiThreadedEventLoopGroup.singleton.any()
         ) { replies.append($0) }
     }
@@ -208,4 +212,9 @@ extension [SessionAPI.ReadStreamReply] {
     var pieces: [SessionAPI.StreamPiece] { flatMap(\.pieces) }
     var numbers: [Int] { pieces.map(\.seq) }
     var end: SessionAPI.StreamEnd? { last?.end }
+}
+
+extension ClaimOutcome {
+    var isRunning: Bool { if case .running = self { true } else { false } }
+    var isUnknown: Bool { if case .unknown = self { true } else { false } }
 }

@@ -11,7 +11,7 @@ struct ClaimLeaseTests {
         let bench = try await ClaimBench()
         let first = try await bench.admitted("k", as: "i-1")
         bench.clock.move(ClaimTable.lease - 1)
-        #expect(try await bench.claim("k", as: "i-2") == .running)
+        #expect(try await bench.claim("k", as: "i-2").isRunning)
         bench.clock.move(1)
         #expect(try await bench.claim("k", as: "i-3", body: 2) == .mismatch)
         let second = try await bench.admitted("k", as: "i-4")
@@ -26,10 +26,10 @@ struct ClaimLeaseTests {
         let first = try await bench.admitted("k", as: "i-1")
         #expect(try await bench.dispatch(first))
         bench.clock.move(ClaimTable.lease)
-        #expect(try await bench.claim("k", as: "i-2") == .unknown)
+        #expect(try await bench.claim("k", as: "i-2").isUnknown)
         #expect(try await bench.claim("k", as: "i-2", body: 2) { $0.rerunsUnknown = true } == .mismatch)
         bench.clock.move(ClaimBench.retention - 1)
-        #expect(try await bench.claim("k", as: "i-3") == .unknown)
+        #expect(try await bench.claim("k", as: "i-3").isUnknown)
         bench.clock.move(1)
         #expect(try await bench.claim("k", as: "i-4", body: 2) == .admitted(fence: 2, isDuplicate: false, streamID: nil))
     }
@@ -39,14 +39,14 @@ struct ClaimLeaseTests {
         let bench = try await ClaimBench()
         let first = try await bench.admitted("k", as: "i-1")
         #expect(try await bench.dispatch(first))
-        #expect(try await bench.claim("k", as: "i-0") { $0.rerunsUnknown = true } == .running, "its outcome is not unknown yet")
+        #expect(try await bench.claim("k", as: "i-0") { $0.rerunsUnknown = true }.isRunning, "its outcome is not unknown yet")
         bench.clock.move(ClaimTable.lease)
         let outcomes = try await withThrowingTaskGroup(of: ClaimOutcome.self) { group in
             for index in 0 ..< 50 { group.addTask { try await bench.claim("k", as: "i-r\(index)") { $0.rerunsUnknown = true } } }
             return try await group.reduce(into: []) { $0.append($1) }
         }
         #expect(outcomes.count { $0 == .admitted(fence: 2, isDuplicate: true, streamID: nil) } == 1)
-        #expect(outcomes.count { $0 == .running } == 49)
+        #expect(outcomes.count { $0.isRunning } == 49)
         #expect(try await bench.settle(first, "late") == false)
         #expect(bench.staleFences == 1)
     }
@@ -59,11 +59,11 @@ struct ClaimLeaseTests {
         bench.clock.move(ClaimTable.lease)
         let second = try await bench.admitted("k", as: "i-2") { $0.rerunsUnknown = true }
         #expect(try await bench.settle(second, nil))
-        #expect(try await bench.claim("k", as: "i-3") == .unknown)
+        #expect(try await bench.claim("k", as: "i-3").isUnknown)
         _ = try await bench.admitted("k", as: "i-4") { $0.rerunsUnknown = true }
-        #expect(try await bench.claim("k", as: "i-5") == .running)
+        #expect(try await bench.claim("k", as: "i-5").isRunning)
         bench.clock.move(ClaimTable.lease)
-        #expect(try await bench.claim("k", as: "i-6") == .unknown)
+        #expect(try await bench.claim("k", as: "i-6").isUnknown)
         let last = try await bench.admitted("k", as: "i-7") { $0.rerunsUnknown = true }
         #expect(try await bench.dispatch(last))
         #expect(try await bench.settle(last, "done"))
@@ -80,7 +80,7 @@ struct ClaimLeaseTests {
             guard try await bench.renew(run) else { return #expect(Bool(false), "lost") }
         }
         #expect(try await bench.administration.purge(IdempotencySelection(all: true)).purged == 0)
-        #expect(try await bench.claim("k", as: "i-2") == .running)
+        #expect(try await bench.claim("k", as: "i-2").isRunning)
         #expect(try await bench.settle(run, "{}"))
     }
 
@@ -91,11 +91,11 @@ struct ClaimLeaseTests {
         _ = try await bench.admitted("reserved", as: "i-1")
         #expect(try await bench.dispatch(try await bench.admitted("dispatched", as: "i-2")))
         bench.clock.move(-600_000)
-        #expect(try await bench.claim("reserved", as: "i-3") == .running)
-        #expect(try await bench.claim("dispatched", as: "i-4") == .running)
+        #expect(try await bench.claim("reserved", as: "i-3").isRunning)
+        #expect(try await bench.claim("dispatched", as: "i-4").isRunning)
         bench.clock.move(ClaimTable.lease)
         _ = try await bench.admitted("reserved", as: "i-5")
-        #expect(try await bench.claim("dispatched", as: "i-6") == .unknown)
+        #expect(try await bench.claim("dispatched", as: "i-6").isUnknown)
     }
 
     @Test("IK43 an answer reported twice is kept once, and both reports are told so")
@@ -116,7 +116,7 @@ struct ClaimLeaseTests {
         let run = try await bench.admitted("k", as: "i-1") { $0.streams = true }
         let again = try await bench.admitted("k", as: "i-1") { $0.streams = true }
         #expect(again.fence == run.fence && again.stream == run.stream)
-        #expect(try await bench.claim("k", as: "i-2") == .running)
+        #expect(try await bench.claim("k", as: "i-2").isRunning)
     }
 
     @Test("IK44 the late word of a paused run is refused and counted, whatever it is, and the other's answer stays")

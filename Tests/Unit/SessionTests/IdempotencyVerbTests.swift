@@ -49,6 +49,9 @@ struct IdempotencyVerbTests {
         let run = try await bench.stream("k", as: "i-2")
         let inUse = await #expect(throws: CallError.self) { _ = try await admin.release(ClaimRelease(Self.ada)) }
         #expect(inUse?.code == .failedPrecondition)
+        for word in ["sent out at 2027-01-15T08:00:00Z", "until 2027-01-15T08:00:30Z, in 30 s", "--force"] {
+            #expect(inUse?.message.contains(word) == true, "\(inUse?.message ?? "")")
+        }
         bench.clock.move(ClaimTable.lease)
         #expect(try await admin.release(ClaimRelease(Self.ada)).summary.state == "unknown")
         #expect(try await bench.end(run, lastSeq: 0) == false, "the late word of what was given free changes nothing")
@@ -77,5 +80,9 @@ struct IdempotencyVerbTests {
         #expect(try await admin.list(IdempotencySelection(state: "unknown")).map(\.requestID) == ["req-i-1"])
         let wrong = await #expect(throws: CallError.self) { _ = try await admin.list(IdempotencySelection(state: "lost")) }
         #expect(wrong?.code == .invalidArgument && wrong?.message.contains("unknown") == true)
+        for limit in [0, -1, 10_001] {
+            let error = await #expect(throws: CallError.self) { _ = try await admin.list(IdempotencySelection(limit: limit)) }
+            #expect(error?.code == .invalidArgument && error?.message.contains("--limit is \(limit)") == true)
+        }
     }
 }

@@ -32,7 +32,7 @@ struct KeptStreamTests {
         let bench = try await ClaimBench()
         let run = try await bench.stream("k", as: "i-1")
         try await bench.append(run, 1 ... 5)
-        #expect(try await bench.claim("k", as: "i-2") { $0.streams = true } == .running, "without a place")
+        #expect(try await bench.claim("k", as: "i-2") { $0.streams = true }.isRunning, "without a place")
         let place = "\(run.stream).\(run.fence).3"
         let outcome = try await bench.claim("k", as: "i-3") { request in
             request.streams = true
@@ -103,7 +103,7 @@ struct KeptStreamTests {
             request.streams = true
             request.lastEventID = "\(run.stream).\(run.fence).3"
         }
-        #expect(unknown == .unknown)
+        #expect(unknown.isUnknown)
         let again = try await bench.admitted("k", as: "i-3") { request in
             request.streams = true
             request.rerunsUnknown = true
@@ -119,7 +119,9 @@ struct KeptStreamTests {
         guard case .admitted = fresh else { return #expect(Bool(false), "who has nothing may run: \(fresh)") }
     }
 
-    @Test("IK33 a stream of another tenant is not found, in the words of one that never was; names cannot be guessed")
+    @Test(
+        "IK33 a stream of another tenant, or another user of the same, is not found, in the words of one that never was; names cannot be guessed"
+    )
     func authorised() async throws {
         let bench = try await ClaimBench()
         let run = try await bench.stream("k", as: "i-1")
@@ -127,6 +129,10 @@ struct KeptStreamTests {
         let foreign = await #expect(throws: CallError.self) { _ = try await bench.read(run.stream, tenant: "other") }
         let absent = await #expect(throws: CallError.self) { _ = try await bench.read("st_absent") }
         #expect(foreign == absent && foreign?.code == .notFound)
+        for owner in [ClaimOwner.user("eve"), ClaimOwner.endUser("ada"), ClaimOwner.tenant, ""] {
+            let other = await #expect(throws: CallError.self) { _ = try await bench.read(run.stream, owner: owner) }
+            #expect(other == absent, "\(owner)")
+        }
         let other = try await bench.stream("k2", as: "i-2")
         #expect(run.stream.utf8.count == 27 && other.stream != run.stream)
         #expect(try await bench.end(run, lastSeq: 3))

@@ -73,10 +73,12 @@ struct AuditTail: AsyncParsableCommand {
         commandName: "tail", abstract: "Show the last records.",
         discussion: "Example:\n  bulkhead-credentials audit tail --count 50")
     @OptionGroup var shared: SharedOptions
-    @Option(help: "How many, 1 to 1000.") var count = 20
+    @Option(parsing: .unconditional, help: "How many, 1 to 1000.") var count = 20
 
     func validate() throws {
-        guard (1 ... 1000).contains(count) else { throw ValidationError("--count takes 1 to 1000") }
+        guard (1 ... 1000).contains(count) else {
+            throw ValidationError("--count is \(count); expected a whole number from 1 to 1000")
+        }
     }
 
     func run() async throws {

@@ -18,7 +18,14 @@ struct IdempotencyList: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @Option(help: "Only this tenant.") var tenant: String?
     @Option(help: "Only reserved, dispatched, unknown or completed ones.") var state: String?
-    @Option(help: "Rows at most.") var limit = 100
+    @Option(parsing: .unconditional, help: "Rows at most, 1 to 10000.") var limit = 100
+
+    func validate() throws {
+        guard IdempotencySelection.limits.contains(limit) else {
+            throw ValidationError(
+                "--limit is \(limit); expected a whole number from 1 to \(IdempotencySelection.limits.upperBound)")
+        }
+    }
 
     func run() async throws {
         let rows = try await AdminConnection(.session, shared).invoke(
@@ -93,7 +100,8 @@ struct IdempotencyRelease: AsyncParsableCommand {
         example: "idempotency release order-4711 --tenant acme --user ada")
     @OptionGroup var shared: SharedOptions
     @OptionGroup var claim: ClaimOptions
-    @Flag(help: "Also while its request runs, or when it was answered: the same request would run again.") var force = false
+    @Flag(help: "Also while it is held for a request that may run, or when it was answered: the same request would run again.")
+    var force = false
 
     func run() async throws {
         let report = try await AdminConnection(.session, shared).invoke(

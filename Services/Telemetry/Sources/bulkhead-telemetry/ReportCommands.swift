@@ -120,5 +120,6 @@ private func describe(_ span: TraceReport.Span) -> String {
         ["cache", orDash(span.cache)], ["streamed", span.streamed ? "yes" : "no"], ["attempts", "\(span.attempts)"],
         ["tokens", "\(span.inputTokens) in, \(span.outputTokens) out"],
         ["cost", span.costUSD.map { "\($0) USD" } ?? "unknown"], ["degraded", orDash(span.degraded.joined(separator: ", "))],
+        ["possible duplicate", span.possibleDuplicate ? "yes" : "no"],
     ])
 }

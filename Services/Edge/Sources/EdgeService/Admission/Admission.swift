@@ -178,7 +178,7 @@ final class Admission: Sendable {
             return .replay(stored, Self.caller(reply, question, isIdempotent: false))
         case .attach:
             return .attach(
-                StreamReplay.Place(streamID: reply.streamID, after: reply.attachAfter),
+                StreamReplay.Place(streamID: reply.streamID, owner: reply.claimOwner, after: reply.attachAfter),
                 Self.caller(reply, question, isIdempotent: false))
         case .keyRefused:
             throw EdgeError(

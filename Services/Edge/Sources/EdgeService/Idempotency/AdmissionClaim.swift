@@ -40,7 +40,10 @@ extension Admission {
         question.requestDigest = RequestFingerprint.digest(
             method: request.method, route: request.route + request.subject, target: request.target, headers, body: request.body)
         question.streams = request.streams
-        question.lastEventID = headers[.lastEventID]
+        if request.streams, let place = headers[.lastEventID], !place.isEmpty {
+            guard EventID.isWellFormed(place) else { throw IdempotencyRefusal.placeInvalid }
+            question.lastEventID = place
+        }
         question.tenantScope = settings.current.idempotencyScope == .tenant
         switch headers[.onUnknown]?.lowercased() {
         case nil: break

@@ -35,6 +35,8 @@ final class HeldClaims: Sendable {
     let run: Int
     let logger: Logger
     private let losses: Counter
+    /// Requests that ran again although an earlier run may have been billed.
+    let duplicates: Counter
     private let entries = Mutex<[String: Entry]>([:])
 
     init(peers: EdgePeers, run: Int, logger: Logger, metrics: MetricsRegistry) {
@@ -43,6 +45,8 @@ final class HeldClaims: Sendable {
         self.logger = logger
         losses = metrics.counter(
             "edge_lost_claims", help: "Requests with an Idempotency-Key that were ended because another run had taken over.")
+        duplicates = metrics.counter(
+            "edge_possible_duplicates", help: "Requests that ran again although an earlier run of them may have been billed.")
     }
 
     /// How many there are; as many as requests run, at most, and reports on their ends wait.

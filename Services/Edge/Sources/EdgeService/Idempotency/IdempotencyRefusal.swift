@@ -12,8 +12,8 @@ enum IdempotencyRefusal {
     static func error(_ reply: SessionAPI.AdmitReply) -> EdgeError? {
         switch reply.verdict {
         case .idempotencyMismatch: mismatch
-        case .idempotencyRunning: running(reply.retryAfterMS)
-        case .outcomeUnknown: unknown
+        case .idempotencyRunning: running(reply.retryAfterMS, reply.reason)
+        case .outcomeUnknown: unknown(reply)
         case .notRetained: notRetained(reply.responseID)
         case .streamGone: streamGone
         default: nil
@@ -32,19 +32,27 @@ enum IdempotencyRefusal {
             "The Idempotency-Key was used before with another request. Use a new key for a new request.")
     }
 
-    /// - Parameter milliseconds: until it is worth asking again; 0: not told.
-    static func running(_ milliseconds: Int = 0) -> EdgeError {
+    /// - Parameters:
+    ///   - milliseconds: until it is worth asking again; 0: not told.
+    ///   - known: what session knows of the first request, in whole sentences; empty: not told.
+    static func running(_ milliseconds: Int = 0, _ known: String = "") -> EdgeError {
         made(
             .conflict, "idempotency_key_running",
-            "The first request with this Idempotency-Key still runs. Ask again shortly for its answer.",
+            known.isEmpty ? "The first request with this Idempotency-Key still runs. Ask again shortly for its answer." : known,
             retryAfter: milliseconds > 0 ? .milliseconds(milliseconds) : usualWait)
     }
 
-    private static var unknown: EdgeError {
-        made(
+    private static func unknown(_ reply: SessionAPI.AdmitReply) -> EdgeError {
+        let known =
+            reply.reason.isEmpty
+            ? "The first request with this Idempotency-Key was sent out, and nobody knows what became of it." : reply.reason
+        var error = made(
             .conflict, "outcome_unknown",
-            "The first request with this Idempotency-Key was sent out, and nobody knows what became of it. It is not run again by "
-                + "itself: send Bulkhead-On-Unknown: retry to run it once more.")
+            known
+                + " It is not run again by itself. Find out whether it took effect; then send Bulkhead-On-Unknown: retry to run it "
+                + "once more, or a new Idempotency-Key for a new request.")
+        error.originalRequestID = reply.responseID
+        return error
     }
 
     private static func notRetained(_ requestID: String) -> EdgeError {
@@ -61,6 +69,14 @@ enum IdempotencyRefusal {
             .gone, "stream_gone",
             "Last-Event-ID names a place in an earlier run of this stream, which is gone. Ask without it for the stream from its begin."
         )
+    }
+
+    /// Last-Event-ID is none that any stream has.
+    static var placeInvalid: EdgeError {
+        made(
+            .badRequest, "last_event_id_invalid",
+            "Last-Event-ID is the id of no event: expected the id of the last event received, as it stood there "
+                + "(<stream>.<run>.<number>), or its number alone; 0 is the begin of the stream.")
     }
 
     /// The answer kept for a request that its client ended.

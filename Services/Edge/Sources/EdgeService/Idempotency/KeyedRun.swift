@@ -21,7 +21,10 @@ extension EdgeServices {
         claims.hold(caller) { why in
             ProcessRuntime.eventLoop.execute { shared.value.interrupt(why) }
         }
-        if caller.isPossibleDuplicate { claims.noteDuplicate(caller, exchange.scope.id) }
+        if caller.isPossibleDuplicate {
+            exchange.event.possibleDuplicate = true
+            claims.noteDuplicate(caller, exchange.scope.id)
+        }
         try await claims.dispatch(caller, exchange.metadata)
         exchange.isDispatched = true
         Failpoint.pass("edge.dispatched")
@@ -40,8 +43,9 @@ extension Exchange {
 }
 
 extension HeldClaims {
-    /// Telemetry's events have no member for it: what an operator finds in the log.
+    /// Counts and logs it.
     func noteDuplicate(_ caller: Caller, _ requestID: String) {
+        duplicates.add()
         logger.notice(
             "a request runs again although an earlier run of it may have been billed",
             metadata: ["request": "\(requestID)", "key": "\(caller.keyID)", "tenant": "\(caller.tenant)"])

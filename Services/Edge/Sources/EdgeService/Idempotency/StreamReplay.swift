@@ -10,6 +10,8 @@ final class StreamReplay {
     /// Where the client joins.
     struct Place: Sendable {
         var streamID: String
+        /// Whose its Idempotency-Key is, as session says it.
+        var owner: String
         /// The last event it has; 0: none.
         var after: Int
     }
@@ -50,7 +52,8 @@ final class StreamReplay {
     }
 
     private func follow(_ deadline: MonotonicTime, _ keepAlive: TimeAmount) async throws {
-        let request = SessionAPI.ReadStreamRequest(tenant: caller.tenant, streamID: place.streamID, after: place.after)
+        let request = SessionAPI.ReadStreamRequest(
+            tenant: caller.tenant, streamID: place.streamID, after: place.after, owner: place.owner)
         let options = CallOptions(deadline: deadline, metadata: exchange.metadata, waitForReady: .milliseconds(200))
         try await services.peers.session.readStream(request, options) { reader in
             while let reply = try await reader.next() {

@@ -17,11 +17,16 @@ enum IdempotencyDocument {
         + "body says `bulkhead: {on_disconnect: cancel}`. What was refused before it ran leaves the key free."
 
     private static let responses = [
-        ("400", "`idempotency_key_invalid`, or `idempotency_key_required` where the route demands a key; or another mistake."),
+        (
+            "400",
+            "`idempotency_key_invalid`, `last_event_id_invalid`, or `idempotency_key_required` where the route demands a key; or "
+                + "another mistake."
+        ),
         (
             "409",
             "`idempotency_key_running`: ask again after `Retry-After`. `outcome_unknown`: sent out, and nobody knows what became of it. "
-                + "`response_not_retained`: it ran, and its answer is more than is kept. `request_cancelled`: by its client."
+                + "`response_not_retained`: it ran, and its answer is more than is kept. `request_cancelled`: by its client, before the answer began "
+                + "(a stream that had begun is given again, and ends in an error event of this code)."
         ),
         ("410", "`stream_gone`: Last-Event-ID names an earlier run of the stream."),
         ("422", "`idempotency_key_reused`: the key belongs to another request; or the body cannot be processed."),

@@ -5,9 +5,6 @@ import NIOCore
 // Admissions with an Idempotency-Key, and their ends.
 
 extension Admission {
-    /// When to ask again while the first request runs, in milliseconds.
-    private static let askAgain = 1_000
-
     /// The last step, with an Idempotency-Key.
     func claim(
         _ request: SessionAPI.AdmitRequest, _ claimant: Claimant, _ judged: SessionAPI.AdmitReply, _ deadline: MonotonicTime
@@ -18,6 +15,9 @@ extension Admission {
             retention: retention, deadline: deadline)
         guard case .admitted(let fence, let isDuplicate, let streamID) = outcome else {
             Self.refuse(outcome, &reply)
+            if reply.verdict == .attach {
+                reply.claimOwner = request.tenantScope ? ClaimOwner.tenant : claimant.identity.text
+            }
             return reply
         }
         // The caller left while the claim was written: it will never settle an admission it does not know of.
@@ -36,16 +36,17 @@ extension Admission {
         reply.reserved = false
         switch outcome {
         case .admitted: preconditionFailure("bug: an admission is no refusal")
-        case .running:
+        case .running(let standing):
             reply.verdict = .idempotencyRunning
-            reply.retryAfterMS = askAgain
-            reply.reason = "the first request with this Idempotency-Key still runs, or its end was not reported yet"
+            reply.retryAfterMS = standing.retryAfter
+            reply.reason = standing.whileHeld
         case .mismatch:
             reply.verdict = .idempotencyMismatch
             reply.reason = "this Idempotency-Key was used with another request: use a new key for a new request"
-        case .unknown:
+        case .unknown(let standing):
             reply.verdict = .outcomeUnknown
-            reply.reason = "the first request with this Idempotency-Key was sent out, and nobody knows what became of it"
+            reply.responseID = standing.requestID
+            reply.reason = standing.whenUnknown
         case .notRetained(let requestID):
             reply.verdict = .notRetained
             reply.responseID = requestID

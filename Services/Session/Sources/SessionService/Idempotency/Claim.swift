@@ -59,6 +59,8 @@ package struct Claim: Sendable {
     package var place: StreamPlace?
     /// How long what is not known stays so, in milliseconds.
     package var retention: Int64
+    /// No other suite shares the store: whoever holds a claim under another run of edge is gone.
+    package var isAlone = false
 
     /// Who has a part of a stream is never given the run of another: its pieces would not follow on.
     var isRunnable: Bool { place?.isBegin ?? true }
@@ -130,8 +132,8 @@ package struct KeptStream: Sendable, Equatable {
 package enum ClaimOutcome: Sendable, Equatable {
     /// Nobody runs it: the caller does, under this fence, and keeps the stream under this name.
     case admitted(fence: Int64, isDuplicate: Bool, streamID: String?)
-    /// It runs already.
-    case running
+    /// It runs already, or is held for one that did.
+    case running(ClaimStanding)
     /// It ran; this was the answer.
     case replay(KeptAnswer)
     /// It streams, or streamed; the caller has the pieces up to `after`.
@@ -139,7 +141,7 @@ package enum ClaimOutcome: Sendable, Equatable {
     /// It ran; its answer was larger than what is kept.
     case notRetained(requestID: String)
     /// It was sent out, and whoever did is gone.
-    case unknown
+    case unknown(ClaimStanding)
     /// The place asked for is of another run.
     case streamGone
     /// The key was used with another request.

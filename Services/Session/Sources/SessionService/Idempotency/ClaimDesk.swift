@@ -55,11 +55,12 @@ package struct ClaimDesk: Sendable {
         let owner = request.tenantScope ? ClaimOwner.tenant : owner
         let place = request.streams ? request.lastEventID.flatMap { $0.isEmpty ? nil : StreamPlace($0) } : nil
         let keyHash = try await hash(ClaimScope(tenant: tenant, owner: owner, key: key))
-        let wanted = Claim(
+        var wanted = Claim(
             tenant: tenant, keyHash: keyHash, owner: owner, route: request.route,
             digest: digest, admission: admission, holder: Int64(request.edgeRun), requestID: request.requestID,
             streamID: request.streams ? Self.newStreamID() : nil, rerunsUnknown: request.rerunsUnknown, place: place,
             retention: retention)
+        wanted.isAlone = store.kind == .sqlite
         let claim = ClaimTable.claim(wanted).map { outcome in
             Failpoint.pass("session.claim.before_commit")
             return outcome
@@ -200,14 +201,14 @@ extension ClaimDesk {
     }
 
     /// Sends a kept stream, and what is added to it, until its end.
-    /// - Throws: NOT_FOUND for a stream that is not there or another tenant's; RESOURCE_EXHAUSTED; what `send` throws.
+    /// - Throws: NOT_FOUND for a stream that is not there, or another tenant's or owner's; RESOURCE_EXHAUSTED; what `send` throws.
     package func read(
         _ request: SessionAPI.ReadStreamRequest, deadline: MonotonicTime = .never, on loop: any EventLoop,
         _ send: @escaping @Sendable (SessionAPI.ReadStreamReply) async throws -> Void
     ) async throws {
         let reading = StreamReading(
-            store: store, followers: followers, streamID: request.streamID, tenant: request.tenant, deadline: deadline,
-            loop: loop, send: send)
+            store: store, followers: followers, streamID: request.streamID, tenant: request.tenant,
+            owner: request.owner, deadline: deadline, loop: loop, send: send)
         metrics.followed(followers.count + 1)
         defer { metrics.followed(followers.count) }
         try await reading.run(after: Int64(request.after))

@@ -46,6 +46,8 @@ package struct IdempotencySelection: Codable, Sendable {
     package var state: String?
     /// Rows given at most, newest first.
     package var limit: Int
+    /// What `limit` may be.
+    package static let limits = 1 ... 10_000
     /// Purge: also what has not expired.
     package var all: Bool
 

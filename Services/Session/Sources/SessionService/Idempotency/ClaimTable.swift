@@ -42,7 +42,7 @@ package enum ClaimTable {
         "claim.find",
         """
         SELECT admission, request_digest, fence, phase, lease_until, expires_at, is_retained, is_duplicate, stream_id, last_seq,
-            request_id, status, content_type, headers, body
+            request_id, status, content_type, headers, body, created_at, dispatched_at, holder
         FROM claim WHERE tenant = $1 AND key_hash = $2
         """)
     private static let shorten = Statement(
@@ -69,7 +69,12 @@ package enum ClaimTable {
     /// Why the claim, found as it is in `row`, is not to be had.
     private static func refusal(of wanted: Claim, _ row: SQLRow?, _ store: any StoreTransaction) throws -> ClaimOutcome {
         let row = row.map(ClaimRow.init)
-        guard let row, !row.isExpired(store.now, wanted.retention) else { return wanted.isRunnable ? .running : .streamGone }
+        guard let row, !row.isExpired(store.now, wanted.retention) else {
+            // Gone between the two statements: it can be claimed.
+            let present = ClaimStanding(
+                requestID: "", startedAt: store.now, dispatchedAt: nil, leaseUntil: store.now + lease, now: store.now)
+            return wanted.isRunnable ? .running(present) : .streamGone
+        }
         guard row.digest == wanted.digest else { return .mismatch }
         if row.phase != .completed, row.leaseUntil > store.now + lease + clockTolerance {
             // Written under a clock that was ahead: from now on it counts as any other.
@@ -94,11 +99,16 @@ package enum ClaimTable {
         if row.phase == .completed, !row.isRetained { return .notRetained(requestID: row.requestID) }
         guard let stream = row.stream else {
             if row.phase == .completed { return .replay(row.answer) }
-            return row.isUnknown(now) ? .unknown : .running
+            return open(row, wanted, now)
         }
         if let place = wanted.place { return attached(row, stream, place, wanted, now) }
         if row.phase == .completed { return .attach(stream, after: 0) }
-        return row.isUnknown(now) ? .unknown : .running
+        return open(row, wanted, now)
+    }
+
+    private static func open(_ row: ClaimRow, _ wanted: Claim, _ now: Int64) -> ClaimOutcome {
+        let standing = row.standing(for: wanted, now)
+        return row.isUnknown(now) ? .unknown(standing) : .running(standing)
     }
 
     private static func attached(
@@ -109,7 +119,7 @@ package enum ClaimTable {
             return place.seq <= row.lastSeq ? .attach(stream, after: place.seq) : .streamGone
         }
         // With the place given up, the caller may run it anew.
-        if row.isUnknown(now) { return wanted.rerunsUnknown ? .streamGone : .unknown }
+        if row.isUnknown(now) { return wanted.rerunsUnknown ? .streamGone : .unknown(row.standing(for: wanted, now)) }
         return row.leaseUntil > now ? .attach(stream, after: place.seq) : .streamGone
     }
 }
@@ -128,6 +138,10 @@ private struct ClaimRow {
     let lastSeq: Int64
     let requestID: String
     let answer: KeptAnswer
+    let createdAt: Int64
+    let dispatchedAt: Int64?
+    /// The run of edge that holds it.
+    let holder: Int64
 
     init(_ row: SQLRow) {
         admission = row.text(0)
@@ -145,6 +159,16 @@ private struct ClaimRow {
         answer = KeptAnswer(
             status: Int(row.integer(11)), contentType: row.text(12), headers: ClaimTable.lines(row.text(13)), body: row.bytes(14),
             requestID: row.text(10))
+        createdAt = row.integer(15)
+        dispatchedAt = row.optionalInteger(16)
+        holder = row.integer(17)
+    }
+
+    func standing(for wanted: Claim, _ now: Int64) -> ClaimStanding {
+        let isOrphan = wanted.isAlone && holder != 0 && wanted.holder != 0 && holder != wanted.holder
+        return ClaimStanding(
+            requestID: requestID, startedAt: createdAt, dispatchedAt: dispatchedAt, leaseUntil: leaseUntil,
+            isDuplicate: isDuplicate, isStream: streamID != nil, isOrphan: isOrphan, now: now)
     }
 
     var stream: KeptStream? {

@@ -18,7 +18,11 @@ package struct IdempotencyAdministration: Sendable {
 
     /// Newest first; what has expired and was not purged yet is left out.
     package func list(_ asked: IdempotencySelection) async throws -> [IdempotencyReport] {
-        let limit = min(max(1, asked.limit), 10_000)
+        guard IdempotencySelection.limits.contains(asked.limit) else {
+            throw CallError(
+                .invalidArgument, reason: "invalid_request",
+                message: "--limit is \(asked.limit); expected a whole number from 1 to \(IdempotencySelection.limits.upperBound)")
+        }
         let state = try asked.state.map { name in
             guard let state = ClaimState(rawValue: name) else {
                 let known = ClaimState.allCases.map(\.rawValue).joined(separator: ", ")
@@ -28,7 +32,7 @@ package struct IdempotencyAdministration: Sendable {
         }
         let retention = retention
         return try await desk.store.transact {
-            try ClaimInspection.list(asked.tenant, state, limit: limit, retention: retention, $0)
+            try ClaimInspection.list(asked.tenant, state, limit: asked.limit, retention: retention, $0)
         }
     }
 
@@ -51,7 +55,7 @@ package struct IdempotencyAdministration: Sendable {
         let freed = try await desk.store.transact { transaction -> InspectedClaim in
             let found = try ClaimInspection.find(tenant, hash, retention: retention, transaction)
             guard let found else { throw Self.absent(asked.name) }
-            guard force || [.reserved, .unknown].contains(found.state) else { throw Self.inUse(found.state) }
+            guard force || [.reserved, .unknown].contains(found.state) else { throw Self.inUse(found, transaction.now) }
             try ClaimInspection.free(found, transaction)
             return found
         }
@@ -89,10 +93,18 @@ package struct IdempotencyAdministration: Sendable {
         )
     }
 
-    private static func inUse(_ state: ClaimState) -> CallError {
-        let what = state == .completed ? "its answer is kept" : "its request runs"
-        return CallError(
-            .failedPrecondition, reason: "claim_in_use",
-            message: "the key is \(state.rawValue), \(what): with --force it is given free, and the same request would run again")
+    private static func inUse(_ found: InspectedClaim, _ now: Int64) -> CallError {
+        let what: String
+        if found.state == .completed {
+            what = "the key is completed, its answer is kept: with --force it is given free, and the same request would run again"
+        } else {
+            let (lease, heard) = (found.report.leaseUntil, found.report.leaseUntil - ClaimTable.lease)
+            what =
+                "the key is \(found.state.rawValue): its request was sent out at "
+                + "\(Words.time(found.report.dispatchedAt ?? found.report.summary.startedAt)), and edge was last heard of it at "
+                + "\(Words.time(heard)). If edge is gone the key is held until \(Words.time(lease)), in \(max(1, (lease - now + 999) / 1000)) s, "
+                + "and can be released then; with --force it is given free now, and the same request would run again"
+        }
+        return CallError(.failedPrecondition, reason: "claim_in_use", message: what)
     }
 }

@@ -12,6 +12,8 @@ struct StreamReading: Sendable {
     let followers: StreamFollowers
     let streamID: String
     let tenant: String
+    /// As in `ClaimOwner`.
+    let owner: String
     let deadline: MonotonicTime
     let loop: any EventLoop
     let send: @Sendable (SessionAPI.ReadStreamReply) async throws -> Void
@@ -24,7 +26,7 @@ struct StreamReading: Sendable {
     private static let intervalPerFollower = Duration.microseconds(500)
 
     /// - Parameter first: the last piece the reader has.
-    /// - Throws: NOT_FOUND when there is no such stream or it is another tenant's; RESOURCE_EXHAUSTED; what `send` and the store
+    /// - Throws: NOT_FOUND when there is no such stream or it is another tenant's or owner's; RESOURCE_EXHAUSTED; what `send` and the store
     ///   throw.
     func run(after first: Int64) async throws {
         let follower = try followers.join(streamID)
@@ -32,7 +34,7 @@ struct StreamReading: Sendable {
         var (after, isBegun) = (max(0, first), false)
         while true {
             let (read, from) = (try await page(after: after), after)
-            guard let (state, pieces) = read, isBegun || (state.tenant == tenant && !state.isExpired) else {
+            guard let (state, pieces) = read, isBegun || (state.belongs(to: owner, of: tenant) && !state.isExpired) else {
                 if isBegun { return try await send(Self.brokenOff(after)) }
                 throw Self.notFound
             }
@@ -91,7 +93,7 @@ struct StreamReading: Sendable {
             end: SessionAPI.StreamEnd(lastSeq: Int(lastSeq), incomplete: true, truncated: isTruncated))
     }
 
-    /// One answer for both, so that nobody learns of another tenant's streams.
+    /// One answer for both, so that nobody learns of another's streams.
     private static var notFound: CallError {
         CallError(.notFound, reason: "no_stream", message: "there is no such stream, or it is not kept any more")
     }

@@ -161,7 +161,7 @@ package enum StreamTable {
         "stream.state",
         """
         SELECT tenant, phase, fence, lease_until, expires_at, last_seq, is_incomplete, is_retained, is_duplicate, request_id,
-            status, content_type, headers
+            status, content_type, headers, owner
         FROM claim WHERE stream_id = $1
         """)
     private static let page = Statement(
@@ -189,7 +189,8 @@ package enum StreamTable {
 
 /// How it stands with a stream.
 struct StreamState: Sendable {
-    let tenant: String
+    private let tenant: String
+    private let owner: String
     let fence: Int64
     let isCompleted: Bool
     /// Whoever made it has not been heard of for a lease.
@@ -202,6 +203,7 @@ struct StreamState: Sendable {
 
     init(_ row: SQLRow, now: Int64) {
         tenant = row.text(0)
+        owner = row.text(13)
         isCompleted = row.integer(1) == ClaimPhase.completed.rawValue
         fence = row.integer(2)
         isAbandoned = !isCompleted && row.integer(3) <= now
@@ -217,6 +219,8 @@ struct StreamState: Sendable {
                 body: ByteBuffer(), requestID: request)
             : .runningStream(request)
     }
+
+    func belongs(to owner: String, of tenant: String) -> Bool { self.tenant == tenant && self.owner == owner }
 }
 
 /// Pieces in the form of a row: each with its length in front, four bytes, highest first.

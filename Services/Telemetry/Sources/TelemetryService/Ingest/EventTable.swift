@@ -9,8 +9,8 @@ enum EventTable {
             sql: """
                 INSERT INTO event (span_id, producer, started_ns, duration_us, first_token_us, overhead_us, request_id, trace_id,
                     tenant, user, key_id, route, alias, provider, model, status, error_code, cache, streamed, attempts,
-                    input_tokens, output_tokens, cost_nanousd, degraded)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    input_tokens, output_tokens, cost_nanousd, degraded, possible_duplicate)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """)
         // As many as there are question marks; GRDB would count them for each event.
         insert.setUncheckedArguments([
@@ -18,6 +18,7 @@ enum EventTable {
             event.traceID, event.tenant, event.user, event.keyID, event.route, event.alias, event.provider, event.model,
             event.status, event.errorCode, event.cache, event.streamed, event.attempts, event.inputTokens,
             event.outputTokens, event.costNanousd, event.degraded.isEmpty ? "" : event.degraded.joined(separator: ","),
+            event.possibleDuplicate,
         ])
         try insert.execute()
     }

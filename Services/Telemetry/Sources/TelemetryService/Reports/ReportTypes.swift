@@ -132,6 +132,8 @@ package struct TraceReport: Codable, Sendable {
         package var outputTokens: Int
         package var costUSD: Double?
         package var degraded: [String]
+        /// It ran again although an earlier run of it may have been billed.
+        package var possibleDuplicate: Bool
 
         private enum CodingKeys: String, CodingKey {
             case service, tenant, user, route, alias, provider, model, status, cache, streamed, attempts, degraded
@@ -147,6 +149,7 @@ package struct TraceReport: Codable, Sendable {
             case inputTokens = "input_tokens"
             case outputTokens = "output_tokens"
             case costUSD = "cost_usd"
+            case possibleDuplicate = "possible_duplicate"
         }
     }
 }

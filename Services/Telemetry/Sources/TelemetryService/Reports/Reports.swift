@@ -163,6 +163,6 @@ package struct Reports: Sendable {
             alias: row["alias"], provider: row["provider"], model: row["model"], status: row["status"],
             errorCode: row["error_code"], cache: row["cache"], streamed: row["streamed"], attempts: row["attempts"],
             inputTokens: row["input_tokens"], outputTokens: row["output_tokens"], costUSD: cost.map { Double($0) / 1e9 },
-            degraded: degraded.split(separator: ",").map(String.init))
+            degraded: degraded.split(separator: ",").map(String.init), possibleDuplicate: row["possible_duplicate"])
     }
 }

@@ -12,6 +12,9 @@ enum TelemetrySchema {
         migrator.registerMigration("2 credential records") { db in
             try db.execute(sql: credentialRecords)
         }
+        migrator.registerMigration("3 possible duplicates") { db in
+            try db.execute(sql: "ALTER TABLE event ADD COLUMN possible_duplicate INTEGER NOT NULL DEFAULT 0")
+        }
         return migrator
     }
 
