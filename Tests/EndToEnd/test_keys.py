@@ -44,6 +44,23 @@ def test_keys_are_listed_by_what_they_begin_with(steady: Suite) -> None:
     assert steady.cli("session", "keys", "list", "--state", "gone").returncode != 0
 
 
+def test_keys_are_shown_with_all_they_may_and_fit_a_terminal(steady: Suite) -> None:
+    options = ["--user", "a-user-with-quite-a-long-name", "--scopes", "models,embeddings,credentials", "--rpm", "1500000", "--tpm", "200000"]
+    options += ["--concurrency", "1000", "--budget-usd", "1234.5", "--budget-window", "36h", "--expires", "30d"]
+    made = steady.new_key(*options, tenant="a-tenant-with-a-long-name")
+    plain = steady.new_key("--budget-usd", "5", tenant="a-tenant-with-a-long-name")
+    lines = steady.cli("session", "keys", "list", "--tenant", "a-tenant-with-a-long-name").stdout.splitlines()
+    assert len(lines) == 3 and max(len(line) for line in lines) <= 100, lines
+    assert all(word in lines[1] for word in (made["id"], "1.5M", "200k", "1k", "$1234.5/", "good ")), lines[1]
+    assert all(word in lines[2] for word in (plain["id"], "$5/1d", "all")), lines[2]
+    shown = steady.cli("session", "keys", "show", made["id"]).stdout
+    for word in ("1500000", "200000", "1000", "1234.5 USD in 36h", "credentials, embeddings, models", "last used"):
+        assert word in shown, shown
+    assert steady.chat(key=plain["key"]).status == 200
+    used = until(lambda: steady.admin("session", "keys", "show", plain["id"]).get("lastUsedDay"), 5, "the use to be counted")
+    assert used % 86_400_000 == 0
+
+
 def test_rotation_leaves_the_old_key_for_the_overlap(steady: Suite) -> None:
     old = steady.new_key("--scopes", "models")
     new = steady.admin("session", "keys", "rotate", old["id"], "--overlap", "2s")

@@ -37,6 +37,17 @@ def test_a_refusal_says_when_to_come_back(steady: Suite, dialect: str) -> None:
     assert steady.provider.seen(text) == [], "what is refused never reaches a provider"
 
 
+def test_an_operator_lets_a_limit_count_anew(steady: Suite) -> None:
+    made = steady.new_key("--rpm", "1")
+    assert steady.chat(key=made["key"]).status == 200 and steady.chat(key=made["key"]).status == 429
+    done = steady.cli("session", "limits", "reset", "--tenant", "acme", "--key", made["id"])
+    assert done.returncode == 0 and made["id"] in done.stdout and "count from zero" in done.stdout, done
+    assert steady.chat(key=made["key"]).status == 200 and steady.chat(key=made["key"]).status == 429
+    assert f"key:{made['id']}" in steady.log() and "limits reset by the operator" in steady.log()
+    for words in ([], ["--user", "ada"], ["--tenant", "acme", "--user", "ada", "--key", made["id"]]):
+        assert steady.cli("session", "limits", "reset", *words).returncode == 64, words
+
+
 def test_the_limit_of_one_key_is_not_another_ones(steady: Suite) -> None:
     tight, wide = steady.new_key("--rpm", "1")["key"], steady.new_key()["key"]
     assert steady.chat(key=tight).status == 200 and steady.chat(key=tight).status == 429

@@ -164,6 +164,33 @@ import Testing
         }
     }
 
+    @Test("a reset lets requests and tokens count from zero for all suites, and leaves money and places")
+    func reset() async throws {
+        let rules = requests + places + budget + [LimitRule(.tokens, .tenant("acme"), most: 100)]
+        try await with(try RedisServer()) { client in
+            let (one, two) = (try SuiteUnderTest(client, durable: "one"), try SuiteUnderTest(client, durable: "one"))
+            let question = LimitQuestion(tenant: "acme", admission: "a", rules: rules, tokens: 100, nanousd: 300)
+            #expect(try await one.desk.ask(question, now: one.now).isAdmitted)
+            #expect(try await two.ask(rules, "b").standings.map(\.remaining) == [58, 0, 700, 0])
+            try await one.shared.reset([.tenant("acme")])
+            let looked = LimitQuestion(tenant: "acme", admission: "", rules: rules, counts: false)
+            #expect(try await two.desk.ask(looked, now: two.now).standings.map(\.remaining) == [60, 0, 700, 100])
+        }
+    }
+
+    @Test("ends Redis does not hear wait and are counted; beyond the bound the oldest is given up, and counted too")
+    func pendingEnds() async throws {
+        let server = try RedisServer()
+        try await with(server) { client in
+            let dropped = SuiteUnderTest.Record()
+            let shared = SharedLimits(client, store: "one", dropped: { dropped.note(nil) }) { _, _ in }
+            server.kill()
+            try await eventually("redis is away") { !client.isReady }
+            shared.settle((0 ... SharedLimits.mostUntold).map { LimitSettlement(tenant: "acme", admission: "a\($0)") })
+            #expect(shared.untoldCount == SharedLimits.mostUntold && dropped.all.count == 1)
+        }
+    }
+
     @Test("RL23 the keys of two tenants never meet, whatever the tenants are called")
     func tenants() async throws {
         try await with(try RedisServer()) { client in

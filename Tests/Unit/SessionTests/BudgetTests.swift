@@ -143,6 +143,46 @@ struct BudgetAdmissionTests {
         #expect(try await ask(bench, made.key, nanousd: 600_000_000).verdict == .admitted)
     }
 
+    @Test("Of two budgets that are spent the one that stays so longer is told")
+    func longest() async throws {
+        let bench = try await SessionBench(policy: LimitPolicy(tenantBudget: 1_000))
+        let made = try await bench.makeKey {
+            $0.budgetUSD = 1e-6
+            $0.budgetWindow = "1h"
+        }
+        let first = try await ask(bench, made.key, nanousd: 1_000)
+        try await settle(bench, first, nanousd: 1_000)
+        let refused = try await ask(bench, made.key, nanousd: 1)
+        #expect(refused.verdict == .budgetExceeded && refused.violated == ["key-budget", "tenant-budget"])
+        #expect(refused.budget?.scope == "tenant" && refused.retryAfterMS == refused.budget?.resetMS)
+    }
+
+    @Test("Requests of unknown price are counted apart: with the key, its user and its tenant")
+    func unpriced() async throws {
+        let bench = try await SessionBench()
+        let made = try await bench.makeKey { $0.user = "ada" }
+        for (cost, cached) in [(nil, false), (7, false), (nil, false), (0, true)] as [(Int?, Bool)] {
+            let admitted = try await ask(bench, made.key)
+            try await bench.admission.settle(
+                SessionAPI.SettleRequest(
+                    admissionID: admitted.admissionID, keyID: admitted.keyID, status: 200, inputTokens: cached ? 0 : 10,
+                    costNanousd: cost, cached: cached),
+                now: bench.now)
+        }
+        let shown = try await bench.administration.show(KeyName(id: made.id))
+        #expect(shown.spend == Spend(requests: 4, inputTokens: 30, costNanousd: 7, unpriced: 2))
+        #expect(shown.lastUsedDay == bench.now.unixMilliseconds / 86_400_000 * 86_400_000)
+        for (asked, count) in [
+            (LimitSelection(keyID: made.id), 2), (LimitSelection(tenant: "acme"), 2),
+            (LimitSelection(tenant: "acme", user: "ada"), 2), (LimitSelection(tenant: "acme", user: "eve"), 0),
+        ] {
+            let report = try await LimitInspection(
+                store: bench.store, desk: bench.limits, spend: bench.spend, policy: LimitPolicy(), now: bench.now
+            ).show(asked)
+            #expect(report.unpricedToday == count)
+        }
+    }
+
     @Test("What was spent is not forgotten with the process")
     func restart() async throws {
         let bench = try await SessionBench(policy: LimitPolicy(tenantBudget: 1000))
@@ -202,6 +242,7 @@ struct BudgetAdmissionTests {
         for one in parallel { try await settle(bench, one, nanousd: 0) }
         let refused = try await ask(bench, made.key, likeness: 9)
         #expect(refused.verdict == .runaway && refused.retryAfterMS == 20_000)
+        #expect(refused.reason == "more than 3 near-identical calls in 1m (session.runaway.identical_calls: 3)")
         #expect(try await ask(bench, made.key, likeness: 10).verdict == .admitted)
         bench.now = bench.now + .seconds(20)
         #expect(try await ask(bench, made.key, likeness: 9).verdict == .admitted)

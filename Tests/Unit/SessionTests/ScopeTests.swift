@@ -9,7 +9,8 @@ struct ScopeTests {
     private static let routes = [
         "/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens", "/v1/embeddings", "/v1/moderations",
         "/v1/models", "/v1/models/{id}", "/v1/call", "/v1/call/{destination}", "/v1/proxy/{destination}/{path}", "/metrics",
-        "/v1/batches",
+        "/v1/batches", "/v1/vector_stores/{id}/search", "/v1/rerank", "/v1/checkpoints/{thread}/lease", "/v1/feedback",
+        "/otlp/v1/traces", "/v1/unheard-of",
     ]
 
     private static let covered: [(scopes: [String], routes: Set<String>)] = [
@@ -18,17 +19,20 @@ struct ScopeTests {
             ["models"],
             [
                 "/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens", "/v1/embeddings",
-                "/v1/moderations", "/v1/models", "/v1/models/{id}",
+                "/v1/moderations", "/v1/models", "/v1/models/{id}", "/v1/rerank",
             ]
         ),
         (["embeddings"], ["/v1/embeddings", "/v1/models", "/v1/models/{id}"]),
         (["credentials"], ["/v1/call", "/v1/call/{destination}", "/v1/proxy/{destination}/{path}"]),
         (["read"], ["/v1/models", "/v1/models/{id}", "/v1/call"]),
         (["operations"], ["/metrics"]),
+        (["retrieval"], ["/v1/vector_stores/{id}/search", "/v1/rerank"]),
+        (["jobs", "checkpoints"], ["/v1/batches", "/v1/checkpoints/{thread}/lease"]),
+        (["feedback"], ["/v1/feedback", "/otlp/v1/traces"]),
         (["read", "operations"], ["/v1/models", "/v1/models/{id}", "/v1/call", "/metrics"]),
     ]
 
-    @Test("A key may use the routes of its scopes and no other; without scopes all", arguments: 0 ..< 7)
+    @Test("A key may use the routes of its scopes and no other; without scopes all", arguments: 0 ..< 10)
     func routes(index: Int) async throws {
         let (scopes, expected) = Self.covered[index]
         let bench = try await SessionBench()

@@ -102,7 +102,9 @@ package final class SessionDaemon: BulkheadService {
 
     package func collectMetrics() {
         let local = limits.desk.local
-        metrics.collect(keys: keyService.index.count, subjects: local.subjectCount, reservations: local.reservationCount)
+        metrics.collect(
+            keys: keyService.index.count, subjects: local.subjectCount, reservations: local.reservationCount,
+            endsPending: limits.desk.pendingEnds)
         metrics.collect(statements)
     }
 
@@ -162,6 +164,9 @@ package final class SessionDaemon: BulkheadService {
                 try await LimitInspection(
                     store: store, desk: limits.desk, spend: spend, policy: admission.policy, now: .now()
                 ).show(asked)
+            },
+            AdminVerb("limits.reset") { [self] (asked: LimitSelection) in
+                try await LimitReset(store: store, desk: limits.desk, logger: context.logger).reset(asked)
             },
             AdminVerb("idempotency.list") { (asked: IdempotencySelection) in try await answers.list(asked) },
             AdminVerb("idempotency.show") { (asked: ClaimName) in try await answers.show(asked) },

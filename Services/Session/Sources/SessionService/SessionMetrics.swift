@@ -30,6 +30,9 @@ package struct SessionMetrics: Sendable {
     private let reservations: Gauge
     private let runaways: Counter
     private let alerts: [Int: Counter]
+    private let unpriced: Counter
+    private let endsPending: Gauge
+    private let endsDropped: Counter
 
     /// Instruments that nobody reads.
     package init() { self.init(MetricsRegistry(service: "session")) }
@@ -68,6 +71,12 @@ package struct SessionMetrics: Sendable {
         subjects = registry.gauge("session_limit_subjects", help: "Keys, users and tenants whose rate is held in memory.")
         reservations = registry.gauge("session_reservations", help: "Admitted requests whose end was not reported yet.")
         runaways = registry.counter("session_runaway_refusals", help: "Calls refused because nearly the same came too often.")
+        unpriced = registry.counter(
+            "session_unpriced_requests", help: "Requests that used tokens of unknown price: no budget counts them.")
+        endsPending = registry.gauge("session_limit_ends_pending", help: "Ends of requests that Redis has not heard of yet.")
+        endsDropped = registry.counter(
+            "session_limit_ends_dropped",
+            help: "Ends that Redis will not hear of: too many waited. What they held there is free after its lease.")
         alerts = Dictionary(
             uniqueKeysWithValues: BudgetBook.thresholds.map { threshold in
                 let labels = [(name: "threshold", value: "\(threshold)")]
@@ -77,6 +86,10 @@ package struct SessionMetrics: Sendable {
                 )
             })
     }
+
+    func settledUnpriced() { unpriced.add() }
+
+    func droppedEnd() { endsDropped.add() }
 
     func refusedRunaway() { runaways.add() }
 
@@ -112,7 +125,8 @@ package struct SessionMetrics: Sendable {
         }
     }
 
-    func collect(keys count: Int, subjects known: Int, reservations held: Int) {
+    func collect(keys count: Int, subjects known: Int, reservations held: Int, endsPending pending: Int) {
+        endsPending.set(pending)
         keys.set(count)
         subjects.set(known)
         reservations.set(held)

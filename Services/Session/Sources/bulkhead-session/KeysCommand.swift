@@ -1,6 +1,7 @@
 import ArgumentParser
 import BulkheadAdminCLI
 import BulkheadServiceKit
+import Glibc
 import SessionService
 
 /// `keys`.
@@ -22,7 +23,7 @@ struct KeysCreate: AsyncParsableCommand {
     @Flag(help: "May name the user of a request with x-bulkhead-user.") var assertUser = false
     @Option(
         help:
-            "Groups of routes it may use: models, embeddings, credentials, read, operations, with commas between; without it all."
+            "Groups of routes it may use: models, embeddings, retrieval, jobs, checkpoints, feedback, credentials, read, operations, with commas between; without it all."
     )
     var scopes: String?
     @Option(help: "Destinations the key may call, each by name, with commas between; without it none.") var destinations: String?
@@ -85,17 +86,29 @@ struct KeysList: AsyncParsableCommand {
         let keys = try await AdminConnection(.session, shared).invoke(
             "keys.list", KeySelection(tenant: tenant, state: state), as: [KeyReport].self)
         try show(keys, shared) { keys in
-            table(
-                [["ID", "PREFIX", "STATE", "TENANT", "USER", "ADMIN", "RPM", "MADE", "ENDS"]]
-                    + keys.map { key in
-                        [
-                            key.id, key.prefix.isEmpty ? "-" : key.prefix, key.state, key.tenant, key.user ?? "-",
-                            key.admin ? "yes" : "no",
-                            key.rpm.map { "\($0)" } ?? "-",
-                            timeText(key.createdAt), timeText(key.revokedAt ?? key.expiresAt),
-                        ]
-                    })
+            table([["ID", "PREFIX", "STATE", "OWNER", "RPM", "TPM", "CONC", "BUDGET", "SCOPES"]] + keys.map(row))
         }
+    }
+
+    /// A key in 100 columns, however long its names are.
+    private func row(_ key: KeyReport) -> [String] {
+        let budget = budgetText(key).map { cut("$\($0.amount)/\($0.window)", 9) }
+        let scopes = (key.admin ? ["admin"] : []) + (key.scopes.isEmpty ? ["all"] : key.scopes)
+        return [
+            key.id, key.prefix.isEmpty ? "-" : key.prefix, state(key),
+            cut(key.user.map { "\(key.tenant)/\($0)" } ?? key.tenant, 14), shortText(key.rpm), shortText(key.tpm),
+            shortText(key.concurrency), budget ?? "-", cut(scopes.joined(separator: ","), 10),
+        ]
+    }
+
+    /// A good key's state with what is left of its time.
+    private func state(_ key: KeyReport) -> String {
+        guard key.state == "good", let end = key.expiresAt else { return key.state }
+        let seconds = max(0, end / 1000 - Int64(time(nil)))
+        for (unit, length) in [("d", Int64(86_400)), ("h", 3600), ("m", 60)] where seconds >= length {
+            return "good \(seconds / length)\(unit)"
+        }
+        return "good \(seconds)s"
     }
 }
 
@@ -112,21 +125,33 @@ struct KeysShow: AsyncParsableCommand {
 }
 
 private func describe(_ key: KeyReport) -> String {
-    let number = { (value: Int?) in value.map { "\($0)" } ?? "-" }
-    var rows = [
+    let budget = budgetText(key).map { "\($0.amount) USD in \($0.window)" }
+    // The day, as spend is kept by days.
+    let lastUsed = key.lastUsedDay.map { String(timeText($0).prefix(10)) }
+    var rows: [[String]] = [
         ["id", key.id], ["begins with", key.prefix.isEmpty ? "-" : key.prefix], ["state", key.state], ["tenant", key.tenant],
-        ["user", key.user ?? "-"],
-        ["admin", key.admin ? "yes" : "no"], ["may name users", key.assertUser ? "yes" : "no"],
-        ["scopes", key.scopes.isEmpty ? "all" : key.scopes.joined(separator: ", ")],
-        ["destinations", key.destinations.isEmpty ? "none" : key.destinations.joined(separator: ", ")],
-        ["models", key.models.isEmpty ? "all" : key.models.joined(separator: ", ")],
-        ["requests per minute", number(key.rpm)], ["tokens per minute", number(key.tpm)], ["at once", number(key.concurrency)],
-        ["made", timeText(key.createdAt)], ["ends", timeText(key.revokedAt ?? key.expiresAt)], ["replaces", key.replaces ?? "-"],
+        ["user", key.user ?? "-"], ["admin", key.admin ? "yes" : "no"], ["may name users", key.assertUser ? "yes" : "no"],
+    ]
+    rows += [
+        ["scopes", listText(key.scopes, none: "all")], ["destinations", listText(key.destinations, none: "none")],
+        ["models", listText(key.models, none: "all")],
+    ]
+    rows += [
+        ["requests per minute", numberText(key.rpm)], ["tokens per minute", numberText(key.tpm)],
+        ["at once", numberText(key.concurrency)], ["budget", budget ?? "-"],
+    ]
+    rows += [
+        ["made", timeText(key.createdAt)], ["ends", timeText(key.revokedAt ?? key.expiresAt)],
+        ["replaces", key.replaces ?? "-"], ["last used", lastUsed ?? "-"],
     ]
     if let spend = key.spend { rows.append(["spent", spendText(spend)]) }
     if let spend = key.spendToday { rows.append(["spent today", spendText(spend)]) }
     return table(rows)
 }
+
+private func numberText(_ number: Int?) -> String { number.map { "\($0)" } ?? "-" }
+
+private func listText(_ names: [String], none: String) -> String { names.isEmpty ? none : names.joined(separator: ", ") }
 
 /// `keys revoke`.
 struct KeysRevoke: AsyncParsableCommand {

@@ -5,8 +5,9 @@ import SessionService
 /// `limits`.
 struct LimitsCommand: AsyncParsableCommand {
     static let configuration = command(
-        "limits", "Show limits and budgets, and what is left of them.", example: "limits show --tenant acme --user ada",
-        subcommands: [LimitsShow.self])
+        "limits", "Show limits and budgets, what is left of them, and let them count anew.",
+        example: "limits show --tenant acme --user ada",
+        subcommands: [LimitsShow.self, LimitsResetCommand.self])
 }
 
 /// `limits show`.
@@ -23,6 +24,34 @@ struct LimitsShow: AsyncParsableCommand {
         let report = try await AdminConnection(.session, shared).invoke(
             "limits.show", LimitSelection(keyID: id, tenant: tenant, user: user), as: LimitsReport.self)
         try show(report, shared) { describe($0) }
+    }
+}
+
+/// `limits reset`.
+struct LimitsResetCommand: AsyncParsableCommand {
+    static let configuration = command(
+        "reset", "Let requests and tokens count from zero; places and money stay as they are.",
+        example: "limits reset --tenant acme --user ada")
+    @OptionGroup var shared: SharedOptions
+    @Option(help: "The tenant; alone: what all of it counts together.") var tenant: String?
+    @Option(help: "A user of the tenant.") var user: String?
+    @Option(help: "A key's id: its own counts and its user's.") var key: String?
+
+    func validate() throws {
+        guard tenant != nil || key != nil else {
+            throw ValidationError("say whose: --tenant, with --user or --key for one of it")
+        }
+        guard user == nil || key == nil else { throw ValidationError("--user and --key are both given; name one of them") }
+    }
+
+    func run() async throws {
+        let done = try await AdminConnection(.session, shared).invoke(
+            "limits.reset", LimitSelection(keyID: key, tenant: tenant, user: user), as: LimitsReset.self)
+        try show(done, shared) { done in
+            let whose = done.subjects.joined(separator: ", ")
+            let rest = done.isLocal ? " Redis does not answer: only what this suite counts by itself was reset." : ""
+            return "Requests and tokens of \(whose) (tenant \(done.tenant)) count from zero; money is as it was.\(rest)"
+        }
     }
 }
 
@@ -44,6 +73,11 @@ private func describe(_ report: LimitsReport) -> String {
             ]
         }
         parts.append(table([["BUDGET OF", "USD", "SPENT", "RESERVED", "LEFT", "UNTIL"]] + rows))
+    }
+    if report.unpricedToday > 0 {
+        parts.append(
+            "\(report.unpricedToday) requests today used tokens of unknown price: no budget counts them. "
+                + "Give their models prices (router.model_info).")
     }
     if !report.alerts.isEmpty {
         let rows = report.alerts.map { [timeText($0.at), $0.subject, "\($0.threshold) % of \(dollarText($0.limit)) USD"] }

@@ -1,16 +1,7 @@
-import Glibc
 import SessionService
 
 /// A time in UTC for people; `-` for none.
-func timeText(_ unixMilliseconds: Int64?) -> String {
-    guard let unixMilliseconds else { return "-" }
-    var seconds = time_t(unixMilliseconds / 1000)
-    var parts = tm()
-    gmtime_r(&seconds, &parts)
-    var text = [CChar](repeating: 0, count: 32)
-    strftime(&text, text.count, "%Y-%m-%dT%H:%M:%SZ", &parts)
-    return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-}
+func timeText(_ unixMilliseconds: Int64?) -> String { unixMilliseconds.map(Words.time) ?? "-" }
 
 /// Nano-dollars as dollars with six digits behind the point.
 func dollarText(_ nanousd: Int) -> String {
@@ -22,5 +13,27 @@ func dollarText(_ nanousd: Int) -> String {
 /// What was spent, for people.
 func spendText(_ spend: Spend) -> String {
     let tokens = "\(spend.inputTokens) tokens in, \(spend.outputTokens) out"
-    return "\(dollarText(spend.costNanousd)) USD, \(spend.requests) requests, \(tokens)"
+    let unpriced = spend.unpriced > 0 ? "; \(spend.unpriced) of them had no price" : ""
+    return "\(dollarText(spend.costNanousd)) USD, \(spend.requests) requests, \(tokens)\(unpriced)"
+}
+
+/// A number in at most five characters, rounded down: `950`, `200k`, `1.5M`; `-` for none.
+func shortText(_ number: Int?) -> String {
+    guard let number else { return "-" }
+    for (unit, size) in [("T", 1_000_000_000_000), ("G", 1_000_000_000), ("M", 1_000_000), ("k", 1000)] where number >= size {
+        let (whole, tenth) = (number / size, number % size * 10 / size)
+        return tenth > 0 && whole < 100 ? "\(whole).\(tenth)\(unit)" : "\(whole)\(unit)"
+    }
+    return "\(number)"
+}
+
+/// A text in at most so many characters.
+func cut(_ text: String, _ most: Int) -> String { text.count <= most ? text : text.prefix(most - 1) + "…" }
+
+/// The budget of a key, e.g. `5 USD in 1d`; nil: it has none of its own.
+func budgetText(_ key: KeyReport) -> (amount: String, window: String)? {
+    key.budgetUSD.map { dollars in
+        let amount = dollars == dollars.rounded() ? "\(Int(dollars))" : "\(dollars)"
+        return (amount, Words.duration(key.budgetWindowMilliseconds.map { Int64($0) } ?? 86_400_000))
+    }
 }

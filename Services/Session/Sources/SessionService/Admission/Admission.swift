@@ -192,11 +192,13 @@ package final class Admission: Sendable {
             metrics.settled(.unknown)
             return false
         }
+        let isUnpriced = request.costNanousd == nil && (request.inputTokens > 0 || request.outputTokens > 0)
         let amount = Spend(
             requests: 1, inputTokens: request.inputTokens, outputTokens: request.outputTokens,
-            costNanousd: request.costNanousd ?? 0)
+            costNanousd: request.costNanousd ?? 0, unpriced: isUnpriced ? 1 : 0)
         let isNew = spend.add(amount, admission: request.admissionID, key: key, now: now.unixMilliseconds)
         metrics.settled(isNew ? .counted : .repeated)
+        if isNew, isUnpriced { metrics.settledUnpriced() }
         return isNew
     }
 

@@ -95,6 +95,7 @@ package struct KeyAdministration: Sendable {
             var report = KeyReport(key, now: present)
             report.spend = try SpendTable.total(keyID: key.id, db)
             report.spendToday = try SpendTable.total(keyID: key.id, day: SpendLedger.day(present), db)
+            report.lastUsedDay = try SpendTable.lastDay(keyID: key.id, db).map { $0 * 86_400_000 }
             return report
         }
     }

@@ -106,6 +106,8 @@ package struct KeyReport: Codable, Sendable {
     package var spend: Spend?
     /// Since midnight UTC; `keys show` only.
     package var spendToday: Spend?
+    /// Midnight UTC of the last day on which a request of the key ran; `keys show` only; nil: none was counted.
+    package var lastUsedDay: Int64?
 
     init(_ key: KeyRecord, now: Int64) {
         id = key.id

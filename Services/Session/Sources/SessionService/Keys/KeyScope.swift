@@ -5,6 +5,14 @@ package enum KeyScope: String, Sendable, CaseIterable {
     case models
     /// Embeddings, and the list of models.
     case embeddings
+    /// Files, vector stores and reranking.
+    case retrieval
+    /// Batches, and webhooks that tell of their ends.
+    case jobs
+    /// Checkpoints of agents.
+    case checkpoints
+    /// Feedback on answers, and traces that clients send.
+    case feedback
     /// The credential proxy, to the key's destinations.
     case credentials
     /// What there is: models and destinations. Nothing that runs or costs.
@@ -22,6 +30,10 @@ package enum KeyScope: String, Sendable, CaseIterable {
                 "/v1/models",
             ]
         case .embeddings: ["/v1/embeddings", "/v1/models"]
+        case .retrieval: ["/v1/files", "/v1/vector_stores", "/v1/rerank"]
+        case .jobs: ["/v1/batches", "/v1/webhook_endpoints"]
+        case .checkpoints: ["/v1/checkpoints"]
+        case .feedback: ["/v1/feedback", "/otlp"]
         case .credentials: ["/v1/call", "/v1/proxy"]
         case .read: ["/v1/models"]
         case .operations: ["/metrics", "/dashboard", "/admin"]

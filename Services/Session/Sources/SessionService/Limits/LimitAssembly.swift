@@ -43,7 +43,9 @@ struct LimitAssembly {
         client = try Self.client(context, returned, health)
         var shared: SharedLimits?
         if let client {
-            shared = SharedLimits(client, storeName: { [name] in name.text }) { tenant, crossings in
+            shared = SharedLimits(
+                client, storeName: { [name] in name.text }, dropped: { metrics.droppedEnd() }
+            ) { tenant, crossings in
                 alerts.tell(tenant, crossings, at: Moment.now().unixMilliseconds)
             }
             returned.limits.withLock { $0 = shared }

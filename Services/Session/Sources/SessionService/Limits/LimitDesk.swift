@@ -118,6 +118,22 @@ package final class LimitDesk: Sendable {
         settle(LimitSettlement(tenant: tenant, admission: admission), now: now)
     }
 
+    /// Requests and tokens of the subjects count from zero, here and in the shared store.
+    /// - Returns: whether all of it was reached: false when the shared store does not answer.
+    func reset(_ subjects: [LimitSubject]) async -> Bool {
+        local.reset(subjects)
+        guard let shared else { return true }
+        do {
+            try await shared.reset(subjects)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Ends the shared store has not heard of yet.
+    var pendingEnds: Int { shared?.untoldCount ?? 0 }
+
     /// A run of edge lives: what it holds is held for another 30 seconds.
     package func renew(_ run: Int64, now: Moment) {
         let held = local.renew(run, now: clock.microseconds(now))

@@ -40,7 +40,17 @@ package struct LimitInspection: Sendable {
         let subjects = Set(rules.map(\.subject.text))
         let told = desk.alerts.list.reversed().filter { $0.tenant == tenant && subjects.contains($0.subject) }
         report.alerts = Array(told.prefix(Self.alerts))
+        report.unpricedToday = try await unpriced(asked, tenant)
         return report
+    }
+
+    private func unpriced(_ asked: LimitSelection, _ tenant: String) async throws -> Int {
+        try await spend.flush(store)
+        let day = SpendLedger.day(now.unixMilliseconds)
+        return try await store.transact { db in
+            if let id = asked.keyID { return try SpendTable.total(keyID: id, day: day, db).unpriced }
+            return try SpendTable.unpriced(tenant: tenant, user: asked.user, day: day, db)
+        }
     }
 
     private func rules(_ asked: LimitSelection) async throws -> (tenant: String, [LimitRule]) {

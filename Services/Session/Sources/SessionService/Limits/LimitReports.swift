@@ -23,6 +23,9 @@ package struct LimitsReport: Codable, Sendable {
     package var alerts: [BudgetAlert]
     /// The shared store is away: this is this process's share.
     package var isLocal: Bool
+    /// Requests since midnight UTC that used tokens of unknown price, of the key, the user's keys or the tenant: no budget
+    /// counts them.
+    package var unpricedToday = 0
 }
 
 /// One limit.

@@ -58,6 +58,16 @@ package final class LocalLimits: Sendable {
         state.withLock { $0.books[subject]?.places.count(now) ?? 0 }
     }
 
+    /// Requests and tokens of the subjects count from zero; places and money stay.
+    package func reset(_ subjects: [LimitSubject]) {
+        state.withLock { state in
+            for subject in subjects {
+                guard let book = state.books[subject] else { continue }
+                (book.requests, book.tokens) = (RateMeter(), TokenMeter())
+            }
+        }
+    }
+
     /// How a budget stands; nil: nothing is known of it.
     package func ledger(_ subject: LimitSubject, windowMilliseconds: Int64) -> BudgetLedger? {
         state.withLock { state in

@@ -78,6 +78,13 @@ struct SharedLimitCommands {
         return Self.call("renew", admissions.map(names.admission), [Self.text(time)])
     }
 
+    /// Deletes what is counted of a subject's requests and tokens: what is not there is nothing.
+    func reset(_ subject: LimitSubject) -> RedisCommand {
+        let names = TenantKeys(subject.tenant)
+        let rules: [LimitRule] = [LimitRule(.requests, subject, most: 1), LimitRule(.tokens, subject, most: 1)]
+        return RedisCommand(["DEL"] + rules.flatMap(names.keys))
+    }
+
     func beat(_ suite: String, milliseconds: Int64) -> RedisCommand {
         Self.call("beat", ["bh:suites"], ["", suite, "\(milliseconds)"])
     }

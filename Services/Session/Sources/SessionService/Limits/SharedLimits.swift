@@ -8,7 +8,7 @@ package final class SharedLimits: Sendable {
     /// A decision that Redis has not made by then is made by this process.
     package static let patience = Duration.milliseconds(75)
     /// Ends that Redis was not told of; beyond it the oldest are dropped: what they hold is free after its lease.
-    static let mostUntold = 10_000
+    package static let mostUntold = 10_000
     private static let batch = 64
     private static let heartbeat: Int64 = 30_000
 
@@ -16,27 +16,34 @@ package final class SharedLimits: Sendable {
     private let commands: SharedLimitCommands
     private let untold = Mutex(Deque<LimitSettlement>())
     private let told: @Sendable (String, [BudgetCrossing]) -> Void
+    private let dropped: @Sendable () -> Void
 
     /// - Parameters:
     ///   - store: names the durable store.
+    ///   - dropped: an end is given up, as too many wait for Redis.
     ///   - told: thresholds of a tenant's budgets that a settlement passed.
     package convenience init(
-        _ client: RedisClient, store: String, told: @escaping @Sendable (String, [BudgetCrossing]) -> Void
+        _ client: RedisClient, store: String, dropped: @escaping @Sendable () -> Void = {},
+        told: @escaping @Sendable (String, [BudgetCrossing]) -> Void
     ) {
-        self.init(client, storeName: { store }, told: told)
+        self.init(client, storeName: { store }, dropped: dropped, told: told)
     }
 
     /// The same for a durable store whose name is known later, and before the first question.
     init(
-        _ client: RedisClient, storeName: @escaping @Sendable () -> String,
+        _ client: RedisClient, storeName: @escaping @Sendable () -> String, dropped: @escaping @Sendable () -> Void,
         told: @escaping @Sendable (String, [BudgetCrossing]) -> Void
     ) {
+        self.dropped = dropped
         self.client = client
         commands = SharedLimitCommands(store: storeName)
         self.told = told
     }
 
     package var isReady: Bool { client.isReady }
+
+    /// Ends Redis has not heard of yet.
+    package var untoldCount: Int { untold.withLock { $0.count } }
 
     /// Holds a request against all its rules, after taking `settlements` in: one write.
     /// - Parameter time: microseconds since 1970; nil: Redis' own clock, which no step of a host's clock moves.
@@ -77,6 +84,12 @@ package final class SharedLimits: Sendable {
     /// The same, and waits for it.
     package func renewNow(_ held: [String: [String]], time: Int64? = nil) async throws(RedisFailure) {
         _ = try await run(renewals(held, time))
+    }
+
+    /// Requests and tokens of the subjects count from zero. - Throws: `RedisFailure`.
+    package func reset(_ subjects: [LimitSubject]) async throws(RedisFailure) {
+        let replies = try await run(subjects.map(commands.reset))
+        if let failed = replies.first(where: { $0.errorCode != nil }) { throw Self.failure(failed) }
     }
 
     /// Says that this suite lives. - Returns: how many do.
@@ -136,10 +149,13 @@ package final class SharedLimits: Sendable {
     }
 
     private func keep(_ settlement: LimitSettlement) {
-        untold.withLock { untold in
-            if untold.count >= Self.mostUntold { untold.removeFirst() }
+        let isFull = untold.withLock { untold in
+            let isFull = untold.count >= Self.mostUntold
+            if isFull { untold.removeFirst() }
             untold.append(settlement)
+            return isFull
         }
+        if isFull { dropped() }
     }
 
     private static func isUnknown(_ reply: RedisReply) -> Bool {

@@ -8,13 +8,18 @@ package struct Spend: Sendable, Equatable, Codable {
     package var outputTokens = 0
     /// Billionths of a US dollar; requests whose price is not known count as nothing.
     package var costNanousd = 0
+    /// Requests that used tokens nobody knows the price of.
+    package var unpriced = 0
 
     /// Nothing spent, or the given amounts.
-    package init(requests: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int = 0) {
+    package init(
+        requests: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int = 0, unpriced: Int = 0
+    ) {
         self.requests = requests
         self.inputTokens = inputTokens
         self.outputTokens = outputTokens
         self.costNanousd = costNanousd
+        self.unpriced = unpriced
     }
 
     static func += (left: inout Spend, right: Spend) {
@@ -22,6 +27,7 @@ package struct Spend: Sendable, Equatable, Codable {
         left.inputTokens = adding(left.inputTokens, right.inputTokens)
         left.outputTokens = adding(left.outputTokens, right.outputTokens)
         left.costNanousd = adding(left.costNanousd, right.costNanousd)
+        left.unpriced = adding(left.unpriced, right.unpriced)
     }
 
     /// Amounts come from a peer: a wrong one must not trap.
@@ -107,18 +113,18 @@ package final class SpendLedger: Sendable {
     private static let addSpend = Statement(
         "spend.add",
         """
-        INSERT INTO spend (key_id, day, tenant, requests, input_tokens, output_tokens, cost_nanousd)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO spend (key_id, day, tenant, requests, input_tokens, output_tokens, cost_nanousd, unpriced)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (key_id, day) DO UPDATE SET requests = spend.requests + excluded.requests,
             input_tokens = spend.input_tokens + excluded.input_tokens,
             output_tokens = spend.output_tokens + excluded.output_tokens,
-            cost_nanousd = spend.cost_nanousd + excluded.cost_nanousd
+            cost_nanousd = spend.cost_nanousd + excluded.cost_nanousd, unpriced = spend.unpriced + excluded.unpriced
         """)
 
     private static func values(_ slot: Slot, _ spend: Spend) -> [SQLValue] {
         [
             .text(slot.keyID), .integer(slot.day), .text(slot.tenant), .integer(spend.requests), .integer(spend.inputTokens),
-            .integer(spend.outputTokens), .integer(spend.costNanousd),
+            .integer(spend.outputTokens), .integer(spend.costNanousd), .integer(spend.unpriced),
         ]
     }
 }
@@ -127,7 +133,8 @@ package final class SpendLedger: Sendable {
 enum SpendTable {
     private static let sums = """
         CAST(coalesce(sum(requests), 0) AS BIGINT), CAST(coalesce(sum(input_tokens), 0) AS BIGINT),
-        CAST(coalesce(sum(output_tokens), 0) AS BIGINT), CAST(coalesce(sum(cost_nanousd), 0) AS BIGINT)
+        CAST(coalesce(sum(output_tokens), 0) AS BIGINT), CAST(coalesce(sum(cost_nanousd), 0) AS BIGINT),
+        CAST(coalesce(sum(unpriced), 0) AS BIGINT)
         """
     private static let ofKey = Statement("spend.key", "SELECT \(sums) FROM spend WHERE key_id = $1")
     private static let ofDay = Statement("spend.day", "SELECT \(sums) FROM spend WHERE key_id = $1 AND day = $2")
@@ -141,13 +148,36 @@ enum SpendTable {
         try store.rows(ofDay, [.text(keyID), .integer(day)]).first.map(spend) ?? Spend()
     }
 
+    private static let lastDay = Statement("spend.last", "SELECT max(day) FROM spend WHERE key_id = $1")
+    private static let unpricedOfTenant = Statement(
+        "spend.unpriced", "SELECT CAST(coalesce(sum(unpriced), 0) AS BIGINT) FROM spend WHERE tenant = $1 AND day = $2")
+    private static let unpricedOfUser = Statement(
+        "spend.unpriced.user",
+        """
+        SELECT CAST(coalesce(sum(unpriced), 0) AS BIGINT) FROM spend WHERE tenant = $1 AND day = $2
+            AND key_id IN (SELECT id FROM api_key WHERE tenant = $1 AND user_name = $3)
+        """)
+
+    /// The last day on which the key's requests ran, in days since 1970; nil: none was written yet.
+    static func lastDay(keyID: String, _ store: any StoreTransaction) throws -> Int64? {
+        try store.rows(lastDay, [.text(keyID)]).first?.optionalInteger(0)
+    }
+
+    /// Requests of a tenant, or of the keys of one of its users, whose price was not known.
+    static func unpriced(tenant: String, user: String?, day: Int64, _ store: any StoreTransaction) throws -> Int {
+        let values: [SQLValue] = [.text(tenant), .integer(day)]
+        let rows =
+            try user.map { try store.rows(unpricedOfUser, values + [.text($0)]) } ?? store.rows(unpricedOfTenant, values)
+        return Int(rows.first?.integer(0) ?? 0)
+    }
+
     static func byTenant(_ store: any StoreTransaction) throws -> [String: Spend] {
-        Dictionary(try store.rows(ofTenants, []).map { ($0.text(4), spend($0)) }, uniquingKeysWith: { first, _ in first })
+        Dictionary(try store.rows(ofTenants, []).map { ($0.text(5), spend($0)) }, uniquingKeysWith: { first, _ in first })
     }
 
     private static func spend(_ row: SQLRow) -> Spend {
         Spend(
             requests: Int(row.integer(0)), inputTokens: Int(row.integer(1)), outputTokens: Int(row.integer(2)),
-            costNanousd: Int(row.integer(3)))
+            costNanousd: Int(row.integer(3)), unpriced: Int(row.integer(4)))
     }
 }

@@ -15,6 +15,7 @@ enum SpendSchema {
 
     /// `subject` is as in `LimitSubject.text`; a window begins at a multiple of its length.
     static let budgets = """
+        ALTER TABLE spend ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
         CREATE TABLE budget_spend (
             tenant TEXT NOT NULL, subject TEXT NOT NULL, window_start INTEGER NOT NULL, window_end INTEGER NOT NULL,
             spent_nanousd INTEGER NOT NULL,
