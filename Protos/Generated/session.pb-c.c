@@ -952,6 +952,141 @@ void   bulkhead__session__watch_keys_reply__free_unpacked
   assert(message->base.descriptor == &bulkhead__session__watch_keys_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   bulkhead__session__report_spend_request__init
+                     (Bulkhead__Session__ReportSpendRequest         *message)
+{
+  static const Bulkhead__Session__ReportSpendRequest init_value = BULKHEAD__SESSION__REPORT_SPEND_REQUEST__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__report_spend_request__get_packed_size
+                     (const Bulkhead__Session__ReportSpendRequest *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__report_spend_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__report_spend_request__pack
+                     (const Bulkhead__Session__ReportSpendRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__report_spend_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__report_spend_request__pack_to_buffer
+                     (const Bulkhead__Session__ReportSpendRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__report_spend_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__ReportSpendRequest *
+       bulkhead__session__report_spend_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__ReportSpendRequest *)
+     protobuf_c_message_unpack (&bulkhead__session__report_spend_request__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__report_spend_request__free_unpacked
+                     (Bulkhead__Session__ReportSpendRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__report_spend_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__spent_away__init
+                     (Bulkhead__Session__SpentAway         *message)
+{
+  static const Bulkhead__Session__SpentAway init_value = BULKHEAD__SESSION__SPENT_AWAY__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__spent_away__get_packed_size
+                     (const Bulkhead__Session__SpentAway *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__spent_away__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__spent_away__pack
+                     (const Bulkhead__Session__SpentAway *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__spent_away__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__spent_away__pack_to_buffer
+                     (const Bulkhead__Session__SpentAway *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__spent_away__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__SpentAway *
+       bulkhead__session__spent_away__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__SpentAway *)
+     protobuf_c_message_unpack (&bulkhead__session__spent_away__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__spent_away__free_unpacked
+                     (Bulkhead__Session__SpentAway *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__spent_away__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bulkhead__session__report_spend_reply__init
+                     (Bulkhead__Session__ReportSpendReply         *message)
+{
+  static const Bulkhead__Session__ReportSpendReply init_value = BULKHEAD__SESSION__REPORT_SPEND_REPLY__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__report_spend_reply__get_packed_size
+                     (const Bulkhead__Session__ReportSpendReply *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__report_spend_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__report_spend_reply__pack
+                     (const Bulkhead__Session__ReportSpendReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__report_spend_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__report_spend_reply__pack_to_buffer
+                     (const Bulkhead__Session__ReportSpendReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__report_spend_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__ReportSpendReply *
+       bulkhead__session__report_spend_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__ReportSpendReply *)
+     protobuf_c_message_unpack (&bulkhead__session__report_spend_reply__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__report_spend_reply__free_unpacked
+                     (Bulkhead__Session__ReportSpendReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__report_spend_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const protobuf_c_boolean bulkhead__session__token_identity__creates_tenant__default_value = 0;
 static const ProtobufCFieldDescriptor bulkhead__session__token_identity__field_descriptors[6] =
 {
@@ -1679,7 +1814,9 @@ static const int64_t bulkhead__session__admit_reply__attach_after__default_value
 static const int64_t bulkhead__session__admit_reply__retry_after_ms__default_value = 0ll;
 static const protobuf_c_boolean bulkhead__session__admit_reply__possible_duplicate__default_value = 0;
 static const protobuf_c_boolean bulkhead__session__admit_reply__limits_local__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[25] =
+static const int64_t bulkhead__session__admit_reply__expires_in_ms__default_value = 0ll;
+static const protobuf_c_boolean bulkhead__session__admit_reply__spend_frozen__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[29] =
 {
   {
     "verdict",
@@ -1981,6 +2118,54 @@ static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "scopes",
+    26,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__AdmitReply, n_scopes),
+    offsetof(Bulkhead__Session__AdmitReply, scopes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expires_in_ms",
+    27,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__AdmitReply, has_expires_in_ms),
+    offsetof(Bulkhead__Session__AdmitReply, expires_in_ms),
+    NULL,
+    &bulkhead__session__admit_reply__expires_in_ms__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "spend_frozen",
+    28,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__AdmitReply, has_spend_frozen),
+    offsetof(Bulkhead__Session__AdmitReply, spend_frozen),
+    NULL,
+    &bulkhead__session__admit_reply__spend_frozen__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "other_budgets",
+    29,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Session__AdmitReply, n_other_budgets),
+    offsetof(Bulkhead__Session__AdmitReply, other_budgets),
+    &bulkhead__session__budget__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = {
   5,   /* field[5] = admin */
@@ -1990,17 +2175,21 @@ static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = 
   24,   /* field[24] = claim_owner */
   11,   /* field[11] = concurrency */
   14,   /* field[14] = destinations */
+  26,   /* field[26] = expires_in_ms */
   17,   /* field[17] = fence */
   2,   /* field[2] = key_id */
   22,   /* field[22] = limits_local */
   6,   /* field[6] = models */
+  28,   /* field[28] = other_budgets */
   21,   /* field[21] = possible_duplicate */
   9,   /* field[9] = reason */
   7,   /* field[7] = requests */
   12,   /* field[12] = reserved */
   23,   /* field[23] = response_id */
   20,   /* field[20] = retry_after_ms */
+  25,   /* field[25] = scopes */
   13,   /* field[13] = settled */
+  27,   /* field[27] = spend_frozen */
   8,   /* field[8] = stored */
   18,   /* field[18] = stream_id */
   3,   /* field[3] = tenant */
@@ -2012,7 +2201,7 @@ static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = 
 static const ProtobufCIntRange bulkhead__session__admit_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 25 }
+  { 0, 29 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
 {
@@ -2022,7 +2211,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
   "Bulkhead__Session__AdmitReply",
   "bulkhead.session",
   sizeof(Bulkhead__Session__AdmitReply),
-  25,
+  29,
   bulkhead__session__admit_reply__field_descriptors,
   bulkhead__session__admit_reply__field_indices_by_name,
   1,  bulkhead__session__admit_reply__number_ranges,
@@ -2963,6 +3152,244 @@ const ProtobufCMessageDescriptor bulkhead__session__watch_keys_reply__descriptor
   (ProtobufCMessageInit) bulkhead__session__watch_keys_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor bulkhead__session__report_spend_request__field_descriptors[2] =
+{
+  {
+    "report_id",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__ReportSpendRequest, has_report_id),
+    offsetof(Bulkhead__Session__ReportSpendRequest, report_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "spent",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bulkhead__Session__ReportSpendRequest, n_spent),
+    offsetof(Bulkhead__Session__ReportSpendRequest, spent),
+    &bulkhead__session__spent_away__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__report_spend_request__field_indices_by_name[] = {
+  0,   /* field[0] = report_id */
+  1,   /* field[1] = spent */
+};
+static const ProtobufCIntRange bulkhead__session__report_spend_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__report_spend_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.ReportSpendRequest",
+  "ReportSpendRequest",
+  "Bulkhead__Session__ReportSpendRequest",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__ReportSpendRequest),
+  2,
+  bulkhead__session__report_spend_request__field_descriptors,
+  bulkhead__session__report_spend_request__field_indices_by_name,
+  1,  bulkhead__session__report_spend_request__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__report_spend_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const int64_t bulkhead__session__spent_away__at_ms__default_value = 0ll;
+static const int64_t bulkhead__session__spent_away__requests__default_value = 0ll;
+static const int64_t bulkhead__session__spent_away__input_tokens__default_value = 0ll;
+static const int64_t bulkhead__session__spent_away__output_tokens__default_value = 0ll;
+static const int64_t bulkhead__session__spent_away__cost_nanousd__default_value = 0ll;
+static const ProtobufCFieldDescriptor bulkhead__session__spent_away__field_descriptors[8] =
+{
+  {
+    "key_id",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__SpentAway, has_key_id),
+    offsetof(Bulkhead__Session__SpentAway, key_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "asserted_user",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__SpentAway, has_asserted_user),
+    offsetof(Bulkhead__Session__SpentAway, asserted_user),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end_user",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__SpentAway, has_end_user),
+    offsetof(Bulkhead__Session__SpentAway, end_user),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at_ms",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__SpentAway, has_at_ms),
+    offsetof(Bulkhead__Session__SpentAway, at_ms),
+    NULL,
+    &bulkhead__session__spent_away__at_ms__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "requests",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__SpentAway, has_requests),
+    offsetof(Bulkhead__Session__SpentAway, requests),
+    NULL,
+    &bulkhead__session__spent_away__requests__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "input_tokens",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__SpentAway, has_input_tokens),
+    offsetof(Bulkhead__Session__SpentAway, input_tokens),
+    NULL,
+    &bulkhead__session__spent_away__input_tokens__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "output_tokens",
+    7,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__SpentAway, has_output_tokens),
+    offsetof(Bulkhead__Session__SpentAway, output_tokens),
+    NULL,
+    &bulkhead__session__spent_away__output_tokens__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cost_nanousd",
+    8,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Bulkhead__Session__SpentAway, has_cost_nanousd),
+    offsetof(Bulkhead__Session__SpentAway, cost_nanousd),
+    NULL,
+    &bulkhead__session__spent_away__cost_nanousd__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__spent_away__field_indices_by_name[] = {
+  1,   /* field[1] = asserted_user */
+  3,   /* field[3] = at_ms */
+  7,   /* field[7] = cost_nanousd */
+  2,   /* field[2] = end_user */
+  5,   /* field[5] = input_tokens */
+  0,   /* field[0] = key_id */
+  6,   /* field[6] = output_tokens */
+  4,   /* field[4] = requests */
+};
+static const ProtobufCIntRange bulkhead__session__spent_away__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__spent_away__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.SpentAway",
+  "SpentAway",
+  "Bulkhead__Session__SpentAway",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__SpentAway),
+  8,
+  bulkhead__session__spent_away__field_descriptors,
+  bulkhead__session__spent_away__field_indices_by_name,
+  1,  bulkhead__session__spent_away__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__spent_away__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const protobuf_c_boolean bulkhead__session__report_spend_reply__is_repeated__default_value = 0;
+static const int32_t bulkhead__session__report_spend_reply__unknown__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__report_spend_reply__field_descriptors[2] =
+{
+  {
+    "is_repeated",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__ReportSpendReply, has_is_repeated),
+    offsetof(Bulkhead__Session__ReportSpendReply, is_repeated),
+    NULL,
+    &bulkhead__session__report_spend_reply__is_repeated__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unknown",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Bulkhead__Session__ReportSpendReply, has_unknown),
+    offsetof(Bulkhead__Session__ReportSpendReply, unknown),
+    NULL,
+    &bulkhead__session__report_spend_reply__unknown__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__report_spend_reply__field_indices_by_name[] = {
+  0,   /* field[0] = is_repeated */
+  1,   /* field[1] = unknown */
+};
+static const ProtobufCIntRange bulkhead__session__report_spend_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__report_spend_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.ReportSpendReply",
+  "ReportSpendReply",
+  "Bulkhead__Session__ReportSpendReply",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__ReportSpendReply),
+  2,
+  bulkhead__session__report_spend_reply__field_descriptors,
+  bulkhead__session__report_spend_reply__field_indices_by_name,
+  1,  bulkhead__session__report_spend_reply__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__report_spend_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue bulkhead__session__verdict__enum_values_by_number[19] =
 {
   { "VERDICT_UNSPECIFIED", "BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED", 0 },
@@ -3025,7 +3452,7 @@ const ProtobufCEnumDescriptor bulkhead__session__verdict__descriptor =
   bulkhead__session__verdict__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor bulkhead__session__session__method_descriptors[7] =
+static const ProtobufCMethodDescriptor bulkhead__session__session__method_descriptors[8] =
 {
   { "Admit", &bulkhead__session__admit_request__descriptor, &bulkhead__session__admit_reply__descriptor },
   { "Settle", &bulkhead__session__settle_request__descriptor, &bulkhead__session__settle_reply__descriptor },
@@ -3034,6 +3461,7 @@ static const ProtobufCMethodDescriptor bulkhead__session__session__method_descri
   { "AppendStream", &bulkhead__session__append_stream_request__descriptor, &bulkhead__session__append_stream_reply__descriptor },
   { "ReadStream", &bulkhead__session__read_stream_request__descriptor, &bulkhead__session__read_stream_reply__descriptor },
   { "WatchKeys", &bulkhead__session__watch_keys_request__descriptor, &bulkhead__session__watch_keys_reply__descriptor },
+  { "ReportSpend", &bulkhead__session__report_spend_request__descriptor, &bulkhead__session__report_spend_reply__descriptor },
 };
 const unsigned bulkhead__session__session__method_indices_by_name[] = {
   0,        /* Admit */
@@ -3041,6 +3469,7 @@ const unsigned bulkhead__session__session__method_indices_by_name[] = {
   2,        /* Dispatch */
   5,        /* ReadStream */
   3,        /* Renew */
+  7,        /* ReportSpend */
   1,        /* Settle */
   6         /* WatchKeys */
 };
@@ -3051,7 +3480,7 @@ const ProtobufCServiceDescriptor bulkhead__session__session__descriptor =
   "Session",
   "Bulkhead__Session__Session",
   "bulkhead.session",
-  7,
+  8,
   bulkhead__session__session__method_descriptors,
   bulkhead__session__session__method_indices_by_name
 };
@@ -3110,6 +3539,14 @@ void bulkhead__session__session__watch_keys(ProtobufCService *service,
 {
   assert(service->descriptor == &bulkhead__session__session__descriptor);
   service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void bulkhead__session__session__report_spend(ProtobufCService *service,
+                                              const Bulkhead__Session__ReportSpendRequest *input,
+                                              Bulkhead__Session__ReportSpendReply_Closure closure,
+                                              void *closure_data)
+{
+  assert(service->descriptor == &bulkhead__session__session__descriptor);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void bulkhead__session__session__init (Bulkhead__Session__Session_Service *service,
                                        Bulkhead__Session__Session_ServiceDestroy destroy)

@@ -36,6 +36,9 @@ typedef struct Bulkhead__Session__ReadStreamRequest Bulkhead__Session__ReadStrea
 typedef struct Bulkhead__Session__ReadStreamReply Bulkhead__Session__ReadStreamReply;
 typedef struct Bulkhead__Session__WatchKeysRequest Bulkhead__Session__WatchKeysRequest;
 typedef struct Bulkhead__Session__WatchKeysReply Bulkhead__Session__WatchKeysReply;
+typedef struct Bulkhead__Session__ReportSpendRequest Bulkhead__Session__ReportSpendRequest;
+typedef struct Bulkhead__Session__SpentAway Bulkhead__Session__SpentAway;
+typedef struct Bulkhead__Session__ReportSpendReply Bulkhead__Session__ReportSpendReply;
 
 
 /* --- enums --- */
@@ -468,10 +471,30 @@ struct  Bulkhead__Session__AdmitReply
    */
   protobuf_c_boolean has_claim_owner;
   ProtobufCBinaryData claim_owner;
+  /*
+   * Groups of routes the key may use; empty: all.
+   */
+  size_t n_scopes;
+  ProtobufCBinaryData *scopes;
+  /*
+   * Until the key expires, in milliseconds; 0: it does not.
+   */
+  protobuf_c_boolean has_expires_in_ms;
+  int64_t expires_in_ms;
+  /*
+   * Spending is frozen: a request that counts would be refused.
+   */
+  protobuf_c_boolean has_spend_frozen;
+  protobuf_c_boolean spend_frozen;
+  /*
+   * Budgets besides the one in `budget`.
+   */
+  size_t n_other_budgets;
+  Bulkhead__Session__Budget **other_budgets;
 };
 #define BULKHEAD__SESSION__ADMIT_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__admit_reply__descriptor) \
-    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0,NULL, NULL, 0,NULL, 0, 0ll, 0, {0,NULL}, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, {0,NULL}, 0, {0,NULL} }
+    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0,NULL, NULL, 0,NULL, 0, 0ll, 0, {0,NULL}, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0,NULL, 0, 0ll, 0, 0, 0,NULL }
 
 
 struct  Bulkhead__Session__SettleRequest
@@ -761,6 +784,78 @@ struct  Bulkhead__Session__WatchKeysReply
 #define BULKHEAD__SESSION__WATCH_KEYS_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__watch_keys_reply__descriptor) \
     , 0,NULL, 0,NULL, 0, 0 }
+
+
+struct  Bulkhead__Session__ReportSpendRequest
+{
+  ProtobufCMessage base;
+  /*
+   * A random name of 8 to 40 letters and digits: a report is taken in once.
+   */
+  protobuf_c_boolean has_report_id;
+  ProtobufCBinaryData report_id;
+  /*
+   * At most 512.
+   */
+  size_t n_spent;
+  Bulkhead__Session__SpentAway **spent;
+};
+#define BULKHEAD__SESSION__REPORT_SPEND_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__report_spend_request__descriptor) \
+    , 0, {0,NULL}, 0,NULL }
+
+
+/*
+ * What requests of a key for one user came to.
+ */
+struct  Bulkhead__Session__SpentAway
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_key_id;
+  ProtobufCBinaryData key_id;
+  /*
+   * As in AdmitRequest.
+   */
+  protobuf_c_boolean has_asserted_user;
+  ProtobufCBinaryData asserted_user;
+  protobuf_c_boolean has_end_user;
+  ProtobufCBinaryData end_user;
+  /*
+   * When the last of them ended, in milliseconds since 1970.
+   */
+  protobuf_c_boolean has_at_ms;
+  int64_t at_ms;
+  protobuf_c_boolean has_requests;
+  int64_t requests;
+  protobuf_c_boolean has_input_tokens;
+  int64_t input_tokens;
+  protobuf_c_boolean has_output_tokens;
+  int64_t output_tokens;
+  protobuf_c_boolean has_cost_nanousd;
+  int64_t cost_nanousd;
+};
+#define BULKHEAD__SESSION__SPENT_AWAY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__spent_away__descriptor) \
+    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll }
+
+
+struct  Bulkhead__Session__ReportSpendReply
+{
+  ProtobufCMessage base;
+  /*
+   * The report was taken in before.
+   */
+  protobuf_c_boolean has_is_repeated;
+  protobuf_c_boolean is_repeated;
+  /*
+   * Of how many entries nobody knows the key: they are not counted.
+   */
+  protobuf_c_boolean has_unknown;
+  int32_t unknown;
+};
+#define BULKHEAD__SESSION__REPORT_SPEND_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__report_spend_reply__descriptor) \
+    , 0, 0, 0, 0 }
 
 
 /* Bulkhead__Session__TokenIdentity methods */
@@ -1162,6 +1257,63 @@ Bulkhead__Session__WatchKeysReply *
 void   bulkhead__session__watch_keys_reply__free_unpacked
                      (Bulkhead__Session__WatchKeysReply *message,
                       ProtobufCAllocator *allocator);
+/* Bulkhead__Session__ReportSpendRequest methods */
+void   bulkhead__session__report_spend_request__init
+                     (Bulkhead__Session__ReportSpendRequest         *message);
+size_t bulkhead__session__report_spend_request__get_packed_size
+                     (const Bulkhead__Session__ReportSpendRequest   *message);
+size_t bulkhead__session__report_spend_request__pack
+                     (const Bulkhead__Session__ReportSpendRequest   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__report_spend_request__pack_to_buffer
+                     (const Bulkhead__Session__ReportSpendRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__ReportSpendRequest *
+       bulkhead__session__report_spend_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__report_spend_request__free_unpacked
+                     (Bulkhead__Session__ReportSpendRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__SpentAway methods */
+void   bulkhead__session__spent_away__init
+                     (Bulkhead__Session__SpentAway         *message);
+size_t bulkhead__session__spent_away__get_packed_size
+                     (const Bulkhead__Session__SpentAway   *message);
+size_t bulkhead__session__spent_away__pack
+                     (const Bulkhead__Session__SpentAway   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__spent_away__pack_to_buffer
+                     (const Bulkhead__Session__SpentAway   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__SpentAway *
+       bulkhead__session__spent_away__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__spent_away__free_unpacked
+                     (Bulkhead__Session__SpentAway *message,
+                      ProtobufCAllocator *allocator);
+/* Bulkhead__Session__ReportSpendReply methods */
+void   bulkhead__session__report_spend_reply__init
+                     (Bulkhead__Session__ReportSpendReply         *message);
+size_t bulkhead__session__report_spend_reply__get_packed_size
+                     (const Bulkhead__Session__ReportSpendReply   *message);
+size_t bulkhead__session__report_spend_reply__pack
+                     (const Bulkhead__Session__ReportSpendReply   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__report_spend_reply__pack_to_buffer
+                     (const Bulkhead__Session__ReportSpendReply   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__ReportSpendReply *
+       bulkhead__session__report_spend_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__report_spend_reply__free_unpacked
+                     (Bulkhead__Session__ReportSpendReply *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Bulkhead__Session__TokenIdentity_Closure)
@@ -1227,6 +1379,15 @@ typedef void (*Bulkhead__Session__WatchKeysRequest_Closure)
 typedef void (*Bulkhead__Session__WatchKeysReply_Closure)
                  (const Bulkhead__Session__WatchKeysReply *message,
                   void *closure_data);
+typedef void (*Bulkhead__Session__ReportSpendRequest_Closure)
+                 (const Bulkhead__Session__ReportSpendRequest *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__SpentAway_Closure)
+                 (const Bulkhead__Session__SpentAway *message,
+                  void *closure_data);
+typedef void (*Bulkhead__Session__ReportSpendReply_Closure)
+                 (const Bulkhead__Session__ReportSpendReply *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -1262,6 +1423,10 @@ struct Bulkhead__Session__Session_Service
                      const Bulkhead__Session__WatchKeysRequest *input,
                      Bulkhead__Session__WatchKeysReply_Closure closure,
                      void *closure_data);
+  void (*report_spend)(Bulkhead__Session__Session_Service *service,
+                       const Bulkhead__Session__ReportSpendRequest *input,
+                       Bulkhead__Session__ReportSpendReply_Closure closure,
+                       void *closure_data);
 };
 typedef void (*Bulkhead__Session__Session_ServiceDestroy)(Bulkhead__Session__Session_Service *);
 void bulkhead__session__session__init (Bulkhead__Session__Session_Service *service,
@@ -1276,7 +1441,8 @@ void bulkhead__session__session__init (Bulkhead__Session__Session_Service *servi
       function_prefix__ ## renew,\
       function_prefix__ ## append_stream,\
       function_prefix__ ## read_stream,\
-      function_prefix__ ## watch_keys  }
+      function_prefix__ ## watch_keys,\
+      function_prefix__ ## report_spend  }
 void bulkhead__session__session__admit(ProtobufCService *service,
                                        const Bulkhead__Session__AdmitRequest *input,
                                        Bulkhead__Session__AdmitReply_Closure closure,
@@ -1305,6 +1471,10 @@ void bulkhead__session__session__watch_keys(ProtobufCService *service,
                                             const Bulkhead__Session__WatchKeysRequest *input,
                                             Bulkhead__Session__WatchKeysReply_Closure closure,
                                             void *closure_data);
+void bulkhead__session__session__report_spend(ProtobufCService *service,
+                                              const Bulkhead__Session__ReportSpendRequest *input,
+                                              Bulkhead__Session__ReportSpendReply_Closure closure,
+                                              void *closure_data);
 
 /* --- descriptors --- */
 
@@ -1330,6 +1500,9 @@ extern const ProtobufCMessageDescriptor bulkhead__session__read_stream_request__
 extern const ProtobufCMessageDescriptor bulkhead__session__read_stream_reply__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__watch_keys_request__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__watch_keys_reply__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__report_spend_request__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__spent_away__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__report_spend_reply__descriptor;
 extern const ProtobufCServiceDescriptor bulkhead__session__session__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -704,8 +704,12 @@ package enum SessionAPI {
             @usableFromInline var limitsLocal: Bool
             @usableFromInline var responseID: String
             @usableFromInline var claimOwner: String
+            @usableFromInline var scopes: [String]
+            @usableFromInline var expiresInMS: Int
+            @usableFromInline var spendFrozen: Bool
+            @usableFromInline var otherBudgets: [SessionAPI.Budget]
 
-            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool, settled: Int, destinations: [String], budget: SessionAPI.Budget?, violated: [String], fence: Int, streamID: String, attachAfter: Int, retryAfterMS: Int, possibleDuplicate: Bool, limitsLocal: Bool, responseID: String, claimOwner: String) {
+            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool, settled: Int, destinations: [String], budget: SessionAPI.Budget?, violated: [String], fence: Int, streamID: String, attachAfter: Int, retryAfterMS: Int, possibleDuplicate: Bool, limitsLocal: Bool, responseID: String, claimOwner: String, scopes: [String], expiresInMS: Int, spendFrozen: Bool, otherBudgets: [SessionAPI.Budget]) {
                 self.verdict = verdict
                 self.admissionID = admissionID
                 self.keyID = keyID
@@ -731,6 +735,10 @@ package enum SessionAPI {
                 self.limitsLocal = limitsLocal
                 self.responseID = responseID
                 self.claimOwner = claimOwner
+                self.scopes = scopes
+                self.expiresInMS = expiresInMS
+                self.spendFrozen = spendFrozen
+                self.otherBudgets = otherBudgets
             }
 
             @usableFromInline
@@ -760,6 +768,10 @@ package enum SessionAPI {
                 limitsLocal = other.limitsLocal
                 responseID = other.responseID
                 claimOwner = other.claimOwner
+                scopes = other.scopes
+                expiresInMS = other.expiresInMS
+                spendFrozen = other.spendFrozen
+                otherBudgets = other.otherBudgets
             }
         }
 
@@ -797,6 +809,10 @@ package enum SessionAPI {
             guard left.limitsLocal == right.limitsLocal else { return false }
             guard left.responseID == right.responseID else { return false }
             guard left.claimOwner == right.claimOwner else { return false }
+            guard left.scopes == right.scopes else { return false }
+            guard left.expiresInMS == right.expiresInMS else { return false }
+            guard left.spendFrozen == right.spendFrozen else { return false }
+            guard left.otherBudgets == right.otherBudgets else { return false }
             return true
         }
 
@@ -950,10 +966,34 @@ package enum SessionAPI {
             get { fields.claimOwner }
             _modify { own(); yield &fields.claimOwner }
         }
+        /// Groups of routes the key may use; empty: all.
+        @inlinable
+        package var scopes: [String] {
+            get { fields.scopes }
+            _modify { own(); yield &fields.scopes }
+        }
+        /// Until the key expires, in milliseconds; 0: it does not.
+        @inlinable
+        package var expiresInMS: Int {
+            get { fields.expiresInMS }
+            _modify { own(); yield &fields.expiresInMS }
+        }
+        /// Spending is frozen: a request that counts would be refused.
+        @inlinable
+        package var spendFrozen: Bool {
+            get { fields.spendFrozen }
+            _modify { own(); yield &fields.spendFrozen }
+        }
+        /// Budgets besides the one in `budget`.
+        @inlinable
+        package var otherBudgets: [SessionAPI.Budget] {
+            get { fields.otherBudgets }
+            _modify { own(); yield &fields.otherBudgets }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false, settled: Int = 0, destinations: [String] = [], budget: SessionAPI.Budget? = nil, violated: [String] = [], fence: Int = 0, streamID: String = "", attachAfter: Int = 0, retryAfterMS: Int = 0, possibleDuplicate: Bool = false, limitsLocal: Bool = false, responseID: String = "", claimOwner: String = "") {
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID, claimOwner: claimOwner)
+        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false, settled: Int = 0, destinations: [String] = [], budget: SessionAPI.Budget? = nil, violated: [String] = [], fence: Int = 0, streamID: String = "", attachAfter: Int = 0, retryAfterMS: Int = 0, possibleDuplicate: Bool = false, limitsLocal: Bool = false, responseID: String = "", claimOwner: String = "", scopes: [String] = [], expiresInMS: Int = 0, spendFrozen: Bool = false, otherBudgets: [SessionAPI.Budget] = []) {
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID, claimOwner: claimOwner, scopes: scopes, expiresInMS: expiresInMS, spendFrozen: spendFrozen, otherBudgets: otherBudgets)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -1048,6 +1088,16 @@ package enum SessionAPI {
                 wire.pointee.has_claim_owner = 1
                 wire.pointee.claim_owner = try arena.string(claimOwner)
             }
+            (wire.pointee.scopes, wire.pointee.n_scopes) = try arena.strings(scopes)
+            if expiresInMS != 0 {
+                wire.pointee.has_expires_in_ms = 1
+                wire.pointee.expires_in_ms = Int64(expiresInMS)
+            }
+            if spendFrozen {
+                wire.pointee.has_spend_frozen = 1
+                wire.pointee.spend_frozen = spendFrozen ? 1 : 0
+            }
+            (wire.pointee.other_budgets, wire.pointee.n_other_budgets) = try arena.messages(otherBudgets)
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitReply>) throws {
@@ -1076,7 +1126,11 @@ package enum SessionAPI {
             let limitsLocal: Bool = wire.pointee.has_limits_local != 0 ? wire.pointee.limits_local != 0 : false
             let responseID: String = wire.pointee.has_response_id != 0 ? try WireReader.string(wire.pointee.response_id) : ""
             let claimOwner: String = wire.pointee.has_claim_owner != 0 ? try WireReader.string(wire.pointee.claim_owner) : ""
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID, claimOwner: claimOwner)
+            let scopes: [String] = try WireReader.strings(wire.pointee.scopes, wire.pointee.n_scopes)
+            let expiresInMS: Int = wire.pointee.has_expires_in_ms != 0 ? Int(wire.pointee.expires_in_ms) : 0
+            let spendFrozen: Bool = wire.pointee.has_spend_frozen != 0 ? wire.pointee.spend_frozen != 0 : false
+            let otherBudgets: [SessionAPI.Budget] = try WireReader.messages(wire.pointee.other_budgets, wire.pointee.n_other_budgets)
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID, claimOwner: claimOwner, scopes: scopes, expiresInMS: expiresInMS, spendFrozen: spendFrozen, otherBudgets: otherBudgets)
         }
     }
 
@@ -1789,6 +1843,156 @@ package enum SessionAPI {
         }
     }
 
+    /// ReportSpendRequest of session.proto.
+    package struct ReportSpendRequest: WireMessage, Equatable {
+        /// A random name of 8 to 40 letters and digits: a report is taken in once.
+        package var reportID: String
+        /// At most 512.
+        package var spent: [SessionAPI.SpentAway]
+
+        /// A message with the given fields, the others at their defaults.
+        package init(reportID: String = "", spent: [SessionAPI.SpentAway] = []) {
+            self.reportID = reportID
+            self.spent = spent
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__report_spend_request__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__ReportSpendRequest>, _ arena: WireArena) throws {
+            bulkhead__session__report_spend_request__init(wire)
+            if !reportID.isEmpty {
+                wire.pointee.has_report_id = 1
+                wire.pointee.report_id = try arena.string(reportID)
+            }
+            (wire.pointee.spent, wire.pointee.n_spent) = try arena.messages(spent)
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__ReportSpendRequest>) throws {
+            reportID = wire.pointee.has_report_id != 0 ? try WireReader.string(wire.pointee.report_id) : ""
+            spent = try WireReader.messages(wire.pointee.spent, wire.pointee.n_spent)
+        }
+    }
+
+    /// What requests of a key for one user came to.
+    package struct SpentAway: WireMessage, Equatable {
+        /// `key_id` of the message.
+        package var keyID: String
+        /// As in AdmitRequest.
+        package var assertedUser: String?
+        /// `end_user` of the message.
+        package var endUser: String?
+        /// When the last of them ended, in milliseconds since 1970.
+        package var atMS: Int
+        /// `requests` of the message.
+        package var requests: Int
+        /// `input_tokens` of the message.
+        package var inputTokens: Int
+        /// `output_tokens` of the message.
+        package var outputTokens: Int
+        /// `cost_nanousd` of the message.
+        package var costNanousd: Int
+
+        /// A message with the given fields, the others at their defaults.
+        package init(keyID: String = "", assertedUser: String? = nil, endUser: String? = nil, atMS: Int = 0, requests: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int = 0) {
+            self.keyID = keyID
+            self.assertedUser = assertedUser
+            self.endUser = endUser
+            self.atMS = atMS
+            self.requests = requests
+            self.inputTokens = inputTokens
+            self.outputTokens = outputTokens
+            self.costNanousd = costNanousd
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__spent_away__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__SpentAway>, _ arena: WireArena) throws {
+            bulkhead__session__spent_away__init(wire)
+            if !keyID.isEmpty {
+                wire.pointee.has_key_id = 1
+                wire.pointee.key_id = try arena.string(keyID)
+            }
+            if let assertedUser {
+                wire.pointee.has_asserted_user = 1
+                wire.pointee.asserted_user = try arena.string(assertedUser)
+            }
+            if let endUser {
+                wire.pointee.has_end_user = 1
+                wire.pointee.end_user = try arena.string(endUser)
+            }
+            if atMS != 0 {
+                wire.pointee.has_at_ms = 1
+                wire.pointee.at_ms = Int64(atMS)
+            }
+            if requests != 0 {
+                wire.pointee.has_requests = 1
+                wire.pointee.requests = Int64(requests)
+            }
+            if inputTokens != 0 {
+                wire.pointee.has_input_tokens = 1
+                wire.pointee.input_tokens = Int64(inputTokens)
+            }
+            if outputTokens != 0 {
+                wire.pointee.has_output_tokens = 1
+                wire.pointee.output_tokens = Int64(outputTokens)
+            }
+            if costNanousd != 0 {
+                wire.pointee.has_cost_nanousd = 1
+                wire.pointee.cost_nanousd = Int64(costNanousd)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__SpentAway>) throws {
+            keyID = wire.pointee.has_key_id != 0 ? try WireReader.string(wire.pointee.key_id) : ""
+            assertedUser = wire.pointee.has_asserted_user != 0 ? try WireReader.string(wire.pointee.asserted_user) : nil
+            endUser = wire.pointee.has_end_user != 0 ? try WireReader.string(wire.pointee.end_user) : nil
+            atMS = wire.pointee.has_at_ms != 0 ? Int(wire.pointee.at_ms) : 0
+            requests = wire.pointee.has_requests != 0 ? Int(wire.pointee.requests) : 0
+            inputTokens = wire.pointee.has_input_tokens != 0 ? Int(wire.pointee.input_tokens) : 0
+            outputTokens = wire.pointee.has_output_tokens != 0 ? Int(wire.pointee.output_tokens) : 0
+            costNanousd = wire.pointee.has_cost_nanousd != 0 ? Int(wire.pointee.cost_nanousd) : 0
+        }
+    }
+
+    /// ReportSpendReply of session.proto.
+    package struct ReportSpendReply: WireMessage, Equatable {
+        /// The report was taken in before.
+        package var isRepeated: Bool
+        /// Of how many entries nobody knows the key: they are not counted.
+        package var unknown: Int
+
+        /// A message with the given fields, the others at their defaults.
+        package init(isRepeated: Bool = false, unknown: Int = 0) {
+            self.isRepeated = isRepeated
+            self.unknown = unknown
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__report_spend_reply__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__ReportSpendReply>, _ arena: WireArena) throws {
+            bulkhead__session__report_spend_reply__init(wire)
+            if isRepeated {
+                wire.pointee.has_is_repeated = 1
+                wire.pointee.is_repeated = isRepeated ? 1 : 0
+            }
+            if unknown != 0 {
+                wire.pointee.has_unknown = 1
+                wire.pointee.unknown = Int32(clamping: unknown)
+            }
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__ReportSpendReply>) throws {
+            isRepeated = wire.pointee.has_is_repeated != 0 ? wire.pointee.is_repeated != 0 : false
+            unknown = wire.pointee.has_unknown != 0 ? Int(wire.pointee.unknown) : 0
+        }
+    }
+
 }
 
 /// Methods of the Session service.
@@ -1796,7 +2000,7 @@ package enum SessionMethods {
     /// `Session.Admit`.
     package static let admit = MethodDescriptor(
         name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x7f4f66f52688af74,
-        responseHash: 0x486442f36009df09)
+        responseHash: 0x60ce1d0fa360989b)
     /// `Session.Settle`.
     package static let settle = MethodDescriptor(
         name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0xf85efcf4a4f8d15d,
@@ -1821,9 +2025,13 @@ package enum SessionMethods {
     package static let watchKeys = MethodDescriptor(
         name: "Session.WatchKeys", shape: .serverStream, requestHash: 0x44136fa355b3678a,
         responseHash: 0xeb0fe9383b414003)
+    /// `Session.ReportSpend`.
+    package static let reportSpend = MethodDescriptor(
+        name: "Session.ReportSpend", shape: .unary, methodClass: .control, requestHash: 0xc126d39939b75fa4,
+        responseHash: 0x0b85a32036a05cc0)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Session", fingerprint: "bb9629205603c3a9ddbe7053cee415a4", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys],
+        name: "Session", fingerprint: "0605f65b81c4ed078c1f31ab05372dc4", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys, reportSpend],
         forms: [
             MessageForm("AdmitRequest", [
                 MessageForm.Field(1, "key_digest", 12),
@@ -1910,6 +2118,10 @@ package enum SessionMethods {
                 MessageForm.Field(23, "limits_local", 8),
                 MessageForm.Field(24, "response_id", 9),
                 MessageForm.Field(25, "claim_owner", 9),
+                MessageForm.Field(26, "scopes", 9, isRepeated: true),
+                MessageForm.Field(27, "expires_in_ms", 3),
+                MessageForm.Field(28, "spend_frozen", 8),
+                MessageForm.Field(29, "other_budgets", 11, isRepeated: true, message: 7),
             ]),
             MessageForm("RateLimit", [
                 MessageForm.Field(1, "limit", 3),
@@ -1978,8 +2190,26 @@ package enum SessionMethods {
                 MessageForm.Field(2, "tenants", 9, isRepeated: true),
                 MessageForm.Field(3, "all", 8),
             ]),
+            MessageForm("ReportSpendRequest", [
+                MessageForm.Field(1, "report_id", 9),
+                MessageForm.Field(2, "spent", 11, isRepeated: true, message: 22),
+            ]),
+            MessageForm("SpentAway", [
+                MessageForm.Field(1, "key_id", 9),
+                MessageForm.Field(2, "asserted_user", 9),
+                MessageForm.Field(3, "end_user", 9),
+                MessageForm.Field(4, "at_ms", 3),
+                MessageForm.Field(5, "requests", 3),
+                MessageForm.Field(6, "input_tokens", 3),
+                MessageForm.Field(7, "output_tokens", 3),
+                MessageForm.Field(8, "cost_nanousd", 3),
+            ]),
+            MessageForm("ReportSpendReply", [
+                MessageForm.Field(1, "is_repeated", 8),
+                MessageForm.Field(2, "unknown", 5),
+            ]),
         ],
-        signatures: [MethodSignature(0, 5), MethodSignature(1, 8), MethodSignature(9, 10), MethodSignature(11, 13), MethodSignature(14, 16), MethodSignature(17, 18), MethodSignature(19, 20)])
+        signatures: [MethodSignature(0, 5), MethodSignature(1, 8), MethodSignature(9, 10), MethodSignature(11, 13), MethodSignature(14, 16), MethodSignature(17, 18), MethodSignature(19, 20), MethodSignature(21, 23)])
 }
 
 /// Calls the Session service over a link.
@@ -2037,6 +2267,12 @@ package struct SessionClient: Sendable {
             try await body(TypedReader(reader))
         }
     }
+
+    /// What was spent that no Settle tells of: while session was away. Durable when answered; told again it changes nothing.
+    /// Class: control.
+    package func reportSpend(_ request: SessionAPI.ReportSpendRequest, _ options: CallOptions) async throws -> SessionAPI.ReportSpendReply {
+        try TypedCall.reply(try await link.unary(SessionMethods.reportSpend, request.encoded(), options))
+    }
 }
 
 /// Serves the Session service.
@@ -2060,6 +2296,9 @@ package protocol SessionHandler: Sendable {
     /// Keys and tenants that changed, as it happens: what edge remembers of them is forgotten. The first reply says that the watch
     /// holds.
     func watchKeys(_ request: SessionAPI.WatchKeysRequest, _ call: ServerCall, _ replies: TypedWriter<SessionAPI.WatchKeysReply>) async throws
+    /// What was spent that no Settle tells of: while session was away. Durable when answered; told again it changes nothing.
+    /// Class: control.
+    func reportSpend(_ request: SessionAPI.ReportSpendRequest, _ call: ServerCall) async throws -> SessionAPI.ReportSpendReply
 }
 
 extension SessionMethods {
@@ -2088,6 +2327,9 @@ extension SessionMethods {
             ServerMethod(watchKeys, .stream { reader, call, writer in
                 let request: SessionAPI.WatchKeysRequest = try await TypedCall.only(reader)
                 try await handler.watchKeys(request, call, TypedWriter(writer))
+            }),
+            ServerMethod(reportSpend, .unary { bytes, call in
+                try await handler.reportSpend(try TypedCall.request(bytes), call).encoded()
             }),
         ]
     }

@@ -17,7 +17,7 @@ struct RememberedKeyTests {
     private func watched() -> KeyMemory {
         var memory = KeyMemory()
         memory.watchBegan(now: start)
-        memory.remember(key, reply(), route: route, now: start)
+        memory.remember(key, reply(), now: start)
         return memory
     }
 
@@ -26,7 +26,6 @@ struct RememberedKeyTests {
         let memory = watched()
         #expect(memory.fresh(key, route: route, now: start + .seconds(60)) != nil)
         #expect(memory.fresh(key, route: route, now: start + .seconds(60) + .nanoseconds(1)) == nil)
-        #expect(memory.fresh(key, route: "/v1/call", now: start) == nil, "its scopes may not cover another route")
         #expect(memory.fresh(KeyDigest(key: "bh_b"), route: route, now: start) == nil)
     }
 
@@ -44,7 +43,7 @@ struct RememberedKeyTests {
     func changes() {
         for change in [SessionAPI.WatchKeysReply(keyIds: ["k"]), .init(tenants: ["t"]), .init(all: true)] {
             var memory = watched()
-            memory.remember(KeyDigest(key: "bh_b"), reply("other", tenant: "u"), route: route, now: start)
+            memory.remember(KeyDigest(key: "bh_b"), reply("other", tenant: "u"), now: start)
             memory.forget(change, now: start + .seconds(1))
             #expect(!memory.knows(key, now: start + .seconds(1)))
             #expect(memory.count == (change.all ? 0 : 1))
@@ -62,18 +61,78 @@ struct RememberedKeyTests {
     func overtaken() {
         var memory = watched()
         memory.forget(SessionAPI.WatchKeysReply(keyIds: ["k"]), now: start + .seconds(2))
-        memory.remember(key, reply(), route: route, askedAt: start + .seconds(1), now: start + .seconds(3))
+        memory.remember(key, reply(), askedAt: start + .seconds(1), now: start + .seconds(3))
         #expect(!memory.knows(key, now: start + .seconds(3)))
-        memory.remember(key, reply(), route: route, askedAt: start + .seconds(3), now: start + .seconds(4))
+        memory.remember(key, reply(), askedAt: start + .seconds(3), now: start + .seconds(4))
         #expect(memory.knows(key, now: start + .seconds(4)))
     }
 
-    @Test("A route the key's scopes do not cover stays refused while session is away")
+    @Test("A key may use the routes of its scopes and no other, whichever it was seen on")
     func scopes() {
+        var memory = KeyMemory()
+        memory.watchBegan(now: start)
+        var known = reply()
+        known.scopes = ["read", "a scope of a later version"]
+        memory.remember(key, known, now: start)
+        #expect(memory.fresh(key, route: route, now: start) != nil && memory.fresh(key, route: "/metrics", now: start) == nil)
+        for (route, answer) in [
+            ("/v1/chat/completions", KeyMemory.Answer.scopeRefused), ("/v1/call/{destination}", .scopeRefused),
+        ] {
+            #expect(memory.admit(key, counts: true, route: route, now: start) == answer)
+        }
+        #expect(memory.admit(key, counts: false, route: "/v1/call", now: start) == .admitted(known, assertsUsers: false))
+    }
+
+    @Test("A key that expires while session is away is refused from that moment on, as from when session was asked")
+    func expiry() {
+        var memory = KeyMemory()
+        memory.watchBegan(now: start)
+        var known = reply()
+        known.expiresInMS = 10_000
+        memory.remember(key, known, askedAt: start, now: start + .seconds(1))
+        let last = start + .nanoseconds(9_999_999_999)
+        #expect(
+            memory.fresh(key, route: route, now: last) != nil && memory.fresh(key, route: route, now: start + .seconds(10)) == nil
+        )
+        #expect(memory.admit(key, counts: true, now: last) == .admitted(known, assertsUsers: false))
+        #expect(memory.admit(key, counts: true, now: start + .seconds(10)) == .expired)
+        #expect(memory.admit(key, counts: false, now: start + .seconds(10)) == .expired)
+    }
+
+    @Test("The list of models counts while session is away, beginnings of names too")
+    func models() {
+        var memory = KeyMemory()
+        var known = reply()
+        known.models = ["assistant", "small-*"]
+        memory.remember(key, known, now: start)
+        for model in ["", "assistant", "small-one"] {
+            #expect(memory.admit(key, counts: true, model: model, now: start) == .admitted(known, assertsUsers: false))
+        }
+        for model in ["assistants", "large", "small"] {
+            #expect(memory.admit(key, counts: true, model: model, now: start) == .modelRefused)
+        }
+    }
+
+    @Test("Who may not spend may not while session is away either; what counts nothing is answered")
+    func frozen() {
+        var memory = KeyMemory()
+        var told = reply()
+        told.spendFrozen = true
+        memory.remember(key, told, now: start)
+        #expect(memory.admit(key, counts: true, now: start) == .spendFrozen)
+        #expect(memory.admit(key, counts: false, now: start) == .admitted(told, assertsUsers: false))
+        memory.remember(key, reply(), now: start)
+        memory.freeze(key)
+        #expect(memory.admit(key, counts: true, now: start) == .spendFrozen)
+    }
+
+    @Test("When one key's tenant is blocked all its keys are forgotten")
+    func blocked() {
         var memory = watched()
-        memory.refuse(key, route: "/v1/call")
-        #expect(memory.admit(key, counts: true, route: "/v1/call", now: start) == .scopeRefused)
-        #expect(memory.admit(key, counts: true, route: route, now: start) != .scopeRefused)
+        memory.remember(KeyDigest(key: "bh_b"), reply("sister"), now: start)
+        memory.remember(KeyDigest(key: "bh_c"), reply("other", tenant: "u"), now: start)
+        memory.forgetTenant(of: key)
+        #expect(memory.count == 1 && memory.knows(KeyDigest(key: "bh_c"), now: start))
     }
 
     @Test("The tenant of a key is known as long as the key")
@@ -143,6 +202,44 @@ struct BudgetMemoryTests {
         memory.remember(one, reply("1", left: 30), now: start + .seconds(1))
         memory.giveBack(100, hold)
         #expect(take(31, &memory, one, after: 1) == nil && take(30, &memory, one, after: 1) != nil)
+    }
+
+    @Test("All budgets of a key hold: what one key spends of its tenant's is gone for the others")
+    func several() throws {
+        var memory = KeyMemory()
+        for (digest, id, left) in [(one, "1", 60), (two, "2", 70)] {
+            var told = reply(id, left: left, scope: "key")
+            told.otherBudgets = [.init(limit: 1000, remaining: 100, resetMS: 60_000, windowMS: 86_400_000, scope: "tenant")]
+            memory.remember(digest, told, now: start)
+        }
+        let hold = try #require(take(60, &memory, one))
+        #expect(take(41, &memory, two) == nil && take(40, &memory, two) != nil)
+        guard case .overBudget(let budget) = memory.admit(two, counts: true, now: start) else {
+            Issue.record("the tenant's budget is spent")
+            return
+        }
+        #expect(budget.scope == "tenant")
+        memory.giveBack(60, hold)
+        #expect(take(31, &memory, two) == nil, "of its own 30 are left")
+        #expect(take(30, &memory, two) != nil)
+    }
+
+    @Test("A key's own budget and that of the users its requests name are two")
+    func usersOfKey() {
+        var memory = KeyMemory()
+        var told = reply("1", left: 50, scope: "key")
+        told.otherBudgets = [.init(limit: 1000, remaining: 80, resetMS: 60_000, windowMS: 3_600_000, scope: "user")]
+        memory.remember(one, told, now: start)
+        #expect(take(50, &memory, one) != nil && take(1, &memory, one) == nil)
+    }
+
+    @Test("What session does not know of yet is taken off its word")
+    func owed() {
+        var memory = KeyMemory()
+        memory.remember(one, reply("1", left: 100), now: start) { $0 == .tenant("t") ? 70 : 0 }
+        #expect(take(31, &memory, one) == nil && take(30, &memory, one) != nil)
+        memory.remember(one, reply("1", left: 30), now: start)
+        #expect(take(30, &memory, one) != nil, "session has heard of it")
     }
 
     @Test("Users have budgets of their own")

@@ -15,6 +15,7 @@ package final class EdgeDaemon: BulkheadService {
     private let context: ServiceContext
     private let admission: Admission
     private let settlement: Settlement
+    private let reporter: SpendReporter
     private let claims: HeldClaims
     private let archive: StreamArchive
     private let watch: KeyWatch
@@ -38,8 +39,10 @@ package final class EdgeDaemon: BulkheadService {
         let run = Int.random(in: 1 ... .max)
         let claims = HeldClaims(peers: peers, run: run, logger: context.logger, metrics: context.metrics)
         let archive = StreamArchive(peers: peers, logger: context.logger, metrics: context.metrics)
+        reporter = SpendReporter(peers: peers, logger: context.logger, metrics: context.metrics)
         let settlement = Settlement(
-            peers: peers, claims: claims, telemetry: context.telemetry, logger: context.logger, metrics: context.metrics)
+            peers: peers, claims: claims, reporter: reporter, telemetry: context.telemetry, logger: context.logger,
+            metrics: context.metrics)
         let path = context.configurationPath
         let destinations = DestinationDirectory(try await context.blocking { DestinationDirectory.read(path) })
         tokens = try configuration.oidc.map {
@@ -47,7 +50,7 @@ package final class EdgeDaemon: BulkheadService {
         }
         let admission = Admission(
             mode: configuration.auth, requiredOn: configuration.idempotencyRequiredOn, peers: peers, settlement: settlement,
-            settings: settings, run: run, tokens: tokens?.desk
+            reporter: reporter, settings: settings, run: run, tokens: tokens?.desk
         ) {
             metrics.servedOnMemory.add()
         }
@@ -70,6 +73,7 @@ package final class EdgeDaemon: BulkheadService {
 
     package func start() async throws {
         context.background("settlement") { [settlement] in await settlement.run() }
+        context.background("spend reports") { [reporter] in await reporter.run() }
         context.background("recordings") { [archive] in await archive.run() }
         context.background("renewal") { [claims, pipeline, context] in
             await claims.renew(on: context.eventLoop) { pipeline.gate.running > 0 }
@@ -98,6 +102,7 @@ package final class EdgeDaemon: BulkheadService {
             for listener in listeners { group.addTask { await listener.drain(grace: grace) } }
         }
         await settlement.flush(until: max(until, .now() + .seconds(1)), on: context.eventLoop)
+        await reporter.flush(until: .now() + .seconds(1), on: context.eventLoop)
     }
 
     package func collectMetrics() {
@@ -106,6 +111,7 @@ package final class EdgeDaemon: BulkheadService {
             inFlight: pipeline.gate.running, queued: pipeline.gate.waiting,
             connections: listeners.reduce(0) { $0 + $1.connectionCount }, keys: admission.remembered,
             isWatched: admission.isWatched)
+        metrics.update(unreported: reporter.total)
     }
 
     private static func listeners(

@@ -16,6 +16,7 @@ final class EdgeMetrics: Sendable {
     private let connections: Gauge
     private let keys: Gauge
     private let watch: Gauge
+    private let unreported: (requests: Gauge, money: Gauge)
     /// Requests served on remembered keys because session was away.
     let servedOnMemory: Counter
     /// Bytes of bodies passed on to destinations, and back.
@@ -30,6 +31,11 @@ final class EdgeMetrics: Sendable {
         connections = registry.gauge("edge_connections", help: "Open client connections.")
         keys = registry.gauge("edge_keys_remembered", help: "API keys remembered for the time session is away.")
         watch = registry.gauge("edge_keys_watched", help: "1 while session tells of keys that change.")
+        unreported = (
+            registry.gauge(
+                "edge_unreported_requests", help: "Requests served while session was away whose cost it was not told of yet."),
+            registry.gauge("edge_unreported_spend_microusd", help: "What they cost, in millionths of a US dollar.")
+        )
         servedOnMemory = registry.counter(
             "edge_degraded", help: "Requests served without a peer.", labels: [("missing", "session")])
         let proxied = { direction in
@@ -68,6 +74,12 @@ final class EdgeMetrics: Sendable {
     func record(to: Int, from: Int) {
         if to > 0 { proxied.to.add(to) }
         if from > 0 { proxied.from.add(from) }
+    }
+
+    /// What session was not told of yet.
+    func update(unreported sum: SpentSum) {
+        unreported.requests.set(sum.requests)
+        unreported.money.set(sum.nanousd / 1000)
     }
 
     /// Brings the gauges up to date.

@@ -49,7 +49,7 @@ enum EdgeVerbs {
     }
 
     private static func limits(_ key: String, _ admission: Admission) throws -> LimitsReport {
-        guard let (entry, budgetLeft) = admission.entry(keyID: key) else {
+        guard let (entry, budget) = admission.entry(keyID: key) else {
             throw CallError(
                 .notFound,
                 message: "edge has seen no request of a key with this id in the last 15 minutes; keys are named by their id, "
@@ -61,7 +61,7 @@ enum EdgeVerbs {
             key: key, tenant: entry.verdict.tenant, seenSecondsAgo: (now - entry.seenAt).milliseconds / 1000,
             requestsPerMinute: limit?.limit ?? 0,
             remaining: entry.limit.map { Int($0.available(now: now)) } ?? limit?.remaining ?? 0,
-            servedWithoutSession: entry.servedLocally, budgetNanousd: entry.verdict.budget?.limit,
-            budgetLeftNanousd: budgetLeft.map { max(0, $0) }, isWatched: admission.isWatched)
+            servedWithoutSession: entry.servedLocally, budgetNanousd: budget?.budget.limit,
+            budgetLeftNanousd: budget.map { max(0, $0.left) }, isWatched: admission.isWatched)
     }
 }

@@ -186,6 +186,12 @@ extension SessionDaemon: SessionHandler {
         try await admission.settle(request, now: .now(), deadline: call.deadline)
     }
 
+    package func reportSpend(
+        _ request: SessionAPI.ReportSpendRequest, _ call: ServerCall
+    ) async throws -> SessionAPI.ReportSpendReply {
+        try await admission.take(request, store, deadline: call.deadline, now: .now())
+    }
+
     package func watchKeys(
         _ request: SessionAPI.WatchKeysRequest, _ call: ServerCall, _ replies: TypedWriter<SessionAPI.WatchKeysReply>
     ) async throws {

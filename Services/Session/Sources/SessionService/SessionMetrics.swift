@@ -29,6 +29,7 @@ package struct SessionMetrics: Sendable {
     private let subjects: Gauge
     private let reservations: Gauge
     private let runaways: Counter
+    private let reports: (taken: Counter, repeated: Counter)
     private let alerts: [Int: Counter]
     private let unpriced: Counter
     private let endsPending: Gauge
@@ -77,6 +78,12 @@ package struct SessionMetrics: Sendable {
         endsDropped = registry.counter(
             "session_limit_ends_dropped",
             help: "Ends that Redis will not hear of: too many waited. What they held there is free after its lease.")
+        let report = { (outcome: String) in
+            registry.counter(
+                "session_spend_reports", help: "Reports on what was spent while session was away.",
+                labels: [("outcome", outcome)])
+        }
+        reports = (report("taken"), report("repeated"))
         alerts = Dictionary(
             uniqueKeysWithValues: BudgetBook.thresholds.map { threshold in
                 let labels = [(name: "threshold", value: "\(threshold)")]
@@ -92,6 +99,8 @@ package struct SessionMetrics: Sendable {
     func droppedEnd() { endsDropped.add() }
 
     func refusedRunaway() { runaways.add() }
+
+    func reported(isRepeated: Bool) { (isRepeated ? reports.repeated : reports.taken).add() }
 
     func alerted(_ threshold: Int) { alerts[threshold]?.add() }
 

@@ -31,6 +31,19 @@ struct Caller: Sendable {
     var isReserved = false
     /// What is held back of the budget of a request that session does not know of.
     var hold: SpendHold?
+    /// Who spends what such a request costs: session is told of it when it is back.
+    var spender: SpendSubject?
+
+    /// Session is told of the request's end, now or when it is back.
+    var isSettled: Bool { !admissionID.isEmpty || spender != nil }
+
+    /// Who spends what the request costs.
+    var subject: SpendSubject? {
+        guard !admissionID.isEmpty else { return spender }
+        return SpendSubject(
+            tenant: tenant, keyID: keyID, user: user, asserted: user.isEmpty ? nil : user,
+            end: user.isEmpty && !limits.user.isEmpty ? limits.user : nil)
+    }
 }
 
 /// What a request asks to be admitted with.
@@ -81,6 +94,7 @@ final class Admission: Sendable {
     private let peers: EdgePeers
     private let degraded: @Sendable () -> Void
     private let settlement: Settlement
+    let reporter: SpendReporter
     let settings: EdgeSettings
     /// Judges tokens; nil: only API keys count.
     let tokens: TokenDesk?
@@ -96,13 +110,14 @@ final class Admission: Sendable {
     ///   - tokens: judges what is no API key; nil: nothing else counts.
     ///   - degraded: told of each request that is served on memory.
     init(
-        mode: AuthMode, requiredOn: [String], peers: EdgePeers, settlement: Settlement, settings: EdgeSettings,
-        run: Int, tokens: TokenDesk? = nil, degraded: @escaping @Sendable () -> Void
+        mode: AuthMode, requiredOn: [String], peers: EdgePeers, settlement: Settlement, reporter: SpendReporter,
+        settings: EdgeSettings, run: Int, tokens: TokenDesk? = nil, degraded: @escaping @Sendable () -> Void
     ) {
         self.mode = mode
         self.requiredOn = Set(requiredOn)
         self.peers = peers
         self.settlement = settlement
+        self.reporter = reporter
         self.settings = settings
         self.run = run
         self.tokens = tokens
@@ -120,6 +135,13 @@ final class Admission: Sendable {
     static let keyMissing = EdgeError(
         .unauthenticated, code: "missing_api_key",
         message: "There is no API key in the request. Send it as Authorization: Bearer KEY, or as x-api-key.")
+
+    static let keyRefused = EdgeError(
+        .unauthenticated,
+        message: "The API key is not valid: it does not exist, has expired or was revoked. Use another key.")
+
+    static let modelRefused = EdgeError(
+        .forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
 
     /// - Throws: `EdgeError` when the request may not run.
     func admit(_ request: AdmissionRequest, _ headers: RequestHeaders, _ scope: RequestScope) async throws -> Outcome {
@@ -164,6 +186,10 @@ final class Admission: Sendable {
             return try await withoutSession(error, digest, question, isIdempotent: idempotencyKey != nil)
         }
         note(reply, digest, question, askedAt: askedAt)
+        if request.counts, let refusal = refusalWhileOwing(reply, estimate: question.estimatedNanousd) {
+            settlement.release(reply.admissionID, metadata, fence: reply.fence)
+            throw refusal
+        }
         return try judge(reply, question, isIdempotent: idempotencyKey != nil)
     }
 
@@ -181,14 +207,12 @@ final class Admission: Sendable {
                 StreamReplay.Place(streamID: reply.streamID, owner: reply.claimOwner, after: reply.attachAfter),
                 Self.caller(reply, question, isIdempotent: false))
         case .keyRefused:
-            throw EdgeError(
-                .unauthenticated,
-                message: "The API key is not valid: it does not exist, has expired or was revoked. Use another key.")
+            throw Self.keyRefused
         case .rateLimited, .budgetExceeded, .tenantBlocked, .spendFrozen, .runaway, .costAboveLimit, .scopeRefused:
             let limits = CallerLimits(reply, endUser: question.endUser)
             throw RefusedAtLimit(limits.refusal(reply), limits: limits)
         case .modelRefused:
-            throw EdgeError(.forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
+            throw Self.modelRefused
         case .tenantUnknown: throw Self.tenantUnknown(reply.tenant)
         case .idempotencyMismatch, .idempotencyRunning, .outcomeUnknown, .notRetained, .streamGone:
             throw IdempotencyRefusal.error(reply) ?? EdgeError(.internal, message: "Session gave no verdict on the request.")

@@ -3,17 +3,19 @@ import BulkheadCore
 import Synchronization
 
 /// Whose money it is.
-enum BudgetOwner: Hashable, Sendable {
+package enum BudgetOwner: Hashable, Sendable {
     case key(String)
+    /// Whoever requests of a key name. Nobody knows what is left of each one's budget: they share what was told last.
+    case usersOfKey(String)
     case user(tenant: String, user: String)
     case tenant(String)
 
-    /// Of a request of the key `verdict` is about. Where the user is that of each request, nobody knows what is left of its
-    /// budget: all of the key then share what was told last.
+    /// Of a request of the key `verdict` is about.
     init(_ budget: SessionAPI.Budget, _ verdict: SessionAPI.AdmitReply) {
         switch budget.scope {
         case "tenant": self = .tenant(verdict.tenant)
         case "user" where !verdict.user.isEmpty: self = .user(tenant: verdict.tenant, user: verdict.user)
+        case "user": self = .usersOfKey(verdict.keyID)
         default: self = .key(verdict.keyID)
         }
     }
@@ -22,6 +24,18 @@ enum BudgetOwner: Hashable, Sendable {
 /// What was left of budgets by session's last word, less what was spent on it here since. Bounded: at the bound those told of
 /// longest ago are forgotten, and what their keys remember counts anew.
 package struct BudgetMemory: Sendable {
+    /// Who may have several budgets, of windows of several lengths.
+    fileprivate struct Place: Hashable, Sendable {
+        let owner: BudgetOwner
+        /// Milliseconds.
+        let window: Int
+
+        init(_ owner: BudgetOwner, _ budget: SessionAPI.Budget) {
+            self.owner = owner
+            window = budget.windowMS
+        }
+    }
+
     private struct Entry {
         var told: SessionAPI.Budget
         var toldAt: MonotonicTime
@@ -33,21 +47,22 @@ package struct BudgetMemory: Sendable {
 
     /// What was held back, to be given back.
     package struct Hold: Sendable {
-        fileprivate let owner: BudgetOwner
-        fileprivate let word: UInt64
+        fileprivate var parts: [(place: Place, word: UInt64)] = []
     }
 
     private let capacity: Int
-    private var entries: [BudgetOwner: Entry] = [:]
+    private var entries: [Place: Entry] = [:]
     private var words: UInt64 = 0
 
     init(capacity: Int) { self.capacity = capacity }
 
     /// Notes session's word, which counts for more than what was found out here.
-    mutating func remember(_ budget: SessionAPI.Budget, of owner: BudgetOwner, now: MonotonicTime) {
-        if entries.count >= capacity, entries[owner] == nil { makeRoom() }
+    /// - Parameter owed: what was spent that session does not know of.
+    mutating func remember(_ budget: SessionAPI.Budget, of owner: BudgetOwner, owed: Int = 0, now: MonotonicTime) {
+        let place = Place(owner, budget)
+        if entries.count >= capacity, entries[place] == nil { makeRoom() }
         words += 1
-        entries[owner] = Entry(told: budget, toldAt: now, left: budget.remaining, word: words)
+        entries[place] = Entry(told: budget, toldAt: now, left: budget.remaining - owed, word: words)
     }
 
     /// What is left, in nano-dollars.
@@ -55,42 +70,48 @@ package struct BudgetMemory: Sendable {
         current(budget, owner, toldAt, now).left
     }
 
-    /// Holds `amount` back. - Returns: nil when less is left.
+    /// Holds `amount` back. - Returns: false when less is left.
     mutating func hold(
-        _ amount: Int, _ budget: SessionAPI.Budget, of owner: BudgetOwner, toldAt: MonotonicTime, now: MonotonicTime
-    ) -> Hold? {
+        _ amount: Int, _ budget: SessionAPI.Budget, of owner: BudgetOwner, toldAt: MonotonicTime, now: MonotonicTime,
+        _ hold: inout Hold
+    ) -> Bool {
         var entry = current(budget, owner, toldAt, now)
-        guard entry.left > 0, entry.left >= amount else { return nil }
+        guard entry.left > 0, entry.left >= amount else { return false }
         entry.left -= amount
-        entries[owner] = entry
-        return Hold(owner: owner, word: entry.word)
+        let place = Place(owner, budget)
+        entries[place] = entry
+        hold.parts.append((place, entry.word))
+        return true
     }
 
     /// Gives back what was not spent; below zero: what was spent beyond what was held.
     mutating func giveBack(_ amount: Int, _ hold: Hold) {
-        guard var entry = entries[hold.owner], entry.word == hold.word else { return }
-        entry.left = min(entry.told.limit, entry.left.addingReportingOverflow(amount).partialValue)
-        entries[hold.owner] = entry
+        for (place, word) in hold.parts {
+            guard var entry = entries[place], entry.word == word else { continue }
+            entry.left = min(entry.told.limit, entry.left.addingReportingOverflow(amount).partialValue)
+            entries[place] = entry
+        }
     }
 
     /// The entry as it is now: a new window has begun when the old one has ended.
     private mutating func current(
         _ budget: SessionAPI.Budget, _ owner: BudgetOwner, _ toldAt: MonotonicTime, _ now: MonotonicTime
     ) -> Entry {
-        if entries[owner] == nil { remember(budget, of: owner, now: toldAt) }
-        guard var entry = entries[owner] else { preconditionFailure("bug: a budget was remembered and is not there") }
+        let place = Place(owner, budget)
+        if entries[place] == nil { remember(budget, of: owner, now: toldAt) }
+        guard var entry = entries[place] else { preconditionFailure("bug: a budget was remembered and is not there") }
         guard entry.told.resetMS > 0, now - entry.toldAt >= .milliseconds(entry.told.resetMS) else { return entry }
         words += 1
         entry.told.resetMS = entry.told.windowMS
         entry.told.remaining = entry.told.limit
         entry = Entry(told: entry.told, toldAt: now, left: entry.told.limit, word: words)
-        entries[owner] = entry
+        entries[place] = entry
         return entry
     }
 
     private mutating func makeRoom() {
         let oldest = entries.sorted { $0.value.toldAt < $1.value.toldAt }.prefix(max(1, capacity / 10))
-        for (owner, _) in oldest { entries[owner] = nil }
+        for (place, _) in oldest { entries[place] = nil }
     }
 }
 

@@ -20,20 +20,21 @@ package struct KeyMemory: Sendable {
         let assertsUsers: Bool
         /// Requests served on memory alone since `seenAt`.
         var servedLocally = 0
-        /// Routes session admitted the key on, and those it did not.
-        fileprivate(set) var routes = KeyRoutes()
+        /// When the key ends.
+        let expires: MonotonicTime
 
-        init(verdict: SessionAPI.AdmitReply, seenAt: MonotonicTime, assertsUsers: Bool) {
+        /// - Parameter askedAt: when session was asked.
+        init(verdict: SessionAPI.AdmitReply, askedAt: MonotonicTime, seenAt: MonotonicTime, assertsUsers: Bool) {
             self.verdict = verdict
             self.seenAt = seenAt
             self.assertsUsers = assertsUsers
+            expires = verdict.expiresInMS > 0 ? min(askedAt, seenAt) + .milliseconds(verdict.expiresInMS) : .never
         }
-    }
 
-    /// Routes by what session said of them.
-    struct KeyRoutes: Sendable {
-        var admitted: Set<String> = []
-        var refused: Set<String> = []
+        func covers(_ route: String) -> Bool { KeyScope.covers(verdict.scopes, route: route) }
+
+        /// All that hold, the one that had the least left first.
+        var budgets: [SessionAPI.Budget] { verdict.budget.map { [$0] + verdict.otherBudgets } ?? [] }
     }
 
     /// What a key that is not verified may do.
@@ -46,6 +47,12 @@ package struct KeyMemory: Sendable {
         case overBudget(SessionAPI.Budget)
         /// The key's scopes do not cover the route.
         case scopeRefused
+        /// The key may not use the model.
+        case modelRefused
+        /// The key has expired.
+        case expired
+        /// Nothing may be spent.
+        case spendFrozen
         /// Not seen lately.
         case unknown
     }
@@ -79,9 +86,10 @@ package struct KeyMemory: Sendable {
     /// - Parameters:
     ///   - assertedUser: the user the request named; session honoured it when the reply has the same one.
     ///   - askedAt: when session was asked; what it told of since then counts for more.
+    ///   - owed: nano-dollars spent of a budget that session does not know of.
     package mutating func remember(
-        _ digest: KeyDigest, _ reply: SessionAPI.AdmitReply, assertedUser: String? = nil, route: String = "",
-        askedAt: MonotonicTime = .never, now: MonotonicTime
+        _ digest: KeyDigest, _ reply: SessionAPI.AdmitReply, assertedUser: String? = nil,
+        askedAt: MonotonicTime = .never, now: MonotonicTime, owed: (BudgetOwner) -> Int = { _ in 0 }
     ) {
         guard askedAt > changedAt else { return }
         if entries.count >= capacity, entries[digest] == nil { makeRoom(now: now) }
@@ -90,21 +98,28 @@ package struct KeyMemory: Sendable {
         verdict.stored = nil
         let assertsUsers = assertedUser.map { !$0.isEmpty && $0 == reply.user } ?? false
         if assertsUsers { verdict.user = "" }
-        var entry = Entry(verdict: verdict, seenAt: now, assertsUsers: assertsUsers)
-        if let known = entries[digest]?.routes { entry.routes = known }
-        if !entry.routes.admitted.contains(route) {
-            entry.routes.admitted.insert(route)
-            entry.routes.refused.remove(route)
+        let entry = Entry(verdict: verdict, askedAt: askedAt, seenAt: now, assertsUsers: assertsUsers)
+        for budget in entry.budgets {
+            let owner = BudgetOwner(budget, verdict)
+            budgets.remember(budget, of: owner, owed: owed(owner), now: now)
         }
-        if let budget = reply.budget { budgets.remember(budget, of: BudgetOwner(budget, verdict), now: now) }
         let known = entries.updateValue(entry, forKey: digest)
         if known?.verdict.keyID != reply.keyID { digests[reply.keyID] = digest }
     }
 
-    /// Notes that the key's scopes do not cover a route.
-    package mutating func refuse(_ digest: KeyDigest, route: String) {
-        entries[digest]?.routes.admitted.remove(route)
-        entries[digest]?.routes.refused.insert(route)
+    /// Notes that the key may not spend.
+    package mutating func freeze(_ digest: KeyDigest) {
+        guard let entry = entries[digest], !entry.verdict.spendFrozen else { return }
+        var verdict = entry.verdict
+        verdict.spendFrozen = true
+        entries[digest] = Entry(
+            verdict: verdict, askedAt: entry.seenAt, seenAt: entry.seenAt, assertsUsers: entry.assertsUsers)
+    }
+
+    /// Forgets all keys of the tenant that this one is of: it is blocked.
+    package mutating func forgetTenant(of digest: KeyDigest) {
+        guard let tenant = entries[digest]?.verdict.tenant else { return }
+        forget(tenants: [tenant])
     }
 
     /// Forgets a key that session refused.
@@ -127,7 +142,7 @@ package struct KeyMemory: Sendable {
     /// Session's word on a question of the key that counts nothing; nil when it is to be asked.
     package func fresh(_ digest: KeyDigest, route: String, now: MonotonicTime) -> Answer? {
         guard let watchedSince, let entry = entries[digest], entry.seenAt >= watchedSince, now - entry.seenAt <= Self.freshAge,
-            entry.routes.admitted.contains(route)
+            now < entry.expires, entry.covers(route)
         else { return nil }
         return .admitted(entry.verdict, assertsUsers: entry.assertsUsers)
     }
@@ -165,26 +180,31 @@ extension KeyMemory {
             return
         }
         for digest in change.keyIds.compactMap({ digests[$0] }) { forget(digest) }
-        guard !change.tenants.isEmpty else { return }
-        let tenants = Set(change.tenants)
+        if !change.tenants.isEmpty { forget(tenants: Set(change.tenants)) }
+    }
+
+    private mutating func forget(tenants: Set<String>) {
         for (digest, entry) in entries where tenants.contains(entry.verdict.tenant) { forget(digest) }
     }
 }
 
 // While session is away.
 extension KeyMemory {
-    /// Decides for a key without session.
+    /// Decides for a key without session, in session's order: the key, what it may ask for, what it may spend.
     /// - Parameter counts: whether the request counts against the key's limit.
-    package mutating func admit(_ digest: KeyDigest, counts: Bool, route: String = "", now: MonotonicTime) -> Answer {
+    package mutating func admit(
+        _ digest: KeyDigest, counts: Bool, route: String = "", model: String = "", now: MonotonicTime
+    ) -> Answer {
         guard var entry = known(digest, now) else {
             forget(digest)
             return .unknown
         }
-        if entry.routes.refused.contains(route) { return .scopeRefused }
+        if now >= entry.expires { return .expired }
+        if !entry.covers(route) { return .scopeRefused }
+        if counts, entry.verdict.spendFrozen { return .spendFrozen }
+        if !ModelPattern.covers(entry.verdict.models, model: model) { return .modelRefused }
         guard counts else { return .admitted(entry.verdict, assertsUsers: entry.assertsUsers) }
-        if let budget = entry.verdict.budget, let left = budgetLeft(entry, now), left <= 0 {
-            return .overBudget(Self.spent(budget, entry.seenAt, now))
-        }
+        if let (budget, left) = tightest(entry, now), left <= 0 { return .overBudget(Self.spent(budget, entry.seenAt, now)) }
         if entry.limit == nil { entry.limit = Self.bucket(entry.verdict.requests, seenAt: entry.seenAt) }
         let wait = entry.limit?.take(now: now)
         if wait == nil { entry.servedLocally += 1 }
@@ -193,11 +213,14 @@ extension KeyMemory {
         return .admitted(entry.verdict, assertsUsers: entry.assertsUsers)
     }
 
-    /// What is left of the key's budget, in nano-dollars; nil without one.
-    mutating func budgetLeft(_ entry: Entry, _ now: MonotonicTime) -> Int? {
-        entry.verdict.budget.map {
-            budgets.left($0, of: BudgetOwner($0, entry.verdict), toldAt: entry.seenAt, now: now)
+    /// The key's budget with the least left, and what that is, in nano-dollars; nil without one.
+    mutating func tightest(_ entry: Entry, _ now: MonotonicTime) -> (budget: SessionAPI.Budget, left: Int)? {
+        var least: (budget: SessionAPI.Budget, left: Int)?
+        for budget in entry.budgets {
+            let left = budgets.left(budget, of: BudgetOwner(budget, entry.verdict), toldAt: entry.seenAt, now: now)
+            if left < least?.left ?? .max { least = (budget, left) }
         }
+        return least
     }
 
     /// What becomes of money a request may cost.
@@ -208,14 +231,18 @@ extension KeyMemory {
         case overBudget(SessionAPI.Budget)
     }
 
-    /// Holds back what a request may cost, in nano-dollars; the request was admitted by `admit`.
+    /// Holds back what a request may cost, in nano-dollars, of all its budgets; the request was admitted by `admit`.
     package mutating func hold(_ amount: Int, _ digest: KeyDigest, now: MonotonicTime) -> Holding {
-        guard let entry = entries[digest], let budget = entry.verdict.budget else { return .unlimited }
-        let owner = BudgetOwner(budget, entry.verdict)
-        guard let hold = budgets.hold(amount, budget, of: owner, toldAt: entry.seenAt, now: now) else {
-            return .overBudget(Self.spent(budget, entry.seenAt, now))
+        guard let entry = entries[digest], entry.verdict.budget != nil else { return .unlimited }
+        var held = BudgetMemory.Hold()
+        for budget in entry.budgets {
+            let owner = BudgetOwner(budget, entry.verdict)
+            guard budgets.hold(amount, budget, of: owner, toldAt: entry.seenAt, now: now, &held) else {
+                budgets.giveBack(amount, held)
+                return .overBudget(Self.spent(budget, entry.seenAt, now))
+            }
         }
-        return .held(hold)
+        return .held(held)
     }
 
     /// Gives back what was not spent.

@@ -11,12 +11,7 @@ extension CallerLimits {
         case .budgetExceeded: return overBudget(violated: reply.violated, wait: reply.retryAfterMS)
         case .tenantBlocked: return Self.tenantBlocked
         case .scopeRefused: return Self.scopeRefused
-        case .spendFrozen:
-            return EdgeError(
-                .quotaExceeded, code: "spend_frozen",
-                message:
-                    "Spending is frozen by the operator, for this tenant or for all: nothing that costs is run until it is unfrozen.",
-                retryAfter: wait ?? .seconds(60), shouldRetry: false)
+        case .spendFrozen: return Self.spendFrozen(wait)
         case .runaway:
             return EdgeError(
                 .rateLimited, code: "runaway",
@@ -37,6 +32,14 @@ extension CallerLimits {
     static let scopeRefused = EdgeError(
         .forbidden, code: "scope_not_allowed",
         message: "The scopes of this API key do not cover this route. Use a key that has them.")
+
+    static func spendFrozen(_ wait: Duration? = nil) -> EdgeError {
+        EdgeError(
+            .quotaExceeded, code: "spend_frozen",
+            message:
+                "Spending is frozen by the operator, for this tenant or for all: nothing that costs is run until it is unfrozen.",
+            retryAfter: wait ?? .seconds(60), shouldRetry: false)
+    }
 
     /// The money is spent.
     /// - Parameters:

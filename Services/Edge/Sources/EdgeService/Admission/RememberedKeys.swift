@@ -10,9 +10,9 @@ extension Admission {
     /// Whether session tells of changes of keys.
     var isWatched: Bool { memory.withLock { $0.isWatched } }
 
-    /// What is remembered of a key, and the nano-dollars left of its budget.
-    func entry(keyID: String) -> (entry: KeyMemory.Entry, budgetLeft: Int?)? {
-        memory.withLock { memory in memory.entry(keyID: keyID).map { ($0, memory.budgetLeft($0, .now())) } }
+    /// What is remembered of a key, and its budget with the least left, in nano-dollars.
+    func entry(keyID: String) -> (entry: KeyMemory.Entry, budget: (budget: SessionAPI.Budget, left: Int)?)? {
+        memory.withLock { memory in memory.entry(keyID: keyID).map { ($0, memory.tightest($0, .now())) } }
     }
 
     /// Whose turn a request uses that waits for a place. Its key was not judged yet.
@@ -40,9 +40,10 @@ extension Admission {
             switch reply.verdict {
             case .admitted, .rateLimited, .budgetExceeded:
                 memory.remember(
-                    digest, reply, assertedUser: question.assertedUser, route: question.route, askedAt: askedAt, now: .now())
-            case .keyRefused, .tenantBlocked: memory.forget(digest)
-            case .scopeRefused: memory.refuse(digest, route: question.route)
+                    digest, reply, assertedUser: question.assertedUser, askedAt: askedAt, now: .now(), owed: reporter.owed)
+            case .keyRefused: memory.forget(digest)
+            case .tenantBlocked: memory.forgetTenant(of: digest)
+            case .spendFrozen: memory.freeze(digest)
             default: break
             }
         }
@@ -52,21 +53,24 @@ extension Admission {
     /// - Throws: what the key is refused with.
     func fromMemory(_ digest: KeyDigest, _ question: SessionAPI.AdmitRequest) throws -> Caller? {
         let answer = memory.withLock {
-            $0.admit(digest, counts: question.count, route: question.route, now: .now())
+            $0.admit(digest, counts: question.count, route: question.route, model: question.model, now: .now())
         }
         switch answer {
         case .unknown: return nil
         case .limited(let wait): throw CallerLimits().refusal(retryAfter: wait)
         case .overBudget(let budget): throw Self.overBudget(budget)
+        case .expired: throw Self.keyRefused
         case .scopeRefused: throw CallerLimits.scopeRefused
+        case .spendFrozen: throw CallerLimits.spendFrozen()
+        case .modelRefused: throw Self.modelRefused
         case .admitted(let verdict, let assertsUsers):
-            if !verdict.models.isEmpty, !question.model.isEmpty, !verdict.models.contains(question.model) {
-                throw EdgeError(
-                    .forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
-            }
             var caller = Self.caller(verdict, user: assertsUsers ? question.assertedUser ?? "" : verdict.user)
             caller.degraded = [ServiceName.session.rawValue]
-            if question.count { caller.hold = try hold(question.estimatedNanousd, digest) }
+            guard question.count else { return caller }
+            caller.hold = try hold(question.estimatedNanousd, digest)
+            caller.spender = SpendSubject(
+                tenant: caller.tenant, keyID: caller.keyID, user: caller.user, asserted: question.assertedUser,
+                end: question.endUser)
             return caller
         }
     }
@@ -78,6 +82,21 @@ extension Admission {
         case .held(let hold):
             return SpendHold(amount) { [self] rest in memory.withLock { $0.giveBack(rest, hold) } }
         }
+    }
+
+    /// Why a request that session admitted is not to run: its budget was spent while session was away, which it is told of now.
+    /// - Parameter estimate: what session may have reserved for the request, in nano-dollars.
+    func refusalWhileOwing(_ reply: SessionAPI.AdmitReply, estimate: Int) -> RefusedAtLimit? {
+        guard reply.verdict == .admitted, reporter.total.nanousd > 0, let least = reply.budget else { return nil }
+        for budget in [least] + reply.otherBudgets {
+            let owed = reporter.owed(BudgetOwner(budget, reply))
+            guard owed > 0, SpentSum.adding(budget.remaining, max(0, estimate)) <= owed else { continue }
+            var limits = CallerLimits(reply)
+            limits.budget = budget
+            // Session may have heard of it by now, and then it was counted twice here.
+            return RefusedAtLimit(limits.overBudget(wait: min(1000, max(1, budget.resetMS - 1))), limits: limits)
+        }
+        return nil
     }
 
     private static func overBudget(_ budget: SessionAPI.Budget) -> EdgeError {

@@ -9,7 +9,8 @@ import Synchronization
 
 // States of a report: waiting (for an admission to travel with) → travelling → taken in; or in line (for a call of its own)
 // → being delivered → taken in or given up. From waiting and travelling it goes in line when no admission comes, or session does
-// not say that it took it in. A report with an Idempotency-Key is in line at once, and again after a pause until session has it.
+// not say that it took it in. A report with an Idempotency-Key is in line at once. It, and one of money, is in line again after a
+// pause until session has it; of those of money a bounded number, the others are added up (`SpendReporter`) and so given up.
 
 /// Tells session how admitted requests ended, behind the clients' backs: a bounded line, a bounded number at once.
 ///
@@ -24,6 +25,10 @@ final class Settlement: Sendable {
         /// The stream whose end is reported: after its last event.
         var recorder: StreamRecorder?
         var tries = 0
+        /// Who spent what it tells of.
+        var subject: SpendSubject?
+        /// It waits for session to come back.
+        var isPostponed = false
         /// The client left; what the answer had cost is asked for, and told to telemetry, first.
         var left: TelemetryAPI.RequestEvent?
     }
@@ -31,6 +36,10 @@ final class Settlement: Sendable {
     /// Reports that wait; more are dropped and counted. Session forgets admissions that are never settled by itself.
     private static let capacity = 16_384
     private static let concurrency = 64
+    /// Reports of money that wait for session to come back: about those that ran when it went away.
+    private static let mostPostponed = 4096
+    /// How long the end of the process waits for a session that is away.
+    private static let lastPatience = Duration.seconds(1)
     /// How often a report is made that session answers with another failure than that it is away.
     private static let triesAtRefusal = 10
     /// Pauses between tries: the first, doubled up to the last.
@@ -49,6 +58,7 @@ final class Settlement: Sendable {
 
     private let peers: EdgePeers
     private let claims: HeldClaims
+    private let reporter: SpendReporter
     private let telemetry: TelemetryEmitter
     private let logger: Logger
     private let failures: Counter
@@ -60,6 +70,8 @@ final class Settlement: Sendable {
     private struct State {
         /// Reports that were neither taken in nor given up.
         var open = 0
+        /// Those of them that wait for session to come back.
+        var postponed = 0
         /// Of answers in reports that are open.
         var answerBytes = 0
         /// Those that wait for an admission; there is a timer while there are any.
@@ -68,9 +80,13 @@ final class Settlement: Sendable {
         var isTimed = false
     }
 
-    init(peers: EdgePeers, claims: HeldClaims, telemetry: TelemetryEmitter, logger: Logger, metrics: MetricsRegistry) {
+    init(
+        peers: EdgePeers, claims: HeldClaims, reporter: SpendReporter, telemetry: TelemetryEmitter, logger: Logger,
+        metrics: MetricsRegistry
+    ) {
         self.peers = peers
         self.claims = claims
+        self.reporter = reporter
         self.telemetry = telemetry
         self.logger = logger
         failures = metrics.counter("edge_settle_failures", help: "Reports on finished requests that session did not get.")
@@ -92,14 +108,25 @@ final class Settlement: Sendable {
     /// Puts an open report in line for a call of its own.
     private func lineUp(_ job: Job) {
         if case .enqueued = line.yield(job) { return }
+        giveUp(job)
+    }
+
+    /// Session will not hear of the admission; of what it cost it will.
+    private func giveUp(_ job: Job) {
         failures.add()
+        addUp(job)
         close(job)
+    }
+
+    private func addUp(_ job: Job) {
+        if let subject = job.subject, job.tellsOfMoney { reporter.add(job.request, of: subject) }
     }
 
     private func close(_ job: Job) {
         state.withLock { state in
             state.open -= 1
             state.answerBytes -= job.answerBytes
+            if job.isPostponed { state.postponed -= 1 }
         }
         if job.mustArrive { claims.forget(job.request.admissionID) }
     }
@@ -119,9 +146,12 @@ final class Settlement: Sendable {
         }
     }
 
-    /// Waits until everything was delivered or given up, at most until `deadline`.
+    /// Waits until everything was delivered or given up, at most until `deadline`; for a session that is away not as long.
     func flush(until deadline: MonotonicTime, on eventLoop: any EventLoop) async {
-        while state.withLock({ $0.open }) > 0, .now() < deadline {
+        let patience = MonotonicTime.now() + Self.lastPatience
+        while true {
+            let (open, postponed) = state.withLock { ($0.open, $0.postponed) }
+            guard open > 0, .now() < (open > postponed ? deadline : min(deadline, patience)) else { return }
             lineUpWaiting()
             do { try await eventLoop.sleep(.milliseconds(5)) } catch { return }
         }
@@ -129,17 +159,30 @@ final class Settlement: Sendable {
 
     private func deliver(_ job: Job) async {
         var job = job.left == nil ? job : await completed(job)
-        guard !job.request.admissionID.isEmpty else { return close(job) }
+        guard !job.request.admissionID.isEmpty else {
+            addUp(job)
+            return close(job)
+        }
         await job.recorder?.settled(within: Self.recordingLimits.report)
         job.tries += 1
         switch await report(job) {
         case .taken, .stale: return close(job)
         case .failed where job.mustArrive: pause(job)
         case .refused where job.mustArrive && job.tries < Self.triesAtRefusal: pause(job)
-        case .failed, .refused:
-            failures.add()
-            close(job)
+        case .failed where job.tellsOfMoney && postpone(&job): pause(job)
+        case .failed, .refused: giveUp(job)
         }
+    }
+
+    /// - Returns: false when too many wait for session to come back.
+    private func postpone(_ job: inout Job) -> Bool {
+        if job.isPostponed { return true }
+        job.isPostponed = state.withLock { state in
+            guard state.postponed < Self.mostPostponed else { return false }
+            state.postponed += 1
+            return true
+        }
+        return job.isPostponed
     }
 
     /// Puts a report in line again, later each time.
@@ -160,7 +203,9 @@ final class Settlement: Sendable {
 
     private func report(_ job: Job) async -> Word {
         do {
-            let reply = try await peers.session.settle(job.reportable, peers.sessionOptions(job.metadata, waits: true))
+            // One that waits anyway keeps nobody else in the line waiting.
+            let options = peers.sessionOptions(job.metadata, waits: !job.isPostponed)
+            let reply = try await peers.session.settle(job.reportable, options)
             guard reply.staleFence else { return .taken }
             staleFences.add()
             return .stale
@@ -185,15 +230,16 @@ extension Settlement {
         let request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: event.status, fence: caller.fence,
             identity: caller.tokenIdentity)
-        var job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent, left: event)
+        var job = Job(
+            request: request, metadata: metadata, mustArrive: caller.isIdempotent, subject: caller.subject, left: event)
         if caller.isIdempotent { apply(fate, to: &job) }
         enqueue(job)
     }
 
     /// Reports that an admission edge may not know of was not used.
-    func release(_ admissionID: String, _ metadata: CallMetadata) {
-        // A claim that was never taken before has the first fence; another one is free when its lease is over.
-        let request = SessionAPI.SettleRequest(admissionID: admissionID, unused: true, fence: 1)
+    /// - Parameter fence: a claim that was never taken before has the first; another one is free when its lease is over.
+    func release(_ admissionID: String, _ metadata: CallMetadata, fence: Int = 1) {
+        let request = SessionAPI.SettleRequest(admissionID: admissionID, unused: true, fence: fence)
         enqueue(Job(request: request, metadata: metadata, mustArrive: false))
     }
 
@@ -239,13 +285,17 @@ extension Settlement {
         cached: Bool = false
     ) async -> Bool {
         if let hold = caller.hold { hold.spend(usage == nil ? 0 : usage?.costNanousd) }
-        guard !caller.admissionID.isEmpty, caller.isIdempotent || caller.isReserved || usage != nil else { return true }
+        guard caller.isSettled, caller.isIdempotent || caller.isReserved || usage != nil else { return true }
         let request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: status, inputTokens: usage?.inputTokens ?? 0,
             outputTokens: usage?.outputTokens ?? 0, costNanousd: usage?.costNanousd,
             unused: usage == nil && !caller.isIdempotent, fence: caller.fence, cached: cached,
             identity: caller.tokenIdentity)
-        var job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent)
+        var job = Job(request: request, metadata: metadata, mustArrive: caller.isIdempotent, subject: caller.subject)
+        guard !caller.admissionID.isEmpty else {
+            addUp(job)
+            return true
+        }
         if caller.isIdempotent { apply(fate, to: &job) }
         await job.recorder?.settled(within: Self.recordingLimits.client)
         // Who has the last place may come again as soon as it has its answer: the place must be free then.
@@ -289,6 +339,9 @@ extension Settlement {
 }
 
 extension Settlement.Job {
+    /// Somebody is to be charged for the request.
+    fileprivate var tellsOfMoney: Bool { subject != nil && !request.unused }
+
     /// Of the answer that is to be kept.
     fileprivate var answerBytes: Int { request.answer?.body?.readableBytes ?? 0 }
 
@@ -347,7 +400,10 @@ extension Settlement {
             defer { state.isTimed = true }
             return (true, !state.isTimed)
         }
-        if !isKept { failures.add() }
+        if !isKept {
+            failures.add()
+            addUp(job)
+        }
         if needsTimer { time(Self.patience) }
     }
 

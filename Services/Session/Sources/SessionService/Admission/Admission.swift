@@ -6,11 +6,12 @@ import Synchronization
 /// Decides whether a request may run, and takes its end in. Key → model → limits → Idempotency-Key: a request refused early
 /// costs nothing later. Without an Idempotency-Key nothing here touches the disk.
 package final class Admission: Sendable {
-    private let keys: KeyIndex
-    private let limits: LimitDesk
+    let keys: KeyIndex
+    let limits: LimitDesk
     private let spend: SpendLedger
     let claims: ClaimDesk
-    private let metrics: SessionMetrics
+    let metrics: SessionMetrics
+    let reports = SpendReports()
     /// What is spent waits in this process.
     private let isStoreAway: @Sendable () -> Bool
     private let runaways: RunawayLog
@@ -108,7 +109,7 @@ package final class Admission: Sendable {
         case .refused(let verdict, let reason, let known): return (Self.refused(verdict, reason, known), nil)
         }
         let identity = Identity(key: key, asserted: request.assertedUser, end: request.endUser)
-        var reply = Self.identified(key, identity.user)
+        var reply = Self.identified(key, identity.user, now)
         guard keys.permits(request, by: key, &reply) else { return (reply, nil) }
         if let (verdict, reason) = standing(of: key, request) {
             reply.verdict = verdict
@@ -208,9 +209,10 @@ package final class Admission: Sendable {
         SessionAPI.AdmitReply(verdict: verdict, keyID: key?.id ?? "", tenant: key?.tenant ?? "", reason: reason)
     }
 
-    private static func identified(_ key: KeyRecord, _ user: String) -> SessionAPI.AdmitReply {
+    private static func identified(_ key: KeyRecord, _ user: String, _ now: Moment) -> SessionAPI.AdmitReply {
         SessionAPI.AdmitReply(
-            keyID: key.id, tenant: key.tenant, user: user, admin: key.isAdmin, models: key.models, destinations: key.destinations)
+            keyID: key.id, tenant: key.tenant, user: user, admin: key.isAdmin, models: key.models, destinations: key.destinations,
+            scopes: key.scopes, expiresInMS: key.expiresAt.map { max(1, Int($0 - now.unixMilliseconds)) } ?? 0)
     }
 }
 

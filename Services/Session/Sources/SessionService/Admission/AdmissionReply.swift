@@ -9,7 +9,7 @@ extension Admission {
         reply.requests = rateLimit(answer, rules) { $0 == .requests } ?? SessionAPI.RateLimit()
         reply.tokens = rateLimit(answer, rules) { $0 == .tokens }
         reply.concurrency = rateLimit(answer, rules) { $0 == .places }
-        reply.budget = budget(answer, rules)
+        (reply.budget, reply.otherBudgets) = budgets(answer, rules)
     }
 
     /// Turns a refusal into a verdict: what will never pass first, then what passes last.
@@ -76,25 +76,24 @@ extension Admission {
             retryAfterMS: milliseconds(standing.retryAfter), scope: rules[found].subject.scope)
     }
 
-    /// As above.
-    private static func budget(_ answer: LimitAnswer, _ rules: [LimitRule]) -> SessionAPI.Budget? {
-        var found: Int?
-        var length: Int64 = 0
-        for index in rules.indices {
-            guard case .budget(let window) = rules[index].kind else { continue }
-            let new = answer.standings[index]
-            if let known = found.map({ answer.standings[$0] }),
-                (-known.retryAfter, known.remaining) <= (-new.retryAfter, new.remaining)
-            {
-                continue
+    /// Of those that refuse the one that refuses longest, else the one with the least left; and the others.
+    private static func budgets(
+        _ answer: LimitAnswer, _ rules: [LimitRule]
+    ) -> (SessionAPI.Budget?, others: [SessionAPI.Budget]) {
+        let found = rules.indices.filter { if case .budget = rules[$0].kind { true } else { false } }
+            .sorted { one, other in
+                let (one, other) = (answer.standings[one], answer.standings[other])
+                return (-one.retryAfter, one.remaining) < (-other.retryAfter, other.remaining)
             }
-            (found, length) = (index, window)
-        }
-        guard let found else { return nil }
-        let standing = answer.standings[found]
+        let budgets = found.map { budget(answer.standings[$0], rules[$0]) }
+        return (budgets.first, Array(budgets.dropFirst()))
+    }
+
+    private static func budget(_ standing: LimitStanding, _ rule: LimitRule) -> SessionAPI.Budget {
+        guard case .budget(let window) = rule.kind else { return SessionAPI.Budget() }
         return SessionAPI.Budget(
             limit: standing.limit, remaining: standing.remaining, resetMS: milliseconds(standing.reset),
-            windowMS: Int(length), scope: rules[found].subject.scope)
+            windowMS: Int(window), scope: rule.subject.scope)
     }
 
     private static func milliseconds(_ microseconds: Int64) -> Int { Int((microseconds + 999) / 1000) }

@@ -1,3 +1,5 @@
+import BulkheadCore
+
 /// What is known of an API key, besides the key itself.
 package struct KeyRecord: Sendable, Equatable {
     /// Names the key for people and verbs; tells nothing about it.
@@ -54,12 +56,11 @@ package struct KeyRecord: Sendable, Equatable {
 
     /// Whether the key may use `model`; an empty name is no model at all and allowed.
     package func allows(model: String) -> Bool {
-        models.isEmpty || model.isEmpty
-            || models.contains { $0 == model || ($0.hasSuffix("*") && model.hasPrefix($0.dropLast())) }
+        ModelPattern.covers(models, model: model)
     }
 
     /// Whether the key's scopes cover `route`.
     package func covers(route: String) -> Bool {
-        scopes.isEmpty || scopes.contains { KeyScope(rawValue: $0)?.holds(route) ?? false }
+        KeyScope.covers(scopes, route: route)
     }
 }

@@ -6,10 +6,16 @@ import BulkheadAPI
 extension KeyIndex {
     /// Whether `key` may make the request; a refusal is put into `reply`.
     func permits(_ request: SessionAPI.AdmitRequest, by key: KeyRecord, _ reply: inout SessionAPI.AdmitReply) -> Bool {
+        reply.spendFrozen = isFrozen(key.tenant)
         guard let refusal = refusal(of: request, by: key) else { return true }
         reply.verdict = refusal.verdict
         reply.reason = refusal.reason
         return false
+    }
+
+    private func isFrozen(_ name: String) -> Bool {
+        let (tenant, everybody) = tenants.standing(of: name)
+        return tenant?.frozenAt != nil || everybody?.frozenAt != nil
     }
 
     private func refusal(

@@ -134,6 +134,36 @@ package final class LimitDesk: Sendable {
     /// Ends the shared store has not heard of yet.
     var pendingEnds: Int { shared?.untoldCount ?? 0 }
 
+    /// Has what was spent of budgets read, unless it is known.
+    /// - Throws: what `DurableStore.transact` throws.
+    func learn(_ tenant: String, _ budgets: [LimitRule], now: Moment) async throws {
+        _ = try await ask(LimitQuestion(tenant: tenant, admission: "", rules: budgets, counts: false), now: now)
+    }
+
+    /// What money that was spent `age` milliseconds ago is to be charged to.
+    func charges(_ nanousd: Int, _ budgets: [LimitRule], ago age: Int64, now: Moment) -> [BudgetCharge] {
+        let time = clock.microseconds(now) - Double(age) * 1000
+        return budgets.compactMap { rule in
+            guard nanousd > 0, case .budget(let window) = rule.kind else { return nil }
+            let start = Int64(BudgetBook.start(of: Double(window) * 1000, time))
+            return BudgetCharge(subject: rule.subject, windowMilliseconds: window, start: start, nanousd: nanousd)
+        }
+    }
+
+    /// Charges budgets, as far as their windows last, for what is durable already.
+    /// - Parameter charges: as many as `budgets`, in their order.
+    func charge(_ tenant: String, _ name: String, _ charges: [BudgetCharge], _ budgets: [LimitRule], now: Moment) {
+        let present = self.charges(1, budgets, ago: 0, now: now)
+        let rules = zip(budgets, zip(charges, present)).compactMap { rule, pair in
+            pair.0.start == pair.1.start ? rule : nil
+        }
+        guard !rules.isEmpty, let amount = charges.first?.nanousd else { return }
+        let settlement = LimitSettlement(tenant: tenant, admission: name, nanousd: amount, otherwise: rules)
+        let outcome = local.settle(settlement, now: clock.microseconds(now))
+        guard let shared else { return alerts.tell(tenant, outcome.crossings, at: now.unixMilliseconds) }
+        shared.settle([settlement])
+    }
+
     /// A run of edge lives: what it holds is held for another 30 seconds.
     package func renew(_ run: Int64, now: Moment) {
         let held = local.renew(run, now: clock.microseconds(now))

@@ -80,10 +80,11 @@ package final class BudgetSpend: Sendable {
         return durable + state.withLock { ($0.pending[slot] ?? 0) + ($0.leaving[slot] ?? 0) }
     }
 
-    /// Forgets windows long past. - Throws: what `DurableStore.transact` throws.
+    /// Forgets windows long past, and reports that were taken in as long ago. - Throws: what `DurableStore.transact` throws.
     package static func purge(_ store: any DurableStore) async throws {
         try await store.transact { transaction in
             try transaction.run(forget, [.integer(transaction.now - retention)])
+            try SpendReports.forget(before: transaction.now - retention, transaction)
         }
     }
 
@@ -119,7 +120,8 @@ package final class BudgetSpend: Sendable {
             })
     }
 
-    private static func slot(_ subject: LimitSubject, _ window: Int64, _ start: Int64) -> Slot {
+    /// - Parameter start: microseconds since 1970.
+    static func slot(_ subject: LimitSubject, _ window: Int64, _ start: Int64) -> Slot {
         Slot(tenant: subject.tenant, subject: subject.text, start: start / 1000, end: start / 1000 + window)
     }
 }

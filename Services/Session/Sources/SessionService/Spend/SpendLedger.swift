@@ -40,7 +40,7 @@ package struct Spend: Sendable, Equatable, Codable {
 /// Adds up what keys spend, and writes it behind: what was added since the last flush (a second, in service) is lost when
 /// the process is killed. Holds one entry per known key and day, and one per budget that is spent.
 package final class SpendLedger: Sendable {
-    private struct Slot: Hashable, Sendable {
+    struct Slot: Hashable, Sendable {
         var keyID: String
         var tenant: String
         /// Days since 1970, UTC.
@@ -126,6 +126,10 @@ package final class SpendLedger: Sendable {
             .text(slot.keyID), .integer(slot.day), .text(slot.tenant), .integer(spend.requests), .integer(spend.inputTokens),
             .integer(spend.outputTokens), .integer(spend.costNanousd), .integer(spend.unpriced),
         ]
+    }
+
+    static func write(_ slot: Slot, _ spend: Spend, _ store: any StoreTransaction) throws {
+        try store.run(addSpend, values(slot, spend))
     }
 }
 

@@ -13,7 +13,7 @@ enum SpendSchema {
 
         """
 
-    /// `subject` is as in `LimitSubject.text`; a window begins at a multiple of its length.
+    /// `spend_report` has the names of reports that were taken in. `subject` is as in `LimitSubject.text`; a window begins at a multiple of its length.
     static let budgets = """
         ALTER TABLE spend ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
         CREATE TABLE budget_spend (
@@ -22,6 +22,8 @@ enum SpendSchema {
             PRIMARY KEY (tenant, subject, window_start, window_end)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX budget_spend_end ON budget_spend (window_end);
+        CREATE TABLE spend_report (id TEXT PRIMARY KEY, taken_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE INDEX spend_report_taken ON spend_report (taken_at);
 
         """
 }

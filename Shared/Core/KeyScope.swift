@@ -47,6 +47,11 @@ package enum KeyScope: String, Sendable, CaseIterable {
         return routes.contains { route == $0 || (route.hasPrefix($0) && route.dropFirst($0.count).first == "/") }
     }
 
+    /// Whether a key of these scopes may use `route`. A scope of a later version, unknown here, covers no route.
+    package static func covers(_ scopes: [String], route: String) -> Bool {
+        scopes.isEmpty || scopes.contains { KeyScope(rawValue: $0)?.holds(route) ?? false }
+    }
+
     /// All names, for people.
-    static var known: String { allCases.map(\.rawValue).joined(separator: ", ") }
+    package static var known: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }
