@@ -147,6 +147,7 @@ package struct SpendBook: Sendable {
         total.inputTokens -= sum.inputTokens
         total.outputTokens -= sum.outputTokens
         total.nanousd -= sum.nanousd
+        if waiting.isEmpty { total = SpentSum() }
         return sum
     }
 
