@@ -3208,7 +3208,7 @@ static const int64_t bulkhead__session__spent_away__requests__default_value = 0l
 static const int64_t bulkhead__session__spent_away__input_tokens__default_value = 0ll;
 static const int64_t bulkhead__session__spent_away__output_tokens__default_value = 0ll;
 static const int64_t bulkhead__session__spent_away__cost_nanousd__default_value = 0ll;
-static const ProtobufCFieldDescriptor bulkhead__session__spent_away__field_descriptors[8] =
+static const ProtobufCFieldDescriptor bulkhead__session__spent_away__field_descriptors[9] =
 {
   {
     "key_id",
@@ -3306,12 +3306,25 @@ static const ProtobufCFieldDescriptor bulkhead__session__spent_away__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "identity",
+    9,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Session__SpentAway, identity),
+    &bulkhead__session__token_identity__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__spent_away__field_indices_by_name[] = {
   1,   /* field[1] = asserted_user */
   3,   /* field[3] = at_ms */
   7,   /* field[7] = cost_nanousd */
   2,   /* field[2] = end_user */
+  8,   /* field[8] = identity */
   5,   /* field[5] = input_tokens */
   0,   /* field[0] = key_id */
   6,   /* field[6] = output_tokens */
@@ -3320,7 +3333,7 @@ static const unsigned bulkhead__session__spent_away__field_indices_by_name[] = {
 static const ProtobufCIntRange bulkhead__session__spent_away__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__spent_away__descriptor =
 {
@@ -3330,7 +3343,7 @@ const ProtobufCMessageDescriptor bulkhead__session__spent_away__descriptor =
   "Bulkhead__Session__SpentAway",
   "bulkhead.session",
   sizeof(Bulkhead__Session__SpentAway),
-  8,
+  9,
   bulkhead__session__spent_away__field_descriptors,
   bulkhead__session__spent_away__field_indices_by_name,
   1,  bulkhead__session__spent_away__number_ranges,

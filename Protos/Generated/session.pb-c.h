@@ -833,10 +833,14 @@ struct  Bulkhead__Session__SpentAway
   int64_t output_tokens;
   protobuf_c_boolean has_cost_nanousd;
   int64_t cost_nanousd;
+  /*
+   * Whose requests they were, if they were admitted for a token: as in SettleRequest.
+   */
+  Bulkhead__Session__TokenIdentity *identity;
 };
 #define BULKHEAD__SESSION__SPENT_AWAY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__spent_away__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, 0, 0ll, NULL }
 
 
 struct  Bulkhead__Session__ReportSpendReply

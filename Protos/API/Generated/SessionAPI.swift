@@ -1893,9 +1893,11 @@ package enum SessionAPI {
         package var outputTokens: Int
         /// `cost_nanousd` of the message.
         package var costNanousd: Int
+        /// Whose requests they were, if they were admitted for a token: as in SettleRequest.
+        package var identity: SessionAPI.TokenIdentity?
 
         /// A message with the given fields, the others at their defaults.
-        package init(keyID: String = "", assertedUser: String? = nil, endUser: String? = nil, atMS: Int = 0, requests: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int = 0) {
+        package init(keyID: String = "", assertedUser: String? = nil, endUser: String? = nil, atMS: Int = 0, requests: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int = 0, identity: SessionAPI.TokenIdentity? = nil) {
             self.keyID = keyID
             self.assertedUser = assertedUser
             self.endUser = endUser
@@ -1904,6 +1906,7 @@ package enum SessionAPI {
             self.inputTokens = inputTokens
             self.outputTokens = outputTokens
             self.costNanousd = costNanousd
+            self.identity = identity
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -1944,6 +1947,9 @@ package enum SessionAPI {
                 wire.pointee.has_cost_nanousd = 1
                 wire.pointee.cost_nanousd = Int64(costNanousd)
             }
+            if let identity {
+                wire.pointee.identity = try arena.message(identity)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__SpentAway>) throws {
@@ -1955,6 +1961,7 @@ package enum SessionAPI {
             inputTokens = wire.pointee.has_input_tokens != 0 ? Int(wire.pointee.input_tokens) : 0
             outputTokens = wire.pointee.has_output_tokens != 0 ? Int(wire.pointee.output_tokens) : 0
             costNanousd = wire.pointee.has_cost_nanousd != 0 ? Int(wire.pointee.cost_nanousd) : 0
+            identity = try wire.pointee.identity.map { try .init(loading: $0) }
         }
     }
 
@@ -2027,11 +2034,11 @@ package enum SessionMethods {
         responseHash: 0xeb0fe9383b414003)
     /// `Session.ReportSpend`.
     package static let reportSpend = MethodDescriptor(
-        name: "Session.ReportSpend", shape: .unary, methodClass: .control, requestHash: 0xc126d39939b75fa4,
+        name: "Session.ReportSpend", shape: .unary, methodClass: .control, requestHash: 0xc063e68a43fbfaf9,
         responseHash: 0x0b85a32036a05cc0)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Session", fingerprint: "0605f65b81c4ed078c1f31ab05372dc4", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys, reportSpend],
+        name: "Session", fingerprint: "ce18793860e94aac1bf24a50ce7316be", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys, reportSpend],
         forms: [
             MessageForm("AdmitRequest", [
                 MessageForm.Field(1, "key_digest", 12),
@@ -2203,6 +2210,7 @@ package enum SessionMethods {
                 MessageForm.Field(6, "input_tokens", 3),
                 MessageForm.Field(7, "output_tokens", 3),
                 MessageForm.Field(8, "cost_nanousd", 3),
+                MessageForm.Field(9, "identity", 11, message: 4),
             ]),
             MessageForm("ReportSpendReply", [
                 MessageForm.Field(1, "is_repeated", 8),

@@ -80,6 +80,17 @@ struct SpendBookTests {
         #expect(Set(drain(&book).map(\.assertedUser)).count == 300)
     }
 
+    @Test("Whoever shows a token is told of by name, at the bound too")
+    func tokens() {
+        var book = SpendBook(capacity: 1)
+        for name in ["ada", "bob"] {
+            let subject = SpendSubject(tenant: "t", keyID: "oidc:\(name)", user: name, isToken: true)
+            #expect(add(&book, sum(1), of: subject))
+        }
+        let told = drain(&book).compactMap(\.identity).sorted { $0.user < $1.user }
+        #expect(told.map(\.user) == ["ada", "bob"] && told.map(\.keyID) == ["oidc:ada", "oidc:bob"] && told[0].tenant == "t")
+    }
+
     @Test("Names too long to keep count for the key")
     func longNames() {
         var book = SpendBook()

@@ -93,6 +93,16 @@ struct SpendReportTests {
         #expect(shown.spend?.costNanousd == 5_000 && shown.spendToday?.costNanousd == 0)
     }
 
+    @Test("Whoever showed a token is charged, too")
+    func tokens() async throws {
+        let bench = try await SessionBench(policy: Self.policy)
+        let identity = SessionAPI.TokenIdentity(keyID: "oidc:0123456789abcdef", tenant: "acme", user: "ada")
+        let spent = SessionAPI.SpentAway(
+            keyID: identity.keyID, atMS: Int(bench.now.unixMilliseconds), requests: 1, costNanousd: 5_000, identity: identity)
+        #expect(try await tell(bench, "report01", spent).unknown == 0)
+        #expect(try await self.spent(bench, LimitSelection(tenant: "acme", user: "ada"))["user:ada"]?.remainingNanousd == 0)
+    }
+
     @Test("Keys nobody knows are named by their number, and the others are counted")
     func unknown() async throws {
         let bench = try await SessionBench(policy: Self.policy)

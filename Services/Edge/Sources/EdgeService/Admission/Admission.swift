@@ -42,7 +42,7 @@ struct Caller: Sendable {
         guard !admissionID.isEmpty else { return spender }
         return SpendSubject(
             tenant: tenant, keyID: keyID, user: user, asserted: user.isEmpty ? nil : user,
-            end: user.isEmpty && !limits.user.isEmpty ? limits.user : nil)
+            end: user.isEmpty && !limits.user.isEmpty ? limits.user : nil, isToken: tokenIdentity != nil)
     }
 }
 

@@ -70,7 +70,7 @@ extension Admission {
             caller.hold = try hold(question.estimatedNanousd, digest)
             caller.spender = SpendSubject(
                 tenant: caller.tenant, keyID: caller.keyID, user: caller.user, asserted: question.assertedUser,
-                end: question.endUser)
+                end: question.endUser, isToken: question.identity != nil)
             return caller
         }
     }

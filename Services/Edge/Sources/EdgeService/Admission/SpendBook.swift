@@ -10,6 +10,8 @@ package struct SpendSubject: Hashable, Sendable {
     /// As in AdmitRequest.
     package var asserted: String?
     package var end: String?
+    /// `keyID` names whoever shows a token: it is of one user.
+    package var isToken: Bool
 
     /// Longer names are not kept: such money counts for the key and the tenant alone.
     static let longestName = 1024
@@ -18,17 +20,25 @@ package struct SpendSubject: Hashable, Sendable {
     ///   - user: the user session said the request is of.
     ///   - asserted: x-bulkhead-user.
     ///   - end: the user the body names.
-    package init(tenant: String, keyID: String, user: String = "", asserted: String? = nil, end: String? = nil) {
+    package init(
+        tenant: String, keyID: String, user: String = "", asserted: String? = nil, end: String? = nil, isToken: Bool = false
+    ) {
         let bounded = { (name: String?) in name.flatMap { $0.utf8.count <= Self.longestName ? $0 : nil } }
         self.tenant = tenant
         self.keyID = keyID
         self.user = bounded(user) ?? ""
         self.asserted = bounded(asserted)
         self.end = bounded(end)
+        self.isToken = isToken
     }
 
     /// The same key, for nobody in particular.
-    fileprivate var folded: Self { Self(tenant: tenant, keyID: keyID) }
+    fileprivate var folded: Self { isToken ? self : Self(tenant: tenant, keyID: keyID) }
+
+    /// As session is told it.
+    fileprivate var identity: SessionAPI.TokenIdentity? {
+        isToken ? SessionAPI.TokenIdentity(keyID: keyID, tenant: tenant, user: user) : nil
+    }
 
     /// The budgets that may be spent.
     fileprivate var owners: [BudgetOwner] {
@@ -157,6 +167,7 @@ package struct SpendBook: Sendable {
     private static func entry(_ slot: Slot, _ sum: SpentSum) -> SessionAPI.SpentAway {
         SessionAPI.SpentAway(
             keyID: slot.subject.keyID, assertedUser: slot.subject.asserted, endUser: slot.subject.end, atMS: sum.atMS,
-            requests: sum.requests, inputTokens: sum.inputTokens, outputTokens: sum.outputTokens, costNanousd: sum.nanousd)
+            requests: sum.requests, inputTokens: sum.inputTokens, outputTokens: sum.outputTokens, costNanousd: sum.nanousd,
+            identity: slot.subject.identity)
     }
 }

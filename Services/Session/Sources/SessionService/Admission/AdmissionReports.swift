@@ -16,9 +16,9 @@ extension Admission {
         _ report: SessionAPI.ReportSpendRequest, _ store: any DurableStore, deadline: MonotonicTime = .never, now: Moment
     ) async throws -> SessionAPI.ReportSpendReply {
         try Self.check(report)
-        try await learnKeys(report.spent.map(\.keyID), store, deadline)
+        try await learnKeys(report.spent.filter { $0.identity == nil }.map(\.keyID), store, deadline)
         let policy = policy
-        let known = report.spent.compactMap { one in keys.find(id: one.keyID).map { Late(one, $0, policy, now) } }
+        let known = report.spent.compactMap { one in keys.holder(of: one).map { Late(one, $0, policy, now) } }
         // What is charged below is then charged to budgets that stand as they did before this report.
         for one in known where !one.budgets.isEmpty { try await limits.learn(one.key.tenant, one.budgets, now: now) }
         let spent = known.map { one in

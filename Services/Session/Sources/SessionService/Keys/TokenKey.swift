@@ -64,8 +64,13 @@ extension KeyIndex {
     }
 
     /// Whose request it was: of a token, or a key of the table; nil: nobody's.
-    func holder(of ended: SessionAPI.SettleRequest) -> KeyRecord? {
-        guard let identity = ended.identity else { return find(id: ended.keyID) }
+    func holder(of ended: SessionAPI.SettleRequest) -> KeyRecord? { holder(ended.identity, ended.keyID) }
+
+    /// Who spent it.
+    func holder(of spent: SessionAPI.SpentAway) -> KeyRecord? { holder(spent.identity, spent.keyID) }
+
+    private func holder(_ identity: SessionAPI.TokenIdentity?, _ keyID: String) -> KeyRecord? {
+        guard let identity else { return find(id: keyID) }
         // Malformed, it is nobody's: there is nothing to charge.
         return try? KeyRecord(identity)
     }
