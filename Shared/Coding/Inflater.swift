@@ -14,6 +14,7 @@ package final class Inflater {
         case tooLarge
     }
 
+    /// The format of the layer.
     package enum Format { case gzip, deflate }
 
     private static let chunk = 64 << 10

@@ -15,10 +15,10 @@ func members() throws {
         let body = ByteBuffer(bytes: [[UInt8]](repeating: nothing, count: count).joined())
         var decoder = try #require(try decoder("gzip", maxMembers: 3))
         do {
-            #expect(try decoder.feed(body).readableBytes == 0)
+            let made = try decoder.feed(body)
             try decoder.finish()
-            #expect(isFine)
-        } catch { #expect(!isFine && error as? ContentDecoder.Trouble == .damaged) }
+            #expect(isFine && made.readableBytes == 0)
+        } catch { #expect(!isFine && error == .damaged) }
     }
 }
 
@@ -26,7 +26,8 @@ func members() throws {
 func pieces() throws {
     var decoder = try #require(try decoder("gzip"))
     for byte in nothing.dropLast() {
-        #expect(try decoder.feed(ByteBuffer(bytes: [byte])).readableBytes == 0)
+        let made = try decoder.feed(ByteBuffer(bytes: [byte]))
+        #expect(made.readableBytes == 0)
         #expect(throws: ContentDecoder.Trouble.truncated) { try decoder.finish() }
     }
     _ = try decoder.feed(ByteBuffer(bytes: nothing.suffix(1)))
@@ -35,12 +36,14 @@ func pieces() throws {
 
 @Test("codings are undone one over the other as many as may be", arguments: [(1, false), (2, true)])
 func layers(_ most: Int, _ isFine: Bool) {
-    #expect((try? decoder("deflate, gzip", maxLayers: most)) != nil == isFine)
+    let made = try? decoder("deflate, gzip", maxLayers: most)
+    #expect((made != nil) == isFine)
 }
 
 @Test("no coding is none", arguments: ["", "identity", "Identity, ", ","])
 func plain(_ codings: String) throws {
-    #expect(try decoder(codings) == nil)
+    let made = try decoder(codings)
+    #expect(made == nil)
 }
 
 @Test("a coding nobody knows is said to be that", arguments: ["br", "zstd", "gzip, br", "gzip;q=1", "aws-chunked"])

@@ -125,60 +125,29 @@ struct FairLineTests {
         #expect(line.leave(.chat) == 2 && line.leave(.chat) == nil && line.running == 0)
     }
 
-    /// Every sequence of so many steps, each an arrival of one of two flows in one of two classes or an end, keeps the promises.
-    @Test("Whatever happens, nobody is lost, no bound is passed, and nobody waits who could run")
-    func everySequence() throws {
-        struct World {
-            var line = FairLine<String>(slots: 2, depth: 2)
-            var running: [RequestClass] = []
-            var waiting: [UInt64: RequestClass] = [:]
-            var last: UInt64 = 0
-        }
-        func arrive(_ world: World, _ flow: String, _ kind: RequestClass) throws -> World {
-            var world = world
-            world.last += 1
-            switch world.line.arrive(world.last, flow, kind) {
-            case .runs: world.running.append(kind)
-            case .refused: break
-            case .waits(let displaced):
-                if let displaced {
-                    let victim = world.waiting.removeValue(forKey: displaced)
-                    #expect(try #require(victim) <= kind)
-                }
-                world.waiting[world.last] = kind
-            }
-            return world
-        }
-        func check(_ world: World) throws {
-            try #require(world.line.running == world.running.count && world.line.waiting == world.waiting.count)
-            try #require(world.running.count <= 2 && world.waiting.count <= 2)
-            try #require(world.running.count { $0 == .bulk } <= 1)
-            for kind in Set(world.waiting.values) {
-                var line = world.line
-                try #require(line.enter(kind) == false, "a request waits that could run")
-            }
-        }
-        var worlds = [World()]
-        for _ in 0 ..< 7 {
-            var next: [World] = []
-            for world in worlds {
-                for (flow, kind) in [("a", RequestClass.chat), ("a", .bulk), ("b", .chat), ("b", .bulk)] {
-                    next.append(try arrive(world, flow, kind))
-                }
-                if let first = world.running.first {
-                    var left = world
-                    left.running.removeFirst()
-                    if let ticket = left.line.leave(first) {
-                        let kind = left.waiting.removeValue(forKey: ticket)
-                        left.running.append(try #require(kind))
-                    }
-                    next.append(left)
-                }
-            }
-            for world in next { try check(world) }
-            worlds = next
-        }
-        #expect(worlds.count > 10_000)
+    @Test("Who stepped aside has no turn until it comes back, and then the one of its age")
+    func aside() {
+        var line = line(slots: 2, depth: 4)
+        #expect(line.stepAside(1, "a", .chat) == .waits(displaced: nil) && line.leave(.chat) == nil)
+        #expect(line.enter(.chat) && line.arrive(2, "a", .chat) == .waits(displaced: nil))
+        #expect(line.waiting == 2 && line.aside == 1 && line.isAside(1) && !line.isAside(2))
+        #expect(!line.comeBack(1) && !line.comeBack(2) && line.aside == 0)
+        #expect(order(&line) == [1, 2])
+        #expect(line.stepAside(3, "a", .chat) == .waits(displaced: nil) && line.leave(.chat) == nil)
+        #expect(line.comeBack(3) == true, "there was room")
+        #expect(line.waiting == 0 && line.running == 1)
+        #expect(line.comeBack(3) == false)
+    }
+
+    @Test("Who stepped aside counts in the line: its flow's share, and the newest of the lowest class gives way")
+    func asideCounts() {
+        var line = line(slots: 5, depth: 2)
+        #expect(line.stepAside(1, "a", .bulk) == .waits(displaced: nil) && line.leave(.chat) == nil)
+        #expect(line.stepAside(2, "a", .bulk) == .waits(displaced: nil) && line.leave(.chat) == nil)
+        #expect(line.stepAside(3, "a", .bulk) == .refused)
+        #expect(line.stepAside(4, "b", .bulk) == .waits(displaced: 2) && line.leave(.chat) == nil)
+        #expect(line.stepAside(5, "b", .chat) == .waits(displaced: 4) && line.leave(.chat) == nil)
+        #expect(line.take(5) && !line.take(5) && line.aside == 1 && line.running == 1)
     }
 }
 

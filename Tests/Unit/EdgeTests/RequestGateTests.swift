@@ -95,6 +95,64 @@ struct RequestGateTests {
         #expect(gate.running == 1)
     }
 
+    private func stepAside(
+        _ gate: RequestGate, _ ticket: UInt64, until: Duration = .seconds(1), deadline: Duration = .seconds(5)
+    ) async throws {
+        try await gate.stepAside(ticket, .chat, .tenant("a"), until: .now() + until, deadline: .now() + deadline) {}
+    }
+
+    @Test("Who steps aside leaves its place to others, and takes one again at its moment or when it is roused")
+    func aside() async throws {
+        let gate = gate()
+        for isRoused in [false, true] {
+            try await enter(gate)
+            let ticket = gate.nextTicket()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await stepAside(gate, ticket) }
+                await waiting(1, gate)
+                #expect(gate.running == 0)
+                if isRoused { gate.rouse(ticket, at: .now()) }
+                await loop.advanceTime(by: isRoused ? .milliseconds(1) : .milliseconds(1001))
+                try await group.next()
+            }
+            #expect(gate.running == 1 && gate.waiting == 0)
+            gate.leave(.chat)
+        }
+    }
+
+    @Test("Who comes back to a full house waits for a place, and not for ever")
+    func asideLate() async throws {
+        let gate = gate()
+        try await enter(gate)
+        let ticket = gate.nextTicket()
+        await withTaskGroup(of: (any Error)?.self) { group in
+            group.addTask { await failure { try await stepAside(gate, ticket) } }
+            await waiting(1, gate)
+            #expect(await failure { try await enter(gate) } == nil, "its place is free")
+            await loop.advanceTime(by: .milliseconds(1500))
+            #expect(gate.waiting == 1)
+            await loop.advanceTime(by: .seconds(5))
+            #expect((await group.next() ?? nil) is EdgeError)
+        }
+        #expect(gate.waiting == 0 && gate.running == 1)
+    }
+
+    @Test("Who leaves while it is aside is gone, and so is one that left before")
+    func asideCancelled() async throws {
+        let gate = gate()
+        try await enter(gate)
+        let ticket = gate.nextTicket()
+        await withTaskGroup(of: (any Error)?.self) { group in
+            group.addTask { await failure { try await stepAside(gate, ticket) } }
+            await waiting(1, gate)
+            group.cancelAll()
+            #expect((await group.next() ?? nil) is CancellationError)
+            group.addTask { await failure { try await stepAside(gate, ticket) } }
+            #expect((await group.next() ?? nil) is CancellationError)
+        }
+        #expect(gate.waiting == 0)
+    }
+
     private func failure(_ body: () async throws -> Void) async -> (any Error)? {
         do { try await body() } catch { return error }
         return nil

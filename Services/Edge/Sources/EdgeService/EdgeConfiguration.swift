@@ -48,6 +48,8 @@ package final class EdgeConfiguration: ServiceConfiguration {
     package let queueDepth: Int
     /// How long a request waits before it is refused.
     package let queueMaxWait: Duration
+    /// How long a request waits for a limit that will soon admit it; zero: it is refused at once.
+    package let queueMaxLimitWait: Duration
     /// Routes that refuse to run without an Idempotency-Key.
     package let idempotencyRequiredOn: [String]
     /// For whom an Idempotency-Key counts.
@@ -70,6 +72,7 @@ package final class EdgeConfiguration: ServiceConfiguration {
         let queue = section.section("queue")
         queueDepth = queue.int("depth", default: 256, in: 0 ... 1_000_000)
         queueMaxWait = queue.duration("max_wait", default: .seconds(10), in: .zero ... .seconds(600))
+        queueMaxLimitWait = queue.duration("max_limit_wait", default: .seconds(1), in: .zero ... .seconds(60))
         let idempotency = section.section("idempotency")
         let required = idempotency.strings("require_on", default: [])
         for name in required {

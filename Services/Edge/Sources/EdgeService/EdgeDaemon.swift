@@ -54,8 +54,13 @@ package final class EdgeDaemon: BulkheadService {
         ) {
             metrics.servedOnMemory.add()
         }
+        let gate = RequestGate(
+            limit: configuration.maxConcurrentRequests, depth: configuration.queueDepth, maxWait: configuration.queueMaxWait,
+            eventLoop: context.eventLoop)
+        let patience = LimitPatience(admission: admission, gate: gate, settings: settings, metrics: context.metrics)
         let services = EdgeServices(
-            peers: peers, admission: admission, settlement: settlement, claims: claims, archive: archive, settings: settings,
+            peers: peers, admission: admission, patience: patience, gate: gate, settlement: settlement, claims: claims,
+            archive: archive, settings: settings,
             metrics: metrics, destinations: destinations)
         let operations = Operations(context: context, services: services)
         let pipeline = EdgePipeline(services: services, operations: operations, metrics: metrics, context: context)

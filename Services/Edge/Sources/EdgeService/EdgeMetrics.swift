@@ -27,7 +27,7 @@ final class EdgeMetrics: Sendable {
     init(_ registry: MetricsRegistry) {
         self.registry = registry
         inFlight = registry.gauge("edge_requests_in_flight", help: "Requests that run.")
-        queued = registry.gauge("edge_requests_queued", help: "Requests that wait for a free place.")
+        queued = registry.gauge("edge_requests_queued", help: "Requests that wait, for a free place or a limit.")
         connections = registry.gauge("edge_connections", help: "Open client connections.")
         keys = registry.gauge("edge_keys_remembered", help: "API keys remembered for the time session is away.")
         watch = registry.gauge("edge_keys_watched", help: "1 while session tells of keys that change.")

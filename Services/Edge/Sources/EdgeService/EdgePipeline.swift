@@ -12,22 +12,20 @@ final class EdgePipeline: Sendable {
         case clients, operators
     }
 
-    let gate: RequestGate
     private let services: EdgeServices
     private let operations: Operations
     private let metrics: EdgeMetrics
     private let context: ServiceContext
 
     init(services: EdgeServices, operations: Operations, metrics: EdgeMetrics, context: ServiceContext) {
-        let configuration = services.settings.current
         self.services = services
         self.operations = operations
         self.metrics = metrics
         self.context = context
-        gate = RequestGate(
-            limit: configuration.maxConcurrentRequests, depth: configuration.queueDepth, maxWait: configuration.queueMaxWait,
-            eventLoop: context.eventLoop)
     }
+
+    /// The places of running requests, and the line before them.
+    var gate: RequestGate { services.gate }
 
     /// Answers one request.
     /// - Throws: when the connection is to be closed.
@@ -67,7 +65,8 @@ final class EdgePipeline: Sendable {
                 exchange.deadline(limit: services.settings.current.requestTimeout, asked: nil)
             )
         }
-        defer { gate.leave(kind) }
+        (exchange.place, exchange.holdsPlace) = (kind, true)
+        defer { if exchange.holdsPlace { gate.leave(kind) } }
         // 5. Body within its limit, JSON, key and limits, router, answer, settlement: by endpoint. A key that is no good is told
         // before what is wrong with the body.
         if match.endpoint == .proxy { return try await ProxyEndpoint(services: services).serve(exchange, match.argument) }

@@ -18,7 +18,11 @@ final class EdgeSettings: Sendable {
             ("tls", now.tls?.certificate == next.tls?.certificate && now.tls?.key == next.tls?.key),
             ("auth", now.auth == next.auth && now.oidc == next.oidc),
             ("max_concurrent_requests", now.maxConcurrentRequests == next.maxConcurrentRequests),
-            ("queue", now.queueDepth == next.queueDepth && now.queueMaxWait == next.queueMaxWait),
+            (
+                "queue",
+                now.queueDepth == next.queueDepth && now.queueMaxWait == next.queueMaxWait
+                    && now.queueMaxLimitWait == next.queueMaxLimitWait
+            ),
             (
                 "idempotency",
                 now.idempotencyRequiredOn == next.idempotencyRequiredOn && now.idempotencyScope == next.idempotencyScope

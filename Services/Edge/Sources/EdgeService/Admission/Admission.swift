@@ -210,7 +210,7 @@ final class Admission: Sendable {
             throw Self.keyRefused
         case .rateLimited, .budgetExceeded, .tenantBlocked, .spendFrozen, .runaway, .costAboveLimit, .scopeRefused:
             let limits = CallerLimits(reply, endUser: question.endUser)
-            throw RefusedAtLimit(limits.refusal(reply), limits: limits)
+            throw RefusedAtLimit(limits.refusal(reply), limits: limits, brief: LimitRefusal(reply, endUser: question.endUser))
         case .modelRefused:
             throw Self.modelRefused
         case .tenantUnknown: throw Self.tenantUnknown(reply.tenant)

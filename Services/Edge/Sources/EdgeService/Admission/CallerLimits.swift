@@ -62,9 +62,14 @@ package struct CallerLimits: Sendable, Equatable {
 struct RefusedAtLimit: Error {
     let error: EdgeError
     let limits: CallerLimits
+    /// Set when a short wait may undo the refusal.
+    let brief: LimitRefusal?
 
-    init(_ error: EdgeError, limits: CallerLimits) {
+    var isBrief: Bool { brief != nil }
+
+    init(_ error: EdgeError, limits: CallerLimits, brief: LimitRefusal? = nil) {
         self.error = error
         self.limits = limits
+        self.brief = brief
     }
 }

@@ -134,6 +134,15 @@ package struct KeyMemory: Sendable {
     /// The tenant of a key that was seen lately.
     package func tenant(_ digest: KeyDigest, now: MonotonicTime) -> String? { known(digest, now)?.verdict.tenant }
 
+    /// Whom a request of a key that was seen lately counts for.
+    package func owner(_ digest: KeyDigest, assertedUser: String?, now: MonotonicTime) -> KeyOwner? {
+        known(digest, now).map {
+            KeyOwner(
+                keyID: $0.verdict.keyID, tenant: $0.verdict.tenant,
+                user: $0.assertsUsers ? assertedUser ?? "" : $0.verdict.user)
+        }
+    }
+
     /// Whether a request of the key is to be priced before it is admitted: there is a budget, or nothing is known.
     package func needsPrice(_ digest: KeyDigest, now: MonotonicTime) -> Bool {
         known(digest, now).map { $0.verdict.budget != nil } ?? true

@@ -18,9 +18,18 @@ extension Admission {
     /// Whose turn a request uses that waits for a place. Its key was not judged yet.
     func flow(_ headers: RequestHeaders) -> RequestFlow {
         guard let key = Self.key(headers) else { return .nobody }
-        if let tokens, !key.hasPrefix(TokenDesk.keyPrefix), let tenant = tokens.tenant(key) { return .tenant(tenant) }
+        if let tokens, !key.hasPrefix(TokenDesk.keyPrefix), let bearer = tokens.known(key) { return .tenant(bearer.tenant) }
         let digest = KeyDigest(key: key)
         return memory.withLock { $0.tenant(digest, now: .now()) }.map { .tenant($0) } ?? .key(digest)
+    }
+
+    /// Whom a request counts for, by session's last word on its key; nil: nothing is known.
+    func owner(_ headers: RequestHeaders) -> KeyOwner? {
+        guard mode != .none, let key = Self.key(headers) else { return nil }
+        if let tokens, !key.hasPrefix(TokenDesk.keyPrefix) {
+            return tokens.known(key).map { KeyOwner(keyID: $0.keyID, tenant: $0.tenant, user: $0.user) }
+        }
+        return memory.withLock { $0.owner(KeyDigest(key: key), assertedUser: headers[.assertedUser], now: .now()) }
     }
 
     /// Who asks a question that counts nothing, if session would say the same again; nil: it is to be asked.

@@ -10,6 +10,8 @@ import NIOCore
 struct EdgeServices: Sendable {
     let peers: EdgePeers
     let admission: Admission
+    let patience: LimitPatience
+    let gate: RequestGate
     let settlement: Settlement
     let claims: HeldClaims
     let archive: StreamArchive
@@ -51,7 +53,7 @@ struct ChatEndpoint: Sendable {
             estimatedOutput: call.estimatedOutput, body: body, target: exchange.request.target,
             weight: max(1, call.chat.choices ?? 1), endUser: call.chat.endUser, streams: call.chat.stream,
             likeness: Likeness.of(call.chat))
-        switch try await services.admission.admit(question, exchange.request.headers, exchange.scope) {
+        switch try await services.patience.admit(question, exchange, timeout: call.options.timeout) {
         case .replay(let stored, let caller):
             exchange.identify(caller, endUser: call.chat.endUser)
             try await exchange.replay(stored, caller)

@@ -50,7 +50,7 @@ struct SingleEndpoint: Sendable {
             route: route, method: exchange.request.method.rawValue, model: call.model,
             estimatedTokens: call.estimatedTokens(bodyBytes: body.readableBytes), body: body,
             target: exchange.request.target, endUser: call.endUser)
-        switch try await services.admission.admit(question, exchange.request.headers, exchange.scope) {
+        switch try await services.patience.admit(question, exchange) {
         case .replay(let stored, let caller):
             exchange.identify(caller, endUser: call.endUser)
             try await exchange.replay(stored, caller)

@@ -45,7 +45,7 @@ struct CallEndpoint: Sendable {
         let question = AdmissionRequest(
             route: exchange.route, method: exchange.request.method.rawValue, body: body,
             target: exchange.request.target, subject: "\n" + name)
-        switch try await services.admission.admit(question, exchange.request.headers, exchange.scope) {
+        switch try await services.patience.admit(question, exchange) {
         case .run(let caller):
             exchange.identify(caller, endUser: nil)
             return (message, caller)

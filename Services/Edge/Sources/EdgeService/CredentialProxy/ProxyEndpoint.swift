@@ -37,7 +37,7 @@ struct ProxyEndpoint: Sendable {
         }
         var question = AdmissionRequest(route: exchange.route, method: exchange.request.method.rawValue)
         question.deduplicates = false
-        guard case .run(let caller) = try await services.admission.admit(question, exchange.request.headers, exchange.scope)
+        guard case .run(let caller) = try await services.patience.admit(question, exchange)
         else {
             throw EdgeError(.internal, message: "Session replayed a request that is not deduplicated.")
         }

@@ -47,11 +47,11 @@ package final class TokenDesk: Sendable {
     /// The issuer has other keys: every token is verified again.
     package func forgetAll() { memory.withLock { $0.forgetAll() } }
 
-    /// The tenant of a token that was verified lately.
-    func tenant(_ token: String) -> String? {
+    /// Who shows a token that was verified lately.
+    func known(_ token: String) -> TokenBearer? {
         guard token.utf8.count <= UnverifiedToken.longest else { return nil }
         let digest = KeyDigest(key: token)
-        return memory.withLock { $0.find(digest, now: clock.monotonic()) }?.tenant
+        return memory.withLock { $0.find(digest, now: clock.monotonic()) }
     }
 
     /// Who shows the token.

@@ -23,6 +23,10 @@ final class Exchange {
     var hasLostClaim = false
     /// The limits the request was held against; none before it was admitted.
     private(set) var limits = CallerLimits()
+    /// The class of the place it was given among the running requests; nil: it needs none.
+    var place: RequestClass?
+    /// Has that place now. One that waits for a limit has not.
+    var holdsPlace = false
     /// What telemetry is told.
     var event: TelemetryAPI.RequestEvent
     /// Bytes of bodies that were passed on: to a destination, and back.

@@ -1,5 +1,6 @@
 // States of a request: running; or waiting, in the lane of its flow and class → running, or out of the line: displaced by
-// another, or taken out because its time is over or its client left. Held in every state: no waiting request could run.
+// another, or taken out because its time is over or its client left. A running one may step aside, to wait for something else
+// than a place: aside → running, or waiting, or out. Held in every state: no waiting request could run.
 
 /// Places for so many requests, and a bounded line before them in which flows take turns. Says who runs, who waits and who is
 /// out; knows neither time nor tasks.
@@ -23,10 +24,16 @@ package struct FairLine<Flow: Hashable & Sendable>: Sendable {
     private struct Lanes: Sendable {
         /// Tickets by class, the oldest first.
         var tickets = [[Ticket]](repeating: [], count: RequestClass.allCases.count)
+        /// Of those that stepped aside; they count, and have no turn.
+        var aside = [[Ticket]](repeating: [], count: RequestClass.allCases.count)
         var count = 0
 
-        var lowest: RequestClass? { RequestClass.allCases.first { !tickets[$0.rawValue].isEmpty } }
-        func newest(_ kind: RequestClass) -> Ticket? { tickets[kind.rawValue].last }
+        var lowest: RequestClass? {
+            RequestClass.allCases.first { !tickets[$0.rawValue].isEmpty || !aside[$0.rawValue].isEmpty }
+        }
+        func newest(_ kind: RequestClass) -> Ticket? {
+            [tickets[kind.rawValue].last, aside[kind.rawValue].last].compactMap(\.self).max()
+        }
     }
 
     private struct Place {
@@ -53,8 +60,10 @@ package struct FairLine<Flow: Hashable & Sendable>: Sendable {
 
     /// Requests that run.
     package var running: Int { runningByClass.reduce(0, +) }
-    /// Requests that wait.
+    /// Requests that wait, those aside included.
     package var waiting: Int { places.count }
+    /// Requests that stepped aside.
+    package private(set) var aside = 0
 
     /// Takes a place if one is free; nobody who waits could have taken it.
     package mutating func enter(_ kind: RequestClass) -> Bool {
@@ -66,7 +75,40 @@ package struct FairLine<Flow: Hashable & Sendable>: Sendable {
     /// Takes a place, or one in the line.
     /// - Parameter ticket: higher than all before it.
     package mutating func arrive(_ ticket: Ticket, _ flow: Flow, _ kind: RequestClass) -> Arrival {
-        if enter(kind) { return .runs }
+        enter(kind) ? .runs : lineUp(ticket, flow, kind)
+    }
+
+    /// A running request is to wait for something else than a place: it keeps one in the line. When it has one its place is to be
+    /// given up with `leave`.
+    /// - Parameter ticket: new, or the one it had when it last waited.
+    /// - Returns: never that it runs.
+    package mutating func stepAside(_ ticket: Ticket, _ flow: Flow, _ kind: RequestClass) -> Arrival {
+        let arrival = lineUp(ticket, flow, kind)
+        guard case .waits = arrival else { return arrival }
+        flows[flow]?.tickets[kind.rawValue].removeAll { $0 == ticket }
+        insert(ticket, into: \.aside, flow, kind)
+        aside += 1
+        return arrival
+    }
+
+    /// One that stepped aside takes a place if one is free, else waits for one in the lane of its flow, by its age.
+    /// - Returns: whether it runs. False also when it is not aside.
+    package mutating func comeBack(_ ticket: Ticket) -> Bool {
+        guard isAside(ticket), let place = places[ticket] else { return false }
+        let (flow, kind) = (place.flow, place.kind)
+        guard !enter(kind) else { return take(ticket) }
+        flows[flow]?.aside[kind.rawValue].removeAll { $0 == ticket }
+        aside -= 1
+        insert(ticket, into: \.tickets, flow, kind)
+        return false
+    }
+
+    /// Whether it stepped aside.
+    package func isAside(_ ticket: Ticket) -> Bool {
+        places[ticket].map { flows[$0.flow]?.aside[$0.kind.rawValue].contains(ticket) ?? false } ?? false
+    }
+
+    private mutating func lineUp(_ ticket: Ticket, _ flow: Flow, _ kind: RequestClass) -> Arrival {
         let own = flows[flow]
         let active = flows.count + (own == nil ? 1 : 0)
         let share = max(1, depth / active)
@@ -100,7 +142,12 @@ package struct FairLine<Flow: Hashable & Sendable>: Sendable {
     /// Takes a waiting request out of the line. - Returns: false when it does not wait.
     @discardableResult
     package mutating func take(_ ticket: Ticket) -> Bool {
+        let wasAside = isAside(ticket)
         guard let place = places.removeValue(forKey: ticket) else { return false }
+        if wasAside {
+            flows[place.flow]?.aside[place.kind.rawValue].removeAll { $0 == ticket }
+            aside -= 1
+        }
         flows[place.flow]?.tickets[place.kind.rawValue].removeAll { $0 == ticket }
         flows[place.flow]?.count -= 1
         guard flows[place.flow]?.count == 0 else { return true }
@@ -131,6 +178,14 @@ extension FairLine {
         flows[flow, default: Lanes()].count += 1
         places[ticket] = Place(flow: flow, kind: kind)
         return .waits(displaced: victim)
+    }
+
+    private mutating func insert(
+        _ ticket: Ticket, into lanes: WritableKeyPath<Lanes, [[Ticket]]>, _ flow: Flow, _ kind: RequestClass
+    ) {
+        guard let lane = flows[flow]?[keyPath: lanes][kind.rawValue] else { return }
+        let index = lane.firstIndex { $0 > ticket } ?? lane.endIndex
+        flows[flow]?[keyPath: lanes][kind.rawValue].insert(ticket, at: index)
     }
 
     private func lowestVictim(below kind: RequestClass) -> Ticket? {

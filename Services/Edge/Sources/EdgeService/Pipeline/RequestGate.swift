@@ -16,7 +16,9 @@ package enum RequestFlow: Hashable, Sendable {
 package final class RequestGate: Sendable {
     private struct Waiter {
         let continuation: CheckedContinuation<Void, any Error>
-        let timer: Scheduled<Void>
+        var timer: Scheduled<Void>
+        /// It waits for a place no longer.
+        let until: MonotonicTime
     }
 
     private struct State {
@@ -45,7 +47,7 @@ package final class RequestGate: Sendable {
 
     /// Requests that run.
     package var running: Int { state.withLock { $0.line.running } }
-    /// Requests that wait.
+    /// Requests that wait, for a place or for something else.
     package var waiting: Int { state.withLock { $0.line.waiting } }
 
     /// Takes a place, waiting for one if needed; `leave` with the same class gives it back.
@@ -72,10 +74,7 @@ package final class RequestGate: Sendable {
     }
 
     private func wait(_ kind: RequestClass, _ flow: RequestFlow, until: MonotonicTime) async throws {
-        let ticket = state.withLock { state in
-            state.lastTicket += 1
-            return state.lastTicket
-        }
+        let ticket = nextTicket()
         defer { state.withLock { _ = $0.gone.remove(ticket) } }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { join(ticket, kind, flow, until, $0) }
@@ -94,7 +93,7 @@ package final class RequestGate: Sendable {
             let arrival = state.line.arrive(ticket, flow, kind)
             guard case .waits(let victim) = arrival else { return (arrival, nil) }
             state.rate.waits(now: .now())
-            state.waiters[ticket] = Waiter(continuation: continuation, timer: timer)
+            state.waiters[ticket] = Waiter(continuation: continuation, timer: timer, until: until)
             return (arrival, victim.flatMap { state.waiters.removeValue(forKey: $0) })
         }
         displaced?.timer.cancel()
@@ -130,11 +129,95 @@ package final class RequestGate: Sendable {
     }
 
     private func refusal(_ reason: Reason) -> EdgeError {
-        let wait = state.withLock { $0.rate.wait(for: $0.line.waiting + 1, now: .now()) }
+        let wait = state.withLock { $0.rate.wait(for: $0.line.waiting - $0.line.aside + 1, now: .now()) }
         // Those who are refused together are not to come back together; nobody earlier than is any use.
         let spread = wait * (1 + Double(QuickRandom.next() >> 11) * 0x1p-53 / 5)
         return EdgeError(
             .overloaded, message: "The server runs \(limit) requests, its limit, and \(reason.rawValue). Try again shortly.",
             retryAfter: min(spread, ServiceRate.bounds.upperBound))
+    }
+}
+
+// Requests that give their place up to wait for something else.
+extension RequestGate {
+    /// Names a request in the line; each is higher than all before it.
+    package func nextTicket() -> UInt64 {
+        state.withLock { state in
+            state.lastTicket += 1
+            return state.lastTicket
+        }
+    }
+
+    /// Gives the place of a running request up until `moment`, or until `rouse` says another one, for one in the line; then takes a
+    /// place again, waiting for one until `deadline` if needed.
+    /// - Parameter left: is called when the place is given up; it is held again when this returns, and not when it throws.
+    /// - Throws: `EdgeError` as `enter` does: when the line has no room, the place is still held; `CancellationError`.
+    package func stepAside(
+        _ ticket: UInt64, _ kind: RequestClass, _ flow: RequestFlow, until moment: MonotonicTime, deadline: MonotonicTime,
+        left: () -> Void
+    ) async throws {
+        defer { state.withLock { _ = $0.gone.remove(ticket) } }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                if stepAside(ticket, kind, flow, moment, deadline, continuation) { left() }
+            }
+        } onCancel: {
+            end(ticket, CancellationError(), orRemember: true)
+        }
+    }
+
+    /// Moves the moment until which a request is aside. Nothing happens to one that is not.
+    package func rouse(_ ticket: UInt64, at moment: MonotonicTime) {
+        let timer = comesBack(ticket, at: moment)
+        let old = state.withLock { state -> Scheduled<Void> in
+            guard state.line.isAside(ticket), let old = state.waiters[ticket]?.timer else { return timer }
+            state.waiters[ticket]?.timer = timer
+            return old
+        }
+        old.cancel()
+    }
+
+    private func comesBack(_ ticket: UInt64, at moment: MonotonicTime) -> Scheduled<Void> {
+        eventLoop.scheduleTask(in: TimeAmount(max(moment - .now(), .zero))) { [self] in comeBack(ticket) }
+    }
+
+    /// - Returns: whether the place was given up.
+    private func stepAside(
+        _ ticket: UInt64, _ kind: RequestClass, _ flow: RequestFlow, _ moment: MonotonicTime, _ deadline: MonotonicTime,
+        _ continuation: CheckedContinuation<Void, any Error>
+    ) -> Bool {
+        let timer = comesBack(ticket, at: moment)
+        let (arrival, others) = state.withLock { state -> (FairLine<RequestFlow>.Arrival?, (out: Waiter?, next: Waiter?)) in
+            guard state.gone.remove(ticket) == nil else { return (nil, (nil, nil)) }
+            let arrival = state.line.stepAside(ticket, flow, kind)
+            guard case .waits(let victim) = arrival else { return (arrival, (nil, nil)) }
+            state.waiters[ticket] = Waiter(continuation: continuation, timer: timer, until: deadline)
+            let out = victim.flatMap { state.waiters.removeValue(forKey: $0) }
+            let next = state.line.leave(kind)
+            state.rate.freed(isWanted: next != nil, now: .now())
+            return (arrival, (out, next.flatMap { state.waiters.removeValue(forKey: $0) }))
+        }
+        others.out?.timer.cancel()
+        others.out?.continuation.resume(throwing: refusal(.displaced))
+        others.next?.timer.cancel()
+        others.next?.continuation.resume()
+        if case .waits = arrival { return true }
+        timer.cancel()
+        continuation.resume(throwing: arrival == nil ? CancellationError() : refusal(.full))
+        return false
+    }
+
+    private func comeBack(_ ticket: UInt64) {
+        guard let until = state.withLock({ $0.waiters[ticket]?.until }) else { return }
+        let timer = eventLoop.scheduleTask(in: TimeAmount(max(until - .now(), .zero))) { [self] in end(ticket, refusal(.late)) }
+        let (runs, isTimed) = state.withLock { state -> (Waiter?, Bool) in
+            guard state.line.isAside(ticket) else { return (nil, false) }
+            if state.line.comeBack(ticket) { return (state.waiters.removeValue(forKey: ticket), false) }
+            state.rate.waits(now: .now())
+            state.waiters[ticket]?.timer = timer
+            return (nil, true)
+        }
+        if !isTimed { timer.cancel() }
+        runs?.continuation.resume()
     }
 }
