@@ -153,7 +153,8 @@ let serviceTargets: [[Target]] = [
     service(
         "Credentials",
         [
-            "BulkheadCoding", "BulkheadHTTP", "BulkheadJSON", "CBulkheadSystem", "CLibsecret", .nioHTTP1, .nioHTTP2, .nioHPACK, .nioTLS,
+            "BulkheadCoding", "BulkheadHTTP", "BulkheadJSON", "CBulkheadSystem", "CLibsecret", .nioHTTP1, .nioHTTP2, .nioHPACK,
+            .nioTLS,
             .nioSSL, .x509, .asn1, .crypto, .cryptoExtras, .deque,
         ],
         executable: ["CBulkheadHardening"]),
