@@ -190,8 +190,7 @@ let serviceTargets: [[Target]] = [
             name: "bulkhead-session-bench",
             dependencies: [
                 "BenchFigures", "BulkheadCore", "BulkheadIPC", "BulkheadAPI", "BulkheadRedis", "SessionService", "RouterService",
-                .nio,
-                .crypto, .log, .arguments,
+                .nio, .crypto, .log, .arguments,
             ],
             path: "Tests/Support/bulkhead-session-bench", swiftSettings: strict),
         .executableTarget(

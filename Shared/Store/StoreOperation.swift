@@ -29,7 +29,7 @@ package struct StoreOperation<Value: Sendable>: Sendable {
 /// The statement an operation begins with.
 package struct FirstStatement: Sendable {
     let statement: Statement
-    /// Names the row it locks: those who share a transaction take theirs in this order, so that no two of them wait for each other.
+    /// Names the row it locks: those who share a transaction take theirs in this order, so that no two wait for each other.
     let row: [UInt8]
     /// Of its values together, about; what is large shares no write.
     let bytes: Int

@@ -14,7 +14,7 @@ import Synchronization
 struct Stall: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Invalidate answers in a Redis while another connection pings; print {keys, purge_s, quiet, during, longest_command_us}, the pings'."
+            "Invalidate answers in a Redis while others ping; print {keys, purge_s, quiet, during, longest_command_us}."
     )
 
     @Argument(help: "Path of the socket of a Redis that holds nothing else.") var redis: String

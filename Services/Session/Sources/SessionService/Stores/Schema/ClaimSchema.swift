@@ -4,8 +4,8 @@ enum ClaimSchema {
     static let postgres = tables.forPostgres
 
     /// `key_hash` is keyed: the Idempotency-Key itself is not stored. `fence` grows with every admission that takes the row over;
-    /// words of an earlier one change nothing. `former_stream` is the stream the row had before its last change. `claim_created` is
-    /// for operators' lists, which would hold up every admission of a large table of SQLite's.
+    /// words of an earlier one change nothing. `former_stream` is the stream the row had before its last change.
+    /// `claim_created` is for operators' lists, which would hold up every admission of a large table of SQLite's.
     ///
     /// `stream_piece` has one row for a batch of pieces, `seq_from` to `seq_to`, each with its length in front; `first_byte` and
     /// `end_byte` count over the whole stream. `stream_gone` names streams nobody can ask for any more; their pieces are deleted
