@@ -93,11 +93,9 @@ package final class SpendLedger: Sendable {
         }
         let charges = budgets.take()
         guard !batch.isEmpty || !charges.isEmpty else { return }
-        let rows = batch.sorted { ($0.key.keyID, $0.key.day) < ($1.key.keyID, $1.key.day) }.map(Self.values)
         do {
             try await store.transact { transaction in
-                // In one order, so that no two suites wait for each other.
-                try transaction.runEach(Self.addSpend, rows)
+                try Self.write(batch, transaction)
                 try BudgetSpend.write(charges, transaction)
             }
             budgets.end(charges, isDurable: true)
@@ -128,8 +126,10 @@ package final class SpendLedger: Sendable {
         ]
     }
 
-    static func write(_ slot: Slot, _ spend: Spend, _ store: any StoreTransaction) throws {
-        try store.run(addSpend, values(slot, spend))
+    /// In one order, so that no two who write wait for each other; budgets come after it.
+    static func write(_ amounts: [Slot: Spend], _ store: any StoreTransaction) throws {
+        let sorted = amounts.sorted { ($0.key.keyID, $0.key.day) < ($1.key.keyID, $1.key.day) }
+        try store.runEach(addSpend, sorted.map(values))
     }
 }
 

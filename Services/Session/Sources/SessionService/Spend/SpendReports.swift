@@ -37,16 +37,12 @@ final class SpendReports: Sendable {
     func write(
         _ id: String, _ spent: [ReportedSpend], _ store: any DurableStore, deadline: MonotonicTime
     ) async throws -> Outcome {
+        let (ledger, budgets) = Self.sums(spent)
         do {
             let isNew = try await store.transact(deadline: deadline) { transaction in
                 guard try transaction.run(Self.take, [.text(id), .integer(transaction.now)]) > 0 else { return false }
-                for one in spent {
-                    try SpendLedger.write(one.slot, one.spend, transaction)
-                    for charge in one.charges {
-                        let slot = BudgetSpend.slot(charge.subject, charge.windowMilliseconds, charge.start)
-                        try BudgetSpend.write(slot, charge.nanousd, transaction)
-                    }
-                }
+                try SpendLedger.write(ledger, transaction)
+                try BudgetSpend.write(budgets, transaction)
                 return true
             }
             let wasInDoubt = doubtful.withLock { doubtful in
@@ -58,6 +54,19 @@ final class SpendReports: Sendable {
             doubtful.withLock { $0[id] = true }
             throw error
         }
+    }
+
+    private static func sums(_ spent: [ReportedSpend]) -> ([SpendLedger.Slot: Spend], [BudgetSpend.Slot: Int]) {
+        var (ledger, budgets) = ([SpendLedger.Slot: Spend](), [BudgetSpend.Slot: Int]())
+        for one in spent {
+            ledger[one.slot, default: Spend()] += one.spend
+            for charge in one.charges {
+                let slot = BudgetSpend.slot(charge.subject, charge.windowMilliseconds, charge.start)
+                let sum = budgets[slot, default: 0].addingReportingOverflow(charge.nanousd)
+                budgets[slot] = sum.overflow ? .max : sum.partialValue
+            }
+        }
+        return (ledger, budgets)
     }
 
     static func forget(before: Int64, _ store: any StoreTransaction) throws { try store.run(forget, [.integer(before)]) }
