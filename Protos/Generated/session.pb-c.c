@@ -1816,7 +1816,8 @@ static const protobuf_c_boolean bulkhead__session__admit_reply__possible_duplica
 static const protobuf_c_boolean bulkhead__session__admit_reply__limits_local__default_value = 0;
 static const int64_t bulkhead__session__admit_reply__expires_in_ms__default_value = 0ll;
 static const protobuf_c_boolean bulkhead__session__admit_reply__spend_frozen__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[29] =
+static const protobuf_c_boolean bulkhead__session__admit_reply__asserts_users__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_descriptors[30] =
 {
   {
     "verdict",
@@ -2166,10 +2167,23 @@ static const ProtobufCFieldDescriptor bulkhead__session__admit_reply__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "asserts_users",
+    30,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__AdmitReply, has_asserts_users),
+    offsetof(Bulkhead__Session__AdmitReply, asserts_users),
+    NULL,
+    &bulkhead__session__admit_reply__asserts_users__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = {
   5,   /* field[5] = admin */
   1,   /* field[1] = admission_id */
+  29,   /* field[29] = asserts_users */
   19,   /* field[19] = attach_after */
   15,   /* field[15] = budget */
   24,   /* field[24] = claim_owner */
@@ -2201,7 +2215,7 @@ static const unsigned bulkhead__session__admit_reply__field_indices_by_name[] = 
 static const ProtobufCIntRange bulkhead__session__admit_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 29 }
+  { 0, 30 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
 {
@@ -2211,7 +2225,7 @@ const ProtobufCMessageDescriptor bulkhead__session__admit_reply__descriptor =
   "Bulkhead__Session__AdmitReply",
   "bulkhead.session",
   sizeof(Bulkhead__Session__AdmitReply),
-  29,
+  30,
   bulkhead__session__admit_reply__field_descriptors,
   bulkhead__session__admit_reply__field_indices_by_name,
   1,  bulkhead__session__admit_reply__number_ranges,

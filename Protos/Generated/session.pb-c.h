@@ -491,10 +491,15 @@ struct  Bulkhead__Session__AdmitReply
    */
   size_t n_other_budgets;
   Bulkhead__Session__Budget **other_budgets;
+  /*
+   * The key has no user of its own and may name one with each request.
+   */
+  protobuf_c_boolean has_asserts_users;
+  protobuf_c_boolean asserts_users;
 };
 #define BULKHEAD__SESSION__ADMIT_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__admit_reply__descriptor) \
-    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0,NULL, NULL, 0,NULL, 0, 0ll, 0, {0,NULL}, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0,NULL, 0, 0ll, 0, 0, 0,NULL }
+    , 0, BULKHEAD__SESSION__VERDICT__VERDICT_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0,NULL, NULL, NULL, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0,NULL, NULL, 0,NULL, 0, 0ll, 0, {0,NULL}, 0, 0ll, 0, 0ll, 0, 0, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0,NULL, 0, 0ll, 0, 0, 0,NULL, 0, 0 }
 
 
 struct  Bulkhead__Session__SettleRequest

@@ -71,11 +71,11 @@ MUTATIONS = [
     Mutation("clean-status-text", f"{SOURCES}/Outbound/CallRelay.swift", 'reason = cleaner?.clean(reason) ?? ""', 'reason += ""', "test_e_echo.py -k e43_in_the_status"),
     Mutation("clean-trailers", f"{SOURCES}/Outbound/CallRelay.swift", "last.trailers = cleaner?.clean(passed) ?? passed", "last.trailers = passed", "test_e_echo.py -k e43_in_a_trailer"),
     Mutation("base64", f"{SOURCES}/Redaction/SecretForms.swift", "        addBase64(secret)\n", "", "test_e_echo.py -k e44"),
-    Mutation("unknown-codings", f"{SOURCES}/Redaction/ContentDecoder.swift", "default: throw .unknownCoding", "default: break", "test_e_echo.py -k e45"),
+    Mutation("unknown-codings", "Shared/Coding/ContentDecoder.swift", "default: throw .unknownCoding", "default: break", "test_e_echo.py -k e45"),
     Mutation("across-pieces", f"{SOURCES}/Redaction/StreamRedactor.swift", "isLast ? text.count : needles.liveSuffix(of: text, from: start))", "text.count)", "test_e_echo.py -k e46"),
     Mutation("other-secrets", f"{SOURCES}/Destinations/DestinationTable.swift", "needles: needles.of(configuration.place)))", "needles: SecretNeedles(stored.value.withBytes { Array($0) })))", "test_e_echo.py -k e47"),
     Mutation("answer-limit", f"{SOURCES}/Outbound/CallRelay.swift", "guard received <= destination.configuration.limits.maxResponse else", "guard received <= destination.configuration.limits.maxResponse || true else", "test_e_echo.py -k e48"),
-    Mutation("growth", f"{SOURCES}/Redaction/ContentDecoder.swift", "return total <= limit && (total <= Self.freeBytes || total / Self.maxRatio <= received)", "return total <= limit || received >= 0", "test_e_echo.py -k e49"),
+    Mutation("growth", "Shared/Coding/ContentDecoder.swift", "                    guard total <= limit else { return false }\n                    if total <= Self.freeBytes || total / Self.maxRatio <= received { return true }", "                    if total <= limit || received >= 0 { return true }", "test_e_echo.py -k e49"),
     Mutation("head-limit", f"{SOURCES}/Outbound/HTTP1Connection.swift", "limits.maxHeaderFieldSize = 64 << 10\n        limits.maxHeaderListSize = 64 << 10", "limits.maxHeaderFieldSize = 64 << 20\n        limits.maxHeaderListSize = 64 << 20", "test_e_echo.py -k e50"),
     # F: callers.
     Mutation("callers", f"{SOURCES}/Destinations/Destination.swift", "guard callers.contains(peer) else", "guard callers.contains(peer) || true else", "test_f_callers.py -k f56"),

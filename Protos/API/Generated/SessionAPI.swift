@@ -708,8 +708,9 @@ package enum SessionAPI {
             @usableFromInline var expiresInMS: Int
             @usableFromInline var spendFrozen: Bool
             @usableFromInline var otherBudgets: [SessionAPI.Budget]
+            @usableFromInline var assertsUsers: Bool
 
-            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool, settled: Int, destinations: [String], budget: SessionAPI.Budget?, violated: [String], fence: Int, streamID: String, attachAfter: Int, retryAfterMS: Int, possibleDuplicate: Bool, limitsLocal: Bool, responseID: String, claimOwner: String, scopes: [String], expiresInMS: Int, spendFrozen: Bool, otherBudgets: [SessionAPI.Budget]) {
+            init(verdict: SessionAPI.Verdict, admissionID: String, keyID: String, tenant: String, user: String, admin: Bool, models: [String], requests: SessionAPI.RateLimit?, stored: SessionAPI.StoredAnswer?, reason: String, tokens: SessionAPI.RateLimit?, concurrency: SessionAPI.RateLimit?, reserved: Bool, settled: Int, destinations: [String], budget: SessionAPI.Budget?, violated: [String], fence: Int, streamID: String, attachAfter: Int, retryAfterMS: Int, possibleDuplicate: Bool, limitsLocal: Bool, responseID: String, claimOwner: String, scopes: [String], expiresInMS: Int, spendFrozen: Bool, otherBudgets: [SessionAPI.Budget], assertsUsers: Bool) {
                 self.verdict = verdict
                 self.admissionID = admissionID
                 self.keyID = keyID
@@ -739,6 +740,7 @@ package enum SessionAPI {
                 self.expiresInMS = expiresInMS
                 self.spendFrozen = spendFrozen
                 self.otherBudgets = otherBudgets
+                self.assertsUsers = assertsUsers
             }
 
             @usableFromInline
@@ -772,6 +774,7 @@ package enum SessionAPI {
                 expiresInMS = other.expiresInMS
                 spendFrozen = other.spendFrozen
                 otherBudgets = other.otherBudgets
+                assertsUsers = other.assertsUsers
             }
         }
 
@@ -813,6 +816,7 @@ package enum SessionAPI {
             guard left.expiresInMS == right.expiresInMS else { return false }
             guard left.spendFrozen == right.spendFrozen else { return false }
             guard left.otherBudgets == right.otherBudgets else { return false }
+            guard left.assertsUsers == right.assertsUsers else { return false }
             return true
         }
 
@@ -990,10 +994,16 @@ package enum SessionAPI {
             get { fields.otherBudgets }
             _modify { own(); yield &fields.otherBudgets }
         }
+        /// The key has no user of its own and may name one with each request.
+        @inlinable
+        package var assertsUsers: Bool {
+            get { fields.assertsUsers }
+            _modify { own(); yield &fields.assertsUsers }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false, settled: Int = 0, destinations: [String] = [], budget: SessionAPI.Budget? = nil, violated: [String] = [], fence: Int = 0, streamID: String = "", attachAfter: Int = 0, retryAfterMS: Int = 0, possibleDuplicate: Bool = false, limitsLocal: Bool = false, responseID: String = "", claimOwner: String = "", scopes: [String] = [], expiresInMS: Int = 0, spendFrozen: Bool = false, otherBudgets: [SessionAPI.Budget] = []) {
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID, claimOwner: claimOwner, scopes: scopes, expiresInMS: expiresInMS, spendFrozen: spendFrozen, otherBudgets: otherBudgets)
+        package init(verdict: SessionAPI.Verdict = .unspecified, admissionID: String = "", keyID: String = "", tenant: String = "", user: String = "", admin: Bool = false, models: [String] = [], requests: SessionAPI.RateLimit? = nil, stored: SessionAPI.StoredAnswer? = nil, reason: String = "", tokens: SessionAPI.RateLimit? = nil, concurrency: SessionAPI.RateLimit? = nil, reserved: Bool = false, settled: Int = 0, destinations: [String] = [], budget: SessionAPI.Budget? = nil, violated: [String] = [], fence: Int = 0, streamID: String = "", attachAfter: Int = 0, retryAfterMS: Int = 0, possibleDuplicate: Bool = false, limitsLocal: Bool = false, responseID: String = "", claimOwner: String = "", scopes: [String] = [], expiresInMS: Int = 0, spendFrozen: Bool = false, otherBudgets: [SessionAPI.Budget] = [], assertsUsers: Bool = false) {
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID, claimOwner: claimOwner, scopes: scopes, expiresInMS: expiresInMS, spendFrozen: spendFrozen, otherBudgets: otherBudgets, assertsUsers: assertsUsers)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -1098,6 +1108,10 @@ package enum SessionAPI {
                 wire.pointee.spend_frozen = spendFrozen ? 1 : 0
             }
             (wire.pointee.other_budgets, wire.pointee.n_other_budgets) = try arena.messages(otherBudgets)
+            if assertsUsers {
+                wire.pointee.has_asserts_users = 1
+                wire.pointee.asserts_users = assertsUsers ? 1 : 0
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__AdmitReply>) throws {
@@ -1130,7 +1144,8 @@ package enum SessionAPI {
             let expiresInMS: Int = wire.pointee.has_expires_in_ms != 0 ? Int(wire.pointee.expires_in_ms) : 0
             let spendFrozen: Bool = wire.pointee.has_spend_frozen != 0 ? wire.pointee.spend_frozen != 0 : false
             let otherBudgets: [SessionAPI.Budget] = try WireReader.messages(wire.pointee.other_budgets, wire.pointee.n_other_budgets)
-            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID, claimOwner: claimOwner, scopes: scopes, expiresInMS: expiresInMS, spendFrozen: spendFrozen, otherBudgets: otherBudgets)
+            let assertsUsers: Bool = wire.pointee.has_asserts_users != 0 ? wire.pointee.asserts_users != 0 : false
+            fields = Fields(verdict: verdict, admissionID: admissionID, keyID: keyID, tenant: tenant, user: user, admin: admin, models: models, requests: requests, stored: stored, reason: reason, tokens: tokens, concurrency: concurrency, reserved: reserved, settled: settled, destinations: destinations, budget: budget, violated: violated, fence: fence, streamID: streamID, attachAfter: attachAfter, retryAfterMS: retryAfterMS, possibleDuplicate: possibleDuplicate, limitsLocal: limitsLocal, responseID: responseID, claimOwner: claimOwner, scopes: scopes, expiresInMS: expiresInMS, spendFrozen: spendFrozen, otherBudgets: otherBudgets, assertsUsers: assertsUsers)
         }
     }
 
@@ -2007,7 +2022,7 @@ package enum SessionMethods {
     /// `Session.Admit`.
     package static let admit = MethodDescriptor(
         name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x7f4f66f52688af74,
-        responseHash: 0x60ce1d0fa360989b)
+        responseHash: 0x708e8f118cc89ace)
     /// `Session.Settle`.
     package static let settle = MethodDescriptor(
         name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0xf85efcf4a4f8d15d,
@@ -2038,7 +2053,7 @@ package enum SessionMethods {
         responseHash: 0x0b85a32036a05cc0)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Session", fingerprint: "ce18793860e94aac1bf24a50ce7316be", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys, reportSpend],
+        name: "Session", fingerprint: "809b7c65840df8cc7bace3929b13801c", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys, reportSpend],
         forms: [
             MessageForm("AdmitRequest", [
                 MessageForm.Field(1, "key_digest", 12),
@@ -2129,6 +2144,7 @@ package enum SessionMethods {
                 MessageForm.Field(27, "expires_in_ms", 3),
                 MessageForm.Field(28, "spend_frozen", 8),
                 MessageForm.Field(29, "other_budgets", 11, isRepeated: true, message: 7),
+                MessageForm.Field(30, "asserts_users", 8),
             ]),
             MessageForm("RateLimit", [
                 MessageForm.Field(1, "limit", 3),

@@ -22,10 +22,15 @@ enum Counters {
         ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value RETURNING value
         """)
     static let sum = Statement("counter.sum", "SELECT CAST(coalesce(sum(value), 0) AS BIGINT), count(*) FROM counter")
+    static let standbys = Statement("counter.standbys", "SELECT current_setting('synchronous_standby_names')")
     static let sleep = Statement("counter.sleep", "SELECT 1 FROM pg_sleep(CAST($1 AS BIGINT))")
 
     static func add(_ name: String, to store: any DurableStore, deadline: MonotonicTime = .never) async throws {
         _ = try await store.transact(deadline: deadline) { try $0.rows(add, [.text(name), .integer(1)]) }
+    }
+
+    static func standbys(_ store: any DurableStore) async throws -> String {
+        try await store.transact { try $0.rows(standbys, []).first?.text(0) ?? "" }
     }
 
     static func total(_ store: any DurableStore) async throws -> Int64 {
@@ -75,6 +80,15 @@ struct FaultBench {
                 try await Task.sleep(for: .milliseconds(10))
             }
         }
+    }
+}
+
+/// Until it holds, ten seconds at most.
+private func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
+    let end = MonotonicTime.now() + .seconds(10)
+    while try await !condition() {
+        try #require(MonotonicTime.now() < end, what)
+        try await Task.sleep(for: .milliseconds(5))
     }
 }
 
@@ -244,14 +258,16 @@ struct PostgresFaultTests {
     @Test("a commit whose answer never came is told as not known")
     func doubtful() async throws {
         // The commit waits for a standby that is not there, then the server is killed.
-        try await FaultBench.run(try PostgresServer()) { bench in
+        try await FaultBench.run(try PostgresServer(), connections: 1) { bench in
             try await Counters.add("first", to: bench.store)
             try bench.server.script("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             try bench.server.script("SELECT pg_reload_conf()")
             let store = bench.store
+            // The connection that is to wait has heard of it, or its commit would not.
+            try await eventually("the setting is in force") { try await Counters.standbys(store) == "nobody" }
             async let added: Void = Counters.add("doubtful", to: store)
-            while try bench.server.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") != .integer(1) {
-                usleep(5000)
+            try await eventually("the commit waits") {
+                try bench.server.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == .integer(1)
             }
             bench.server.kill()
             do {

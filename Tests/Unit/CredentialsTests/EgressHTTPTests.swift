@@ -32,8 +32,9 @@ func ambiguous(_ rest: String) async throws {
 func surplus() async throws {
     let upstream = try ScriptedUpstream { connection in
         guard let head = connection.head() else { return }
-        connection.write("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none")
-        if head.contains("/first") { connection.write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged") }
+        // In one write: what comes after the next request was sent cannot be told from its answer, by anybody.
+        let forged = head.contains("/first") ? "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged" : ""
+        connection.write("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none" + forged)
         while connection.head() != nil { connection.answer("200 OK", [], "late") }
     }
     let rig = try EgressRig()

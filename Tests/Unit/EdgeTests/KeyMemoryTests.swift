@@ -18,7 +18,7 @@ struct KeyMemoryTests {
         var memory = KeyMemory()
         let key = KeyDigest(key: "bh_a")
         memory.remember(key, reply("k"), now: start)
-        guard case .admitted(let verdict, _) = memory.admit(key, counts: true, now: start + KeyMemory.age) else {
+        guard case .admitted(let verdict) = memory.admit(key, counts: true, now: start + KeyMemory.age) else {
             return #expect(Bool(false), "it should be known")
         }
         #expect(verdict.tenant == "t" && verdict.admissionID.isEmpty)
@@ -33,7 +33,7 @@ struct KeyMemoryTests {
         var known = reply("k")
         known.destinations = ["stripe"]
         memory.remember(key, known, now: start)
-        guard case .admitted(let verdict, _) = memory.admit(key, counts: true, now: start) else {
+        guard case .admitted(let verdict) = memory.admit(key, counts: true, now: start) else {
             return #expect(Bool(false), "it should be known")
         }
         #expect(verdict.destinations == ["stripe"])
@@ -83,14 +83,16 @@ func assertedUser() throws {
     var memory = KeyMemory()
     let key = KeyDigest(key: "bh_asserts")
     let start = MonotonicTime(nanoseconds: 1_000_000_000)
-    let reply = SessionAPI.AdmitReply(verdict: .admitted, keyID: "key_1", tenant: "acme", user: "alice")
-    memory.remember(key, reply, assertedUser: "alice", now: start)
-    guard case .admitted(let verdict, let assertsUsers) = memory.admit(key, counts: true, now: start) else {
+    var reply = SessionAPI.AdmitReply(verdict: .admitted, keyID: "key_1", tenant: "acme", user: "alice", assertsUsers: true)
+    memory.remember(key, reply, now: start)
+    guard case .admitted(let verdict) = memory.admit(key, counts: true, now: start) else {
         Issue.record("a key seen just now is known")
         return
     }
-    #expect(verdict.user.isEmpty && assertsUsers)
-    memory.remember(key, reply, assertedUser: "bob", now: start)
-    guard case .admitted(let own, let asserts) = memory.admit(key, counts: true, now: start) else { return }
-    #expect(own.user == "alice" && !asserts)
+    #expect(verdict.user.isEmpty && memory.owner(key, assertedUser: "bob", now: start)?.user == "bob")
+    // A key of a user's own is that user's, whomever the request names.
+    reply.assertsUsers = false
+    memory.remember(key, reply, now: start)
+    guard case .admitted(let own) = memory.admit(key, counts: true, now: start) else { return }
+    #expect(own.user == "alice" && memory.owner(key, assertedUser: "bob", now: start)?.user == "alice")
 }

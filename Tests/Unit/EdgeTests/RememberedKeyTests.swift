@@ -80,7 +80,7 @@ struct RememberedKeyTests {
         ] {
             #expect(memory.admit(key, counts: true, route: route, now: start) == answer)
         }
-        #expect(memory.admit(key, counts: false, route: "/v1/call", now: start) == .admitted(known, assertsUsers: false))
+        #expect(memory.admit(key, counts: false, route: "/v1/call", now: start) == .admitted(known))
     }
 
     @Test("A key that expires while session is away is refused from that moment on, as from when session was asked")
@@ -94,7 +94,7 @@ struct RememberedKeyTests {
         #expect(
             memory.fresh(key, route: route, now: last) != nil && memory.fresh(key, route: route, now: start + .seconds(10)) == nil
         )
-        #expect(memory.admit(key, counts: true, now: last) == .admitted(known, assertsUsers: false))
+        #expect(memory.admit(key, counts: true, now: last) == .admitted(known))
         #expect(memory.admit(key, counts: true, now: start + .seconds(10)) == .expired)
         #expect(memory.admit(key, counts: false, now: start + .seconds(10)) == .expired)
     }
@@ -106,7 +106,7 @@ struct RememberedKeyTests {
         known.models = ["assistant", "small-*"]
         memory.remember(key, known, now: start)
         for model in ["", "assistant", "small-one"] {
-            #expect(memory.admit(key, counts: true, model: model, now: start) == .admitted(known, assertsUsers: false))
+            #expect(memory.admit(key, counts: true, model: model, now: start) == .admitted(known))
         }
         for model in ["assistants", "large", "small"] {
             #expect(memory.admit(key, counts: true, model: model, now: start) == .modelRefused)
@@ -120,7 +120,7 @@ struct RememberedKeyTests {
         told.spendFrozen = true
         memory.remember(key, told, now: start)
         #expect(memory.admit(key, counts: true, now: start) == .spendFrozen)
-        #expect(memory.admit(key, counts: false, now: start) == .admitted(told, assertsUsers: false))
+        #expect(memory.admit(key, counts: false, now: start) == .admitted(told))
         memory.remember(key, reply(), now: start)
         memory.freeze(key)
         #expect(memory.admit(key, counts: true, now: start) == .spendFrozen)
@@ -261,12 +261,45 @@ struct BudgetMemoryTests {
     @Test("What is held back comes back once: what the request did not cost, or all when nobody says what it cost nothing of")
     func hold() {
         let given = Mutex<[Int]>([])
-        func make() -> SpendHold { SpendHold(50) { rest in given.withLock { $0.append(rest) } } }
+        func make() -> HeldBack { HeldBack(50) { rest in given.withLock { $0.append(rest) } } }
         let settled = make()
         settled.spend(20)
         settled.spend(0)
         make().spend(nil)
         _ = make()
-        #expect(given.withLock { $0 } == [30, 50])
+        #expect(given.withLock { $0 } == [30, 0, 50])
+    }
+
+    @Test("Tokens a minute are held to: what a request may cost when it begins, what it cost when it ends")
+    func tokens() {
+        var memory = KeyMemory()
+        let limit = SessionAPI.RateLimit(limit: 600, remaining: 100)
+        memory.remember(one, SessionAPI.AdmitReply(verdict: .admitted, keyID: "key_1", tenant: "acme", tokens: limit), now: start)
+        func ask(_ tokens: Int) -> Bool {
+            if case .admitted = memory.admit(one, counts: true, tokens: tokens, now: start) { true } else { false }
+        }
+        #expect(ask(80) && !ask(30))
+        memory.end(one, unused: 60, since: start, now: start)
+        #expect(ask(70) && !ask(20))
+        // More than it said it may cost: the next waits for it.
+        memory.end(one, unused: -10, since: start, now: start)
+        #expect(!ask(1))
+        #expect(memory.admit(one, counts: true, tokens: 10, now: start) == .limited(retryAfter: .seconds(1)))
+    }
+
+    @Test("No more requests at once than session let; the end of each gives its place back, once session's word is as old")
+    func places() {
+        var memory = KeyMemory()
+        let limit = SessionAPI.RateLimit(limit: 2, remaining: 1)
+        let reply = SessionAPI.AdmitReply(verdict: .admitted, keyID: "key_1", tenant: "acme", concurrency: limit)
+        memory.remember(one, reply, now: start)
+        func isAdmitted() -> Bool { memory.admit(one, counts: true, now: start) == .admitted(reply) }
+        #expect(isAdmitted() && isAdmitted() && !isAdmitted())
+        memory.end(one, unused: 0, since: start, now: start)
+        #expect(isAdmitted() && !isAdmitted())
+        memory.remember(one, reply, now: start + .seconds(1))
+        #expect(isAdmitted() && isAdmitted() && !isAdmitted())
+        memory.end(one, unused: 0, since: start, now: start + .seconds(1))
+        #expect(!isAdmitted())
     }
 }

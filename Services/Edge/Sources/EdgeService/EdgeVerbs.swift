@@ -60,7 +60,7 @@ enum EdgeVerbs {
         return LimitsReport(
             key: key, tenant: entry.verdict.tenant, seenSecondsAgo: (now - entry.seenAt).milliseconds / 1000,
             requestsPerMinute: limit?.limit ?? 0,
-            remaining: entry.limit.map { Int($0.available(now: now)) } ?? limit?.remaining ?? 0,
+            remaining: entry.rates?.requests.map { Int($0.available(now: now)) } ?? limit?.remaining ?? 0,
             servedWithoutSession: entry.servedLocally, budgetNanousd: budget?.budget.limit,
             budgetLeftNanousd: budget.map { max(0, $0.left) }, isWatched: admission.isWatched)
     }

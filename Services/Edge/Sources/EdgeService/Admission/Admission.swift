@@ -30,7 +30,9 @@ struct Caller: Sendable {
     /// Session holds tokens or a place for the request: its end is reported in any case.
     var isReserved = false
     /// What is held back of the budget of a request that session does not know of.
-    var hold: SpendHold?
+    var hold: HeldBack?
+    /// The same of tokens a minute; its end gives the request's place back.
+    var heldTokens: HeldBack?
     /// Who spends what such a request costs: session is told of it when it is back.
     var spender: SpendSubject?
 

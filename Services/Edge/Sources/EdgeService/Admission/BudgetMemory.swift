@@ -115,15 +115,16 @@ package struct BudgetMemory: Sendable {
     }
 }
 
-/// Money held back for a request that session does not know of. Given back when the request ends without being told a price.
-package final class SpendHold: Sendable {
+/// Money or tokens held back for a request that session does not know of. Given back when the request ends without a word on what
+/// it used.
+package final class HeldBack: Sendable {
     private let amount: Int
     private let giveBack: @Sendable (Int) -> Void
     private let isOpen = Mutex(true)
 
     /// - Parameters:
-    ///   - amount: nano-dollars.
-    ///   - giveBack: takes what was not spent.
+    ///   - amount: nano-dollars, or tokens.
+    ///   - giveBack: takes what was not used; called once.
     package init(_ amount: Int, giveBack: @escaping @Sendable (Int) -> Void) {
         self.amount = amount
         self.giveBack = giveBack
@@ -131,7 +132,7 @@ package final class SpendHold: Sendable {
 
     deinit { close(giving: amount) }
 
-    /// The request is over. - Parameter cost: nano-dollars; nil: nobody knows, what was held back counts as spent.
+    /// The request is over. - Parameter cost: what it used; nil: nobody knows, what was held back counts as used.
     package func spend(_ cost: Int?) { close(giving: cost.map { amount - max(0, $0) } ?? 0) }
 
     private func close(giving rest: Int) {
@@ -139,6 +140,6 @@ package final class SpendHold: Sendable {
             defer { isOpen = false }
             return isOpen
         }
-        if wasOpen, rest != 0 { giveBack(rest) }
+        if wasOpen { giveBack(rest) }
     }
 }

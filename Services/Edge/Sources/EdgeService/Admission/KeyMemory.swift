@@ -14,20 +14,19 @@ package struct KeyMemory: Sendable {
         /// The admission without what belonged to its request alone.
         let verdict: SessionAPI.AdmitReply
         let seenAt: MonotonicTime
-        /// The key's request limit, continued here while session is away; nil until then, and for keys without a limit.
-        var limit: TokenBucket?
-        /// Session let the key name its user: the user is that of each request, not of the key.
-        let assertsUsers: Bool
+        /// The key's limits, continued here while session is away; nil until then.
+        var rates: RememberedRates?
+        /// The user is that of each request, not of the key.
+        var assertsUsers: Bool { verdict.assertsUsers }
         /// Requests served on memory alone since `seenAt`.
         var servedLocally = 0
         /// When the key ends.
         let expires: MonotonicTime
 
         /// - Parameter askedAt: when session was asked.
-        init(verdict: SessionAPI.AdmitReply, askedAt: MonotonicTime, seenAt: MonotonicTime, assertsUsers: Bool) {
+        init(verdict: SessionAPI.AdmitReply, askedAt: MonotonicTime, seenAt: MonotonicTime) {
             self.verdict = verdict
             self.seenAt = seenAt
-            self.assertsUsers = assertsUsers
             expires = verdict.expiresInMS > 0 ? min(askedAt, seenAt) + .milliseconds(verdict.expiresInMS) : .never
         }
 
@@ -40,7 +39,7 @@ package struct KeyMemory: Sendable {
     /// What a key that is not verified may do.
     package enum Answer: Sendable, Equatable {
         /// By session's last word.
-        case admitted(SessionAPI.AdmitReply, assertsUsers: Bool)
+        case admitted(SessionAPI.AdmitReply)
         /// The key's limit is reached.
         case limited(retryAfter: Duration)
         /// What was left of the budget is spent.
@@ -84,11 +83,10 @@ package struct KeyMemory: Sendable {
 
     /// Notes an admission, or a refusal that says nothing against the key.
     /// - Parameters:
-    ///   - assertedUser: the user the request named; session honoured it when the reply has the same one.
     ///   - askedAt: when session was asked; what it told of since then counts for more.
     ///   - owed: nano-dollars spent of a budget that session does not know of.
     package mutating func remember(
-        _ digest: KeyDigest, _ reply: SessionAPI.AdmitReply, assertedUser: String? = nil,
+        _ digest: KeyDigest, _ reply: SessionAPI.AdmitReply,
         askedAt: MonotonicTime = .never, now: MonotonicTime, owed: (BudgetOwner) -> Int = { _ in 0 }
     ) {
         guard askedAt > changedAt else { return }
@@ -96,9 +94,8 @@ package struct KeyMemory: Sendable {
         var verdict = reply
         verdict.admissionID = ""
         verdict.stored = nil
-        let assertsUsers = assertedUser.map { !$0.isEmpty && $0 == reply.user } ?? false
-        if assertsUsers { verdict.user = "" }
-        let entry = Entry(verdict: verdict, askedAt: askedAt, seenAt: now, assertsUsers: assertsUsers)
+        if reply.assertsUsers { verdict.user = "" }
+        let entry = Entry(verdict: verdict, askedAt: askedAt, seenAt: now)
         for budget in entry.budgets {
             let owner = BudgetOwner(budget, verdict)
             budgets.remember(budget, of: owner, owed: owed(owner), now: now)
@@ -112,8 +109,7 @@ package struct KeyMemory: Sendable {
         guard let entry = entries[digest], !entry.verdict.spendFrozen else { return }
         var verdict = entry.verdict
         verdict.spendFrozen = true
-        entries[digest] = Entry(
-            verdict: verdict, askedAt: entry.seenAt, seenAt: entry.seenAt, assertsUsers: entry.assertsUsers)
+        entries[digest] = Entry(verdict: verdict, askedAt: entry.seenAt, seenAt: entry.seenAt)
     }
 
     /// Forgets all keys of the tenant that this one is of: it is blocked.
@@ -153,7 +149,7 @@ package struct KeyMemory: Sendable {
         guard let watchedSince, let entry = entries[digest], entry.seenAt >= watchedSince, now - entry.seenAt <= Self.freshAge,
             now < entry.expires, entry.covers(route)
         else { return nil }
-        return .admitted(entry.verdict, assertsUsers: entry.assertsUsers)
+        return .admitted(entry.verdict)
     }
 
     /// What is known of a key by its id, for the verb `limits`.
@@ -200,9 +196,13 @@ extension KeyMemory {
 // While session is away.
 extension KeyMemory {
     /// Decides for a key without session, in session's order: the key, what it may ask for, what it may spend.
-    /// - Parameter counts: whether the request counts against the key's limit.
+    /// - Parameters:
+    ///   - counts: whether the request counts against the key's limits; its end is to be told by `end` then.
+    ///   - weight: requests it counts for.
+    ///   - tokens: it may cost.
     package mutating func admit(
-        _ digest: KeyDigest, counts: Bool, route: String = "", model: String = "", now: MonotonicTime
+        _ digest: KeyDigest, counts: Bool, route: String = "", model: String = "", weight: Int = 1, tokens: Int = 0,
+        now: MonotonicTime
     ) -> Answer {
         guard var entry = known(digest, now) else {
             forget(digest)
@@ -212,14 +212,25 @@ extension KeyMemory {
         if !entry.covers(route) { return .scopeRefused }
         if counts, entry.verdict.spendFrozen { return .spendFrozen }
         if !ModelPattern.covers(entry.verdict.models, model: model) { return .modelRefused }
-        guard counts else { return .admitted(entry.verdict, assertsUsers: entry.assertsUsers) }
+        guard counts else { return .admitted(entry.verdict) }
         if let (budget, left) = tightest(entry, now), left <= 0 { return .overBudget(Self.spent(budget, entry.seenAt, now)) }
-        if entry.limit == nil { entry.limit = Self.bucket(entry.verdict.requests, seenAt: entry.seenAt) }
-        let wait = entry.limit?.take(now: now)
+        var rates = entry.rates ?? RememberedRates(entry.verdict, seenAt: entry.seenAt)
+        let wait = rates.take(weight: weight, tokens: tokens, now: now)
+        entry.rates = rates
         if wait == nil { entry.servedLocally += 1 }
         entries[digest] = entry
         if let wait { return .limited(retryAfter: wait) }
-        return .admitted(entry.verdict, assertsUsers: entry.assertsUsers)
+        return .admitted(entry.verdict)
+    }
+
+    /// A request that `admit` admitted, and counted, has ended.
+    /// - Parameters:
+    ///   - unused: tokens that it may have cost and did not; below zero: what it cost beyond them.
+    ///   - since: when it was admitted. What session told later knows nothing of it.
+    package mutating func end(_ digest: KeyDigest, unused: Int, since: MonotonicTime, now: MonotonicTime) {
+        guard var entry = entries[digest], entry.seenAt <= since else { return }
+        entry.rates?.end(unused: unused, now: now)
+        entries[digest] = entry
     }
 
     /// The key's budget with the least left, and what that is, in nano-dollars; nil without one.
@@ -263,14 +274,5 @@ extension KeyMemory {
         spent.remaining = 0
         spent.resetMS = max(0, budget.resetMS - Int((now - seenAt).milliseconds))
         return spent
-    }
-
-    /// The limit as session left it: what had remained then, refilled at its rate since.
-    private static func bucket(_ limit: SessionAPI.RateLimit?, seenAt: MonotonicTime) -> TokenBucket? {
-        guard let limit, limit.limit > 0 else { return nil }
-        var bucket = TokenBucket(rate: Double(limit.limit) / 60, burst: Double(limit.limit), now: seenAt)
-        let spent = limit.limit - min(max(0, limit.remaining), limit.limit)
-        if spent > 0 { _ = bucket.take(Double(spent), now: seenAt) }
-        return bucket
     }
 }

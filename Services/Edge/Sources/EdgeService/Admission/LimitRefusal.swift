@@ -79,10 +79,10 @@ package struct LimitRefusal: Sendable, Equatable {
 
 /// Whom the requests of a key count for.
 package struct KeyOwner: Sendable, Equatable {
-    var keyID: String
-    var tenant: String
+    let keyID: String
+    let tenant: String
     /// Empty: the key itself, or whom the body names.
-    var user: String
+    package let user: String
 
     /// Whose limits a request is held against.
     /// - Parameter endUser: the user the body names.

@@ -36,8 +36,8 @@ extension Admission {
     func remembered(_ digest: KeyDigest, _ request: AdmissionRequest, assertedUser: String?) -> Caller? {
         guard !request.counts, request.model.isEmpty else { return nil }
         let known = memory.withLock { $0.fresh(digest, route: request.route, now: .now()) }
-        guard case .admitted(let verdict, let assertsUsers) = known else { return nil }
-        return Self.caller(verdict, user: assertsUsers ? assertedUser ?? "" : verdict.user)
+        guard case .admitted(let verdict) = known else { return nil }
+        return Self.caller(verdict, user: verdict.assertsUsers ? assertedUser ?? "" : verdict.user)
     }
 
     /// Takes in what a reply says of its key.
@@ -49,7 +49,7 @@ extension Admission {
             switch reply.verdict {
             case .admitted, .rateLimited, .budgetExceeded:
                 memory.remember(
-                    digest, reply, assertedUser: question.assertedUser, askedAt: askedAt, now: .now(), owed: reporter.owed)
+                    digest, reply, askedAt: askedAt, now: .now(), owed: reporter.owed)
             case .keyRefused: memory.forget(digest)
             case .tenantBlocked: memory.forgetTenant(of: digest)
             case .spendFrozen: memory.freeze(digest)
@@ -61,8 +61,11 @@ extension Admission {
     /// Who asks, by session's last word, while it is away; nil: nothing is known.
     /// - Throws: what the key is refused with.
     func fromMemory(_ digest: KeyDigest, _ question: SessionAPI.AdmitRequest) throws -> Caller? {
+        let now = MonotonicTime.now()
         let answer = memory.withLock {
-            $0.admit(digest, counts: question.count, route: question.route, model: question.model, now: .now())
+            $0.admit(
+                digest, counts: question.count, route: question.route, model: question.model, weight: question.weight,
+                tokens: question.estimatedTokens, now: now)
         }
         switch answer {
         case .unknown: return nil
@@ -72,10 +75,13 @@ extension Admission {
         case .scopeRefused: throw CallerLimits.scopeRefused
         case .spendFrozen: throw CallerLimits.spendFrozen()
         case .modelRefused: throw Self.modelRefused
-        case .admitted(let verdict, let assertsUsers):
-            var caller = Self.caller(verdict, user: assertsUsers ? question.assertedUser ?? "" : verdict.user)
+        case .admitted(let verdict):
+            var caller = Self.caller(verdict, user: verdict.assertsUsers ? question.assertedUser ?? "" : verdict.user)
             caller.degraded = [ServiceName.session.rawValue]
             guard question.count else { return caller }
+            caller.heldTokens = HeldBack(question.estimatedTokens) { [self] unused in
+                memory.withLock { $0.end(digest, unused: unused, since: now, now: .now()) }
+            }
             caller.hold = try hold(question.estimatedNanousd, digest)
             caller.spender = SpendSubject(
                 tenant: caller.tenant, keyID: caller.keyID, user: caller.user, asserted: question.assertedUser,
@@ -84,12 +90,12 @@ extension Admission {
         }
     }
 
-    private func hold(_ amount: Int, _ digest: KeyDigest) throws -> SpendHold? {
+    private func hold(_ amount: Int, _ digest: KeyDigest) throws -> HeldBack? {
         switch memory.withLock({ $0.hold(amount, digest, now: .now()) }) {
         case .unlimited: return nil
         case .overBudget(let budget): throw Self.overBudget(budget)
         case .held(let hold):
-            return SpendHold(amount) { [self] rest in memory.withLock { $0.giveBack(rest, hold) } }
+            return HeldBack(amount) { [self] rest in memory.withLock { $0.giveBack(rest, hold) } }
         }
     }
 

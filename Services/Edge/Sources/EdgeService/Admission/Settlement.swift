@@ -227,6 +227,7 @@ extension Settlement {
         _ caller: Caller, _ metadata: CallMetadata, _ event: TelemetryAPI.RequestEvent, fate: ClaimFate = .release
     ) {
         caller.hold?.spend(nil)
+        caller.heldTokens?.spend(nil)
         let request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: event.status, fence: caller.fence,
             identity: caller.tokenIdentity)
@@ -284,7 +285,8 @@ extension Settlement {
         _ caller: Caller, _ metadata: CallMetadata, status: Int, usage: ChatAPI.Usage? = nil, fate: ClaimFate = .release,
         cached: Bool = false
     ) async -> Bool {
-        if let hold = caller.hold { hold.spend(usage == nil ? 0 : usage?.costNanousd) }
+        caller.hold?.spend(usage == nil ? 0 : usage?.costNanousd)
+        caller.heldTokens?.spend(usage.map { SpentSum.adding($0.inputTokens, $0.outputTokens) } ?? 0)
         guard caller.isSettled, caller.isIdempotent || caller.isReserved || usage != nil else { return true }
         let request = SessionAPI.SettleRequest(
             admissionID: caller.admissionID, keyID: caller.keyID, status: status, inputTokens: usage?.inputTokens ?? 0,

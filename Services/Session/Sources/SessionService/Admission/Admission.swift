@@ -212,7 +212,8 @@ package final class Admission: Sendable {
     private static func identified(_ key: KeyRecord, _ user: String, _ now: Moment) -> SessionAPI.AdmitReply {
         SessionAPI.AdmitReply(
             keyID: key.id, tenant: key.tenant, user: user, admin: key.isAdmin, models: key.models, destinations: key.destinations,
-            scopes: key.scopes, expiresInMS: key.expiresAt.map { max(1, Int($0 - now.unixMilliseconds)) } ?? 0)
+            scopes: key.scopes, expiresInMS: key.expiresAt.map { max(1, Int($0 - now.unixMilliseconds)) } ?? 0,
+            assertsUsers: key.user == nil && key.mayAssertUser)
     }
 }
 
