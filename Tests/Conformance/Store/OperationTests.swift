@@ -177,6 +177,7 @@ struct OperationTests {
             try bench.server.script("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             try bench.server.script("SELECT pg_reload_conf()")
             let (store, gate, begun) = (bench.store, Gate(), Gate())
+            try await eventually("the setting is in force") { try await Counters.standbys(store) == "nobody" }
             // While the one thread is kept busy the others gather behind it.
             async let busy: Void = store.transact { _ in
                 begun.open()
@@ -191,10 +192,10 @@ struct OperationTests {
                         try await refusal { try await store.transact(deadline: .never, StoreOperation(first) { _, _ in }) }
                     }
                 }
-                while store.waitingCount < 8 { try await Task.sleep(for: .milliseconds(1)) }
+                try await eventually("the others wait") { store.waitingCount >= 8 }
                 gate.open()
-                while try bench.server.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") != .integer(1) {
-                    try await Task.sleep(for: .milliseconds(5))
+                try await eventually("the commit waits") {
+                    try bench.server.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == .integer(1)
                 }
                 bench.server.kill()
                 return try await group.reduce(into: []) { $0.append($1) }

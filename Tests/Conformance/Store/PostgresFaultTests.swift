@@ -84,7 +84,7 @@ struct FaultBench {
 }
 
 /// Until it holds, ten seconds at most.
-private func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
+func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
     let end = MonotonicTime.now() + .seconds(10)
     while try await !condition() {
         try #require(MonotonicTime.now() < end, what)
