@@ -2238,7 +2238,8 @@ static const int64_t bulkhead__session__settle_request__output_tokens__default_v
 static const protobuf_c_boolean bulkhead__session__settle_request__unused__default_value = 0;
 static const int64_t bulkhead__session__settle_request__fence__default_value = 0ll;
 static const protobuf_c_boolean bulkhead__session__settle_request__cached__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__settle_request__field_descriptors[12] =
+static const protobuf_c_boolean bulkhead__session__settle_request__outcome_unknown__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__settle_request__field_descriptors[13] =
 {
   {
     "admission_id",
@@ -2384,6 +2385,18 @@ static const ProtobufCFieldDescriptor bulkhead__session__settle_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "outcome_unknown",
+    13,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__SettleRequest, has_outcome_unknown),
+    offsetof(Bulkhead__Session__SettleRequest, outcome_unknown),
+    NULL,
+    &bulkhead__session__settle_request__outcome_unknown__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__settle_request__field_indices_by_name[] = {
   0,   /* field[0] = admission_id */
@@ -2394,6 +2407,7 @@ static const unsigned bulkhead__session__settle_request__field_indices_by_name[]
   11,   /* field[11] = identity */
   3,   /* field[3] = input_tokens */
   1,   /* field[1] = key_id */
+  12,   /* field[12] = outcome_unknown */
   4,   /* field[4] = output_tokens */
   2,   /* field[2] = status */
   10,   /* field[10] = stream_end */
@@ -2402,7 +2416,7 @@ static const unsigned bulkhead__session__settle_request__field_indices_by_name[]
 static const ProtobufCIntRange bulkhead__session__settle_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__settle_request__descriptor =
 {
@@ -2412,7 +2426,7 @@ const ProtobufCMessageDescriptor bulkhead__session__settle_request__descriptor =
   "Bulkhead__Session__SettleRequest",
   "bulkhead.session",
   sizeof(Bulkhead__Session__SettleRequest),
-  12,
+  13,
   bulkhead__session__settle_request__field_descriptors,
   bulkhead__session__settle_request__field_indices_by_name,
   1,  bulkhead__session__settle_request__number_ranges,

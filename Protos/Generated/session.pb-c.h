@@ -547,10 +547,15 @@ struct  Bulkhead__Session__SettleRequest
    * Whose request it was, if it was admitted for a token: no table has its key_id.
    */
   Bulkhead__Session__TokenIdentity *identity;
+  /*
+   * It was sent out, and nobody will learn what became of it: the claim is unknown from now on. Without an answer.
+   */
+  protobuf_c_boolean has_outcome_unknown;
+  protobuf_c_boolean outcome_unknown;
 };
 #define BULKHEAD__SESSION__SETTLE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__settle_request__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0ll, 0, 0ll, 0, 0, NULL, 0, 0, 0, 0ll, 0, 0, NULL, NULL }
+    , 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0ll, 0, 0ll, 0, 0, NULL, 0, 0, 0, 0ll, 0, 0, NULL, NULL, 0, 0 }
 
 
 struct  Bulkhead__Session__SettleReply

@@ -127,6 +127,14 @@ def test_ik34_a_place_in_an_earlier_run_is_gone(steady: Suite) -> None:
         assert refused.status == 400 and refused.error["code"] == "last_event_id_invalid" and "<stream>.<run>.<number>" in refused.error["message"], (wrong, refused)
 
 
+def test_ik34_a_place_without_its_key_is_refused(steady: Suite) -> None:
+    text = prompt()
+    body = steady.body("assistant", text, "openai", stream=True)
+    refused = steady.request("POST", CHAT, body, headers={"last-event-id": "3"})
+    assert refused.status == 400 and refused.error["code"] == "last_event_id_invalid" and "Idempotency-Key" in refused.error["message"], refused
+    assert not steady.provider.seen(text)
+
+
 def test_ik33_a_stream_is_its_users(steady: Suite) -> None:
     """Two users of one tenant: the one who knows the other's stream and Idempotency-Key gets nothing of it."""
     text, key = prompt(), token()

@@ -1166,8 +1166,9 @@ package enum SessionAPI {
             @usableFromInline var cached: Bool
             @usableFromInline var streamEnd: SessionAPI.StreamEnd?
             @usableFromInline var identity: SessionAPI.TokenIdentity?
+            @usableFromInline var outcomeUnknown: Bool
 
-            init(admissionID: String, keyID: String, status: Int, inputTokens: Int, outputTokens: Int, costNanousd: Int?, answer: SessionAPI.StoredAnswer?, unused: Bool, fence: Int, cached: Bool, streamEnd: SessionAPI.StreamEnd?, identity: SessionAPI.TokenIdentity?) {
+            init(admissionID: String, keyID: String, status: Int, inputTokens: Int, outputTokens: Int, costNanousd: Int?, answer: SessionAPI.StoredAnswer?, unused: Bool, fence: Int, cached: Bool, streamEnd: SessionAPI.StreamEnd?, identity: SessionAPI.TokenIdentity?, outcomeUnknown: Bool) {
                 self.admissionID = admissionID
                 self.keyID = keyID
                 self.status = status
@@ -1180,6 +1181,7 @@ package enum SessionAPI {
                 self.cached = cached
                 self.streamEnd = streamEnd
                 self.identity = identity
+                self.outcomeUnknown = outcomeUnknown
             }
 
             @usableFromInline
@@ -1196,6 +1198,7 @@ package enum SessionAPI {
                 cached = other.cached
                 streamEnd = other.streamEnd
                 identity = other.identity
+                outcomeUnknown = other.outcomeUnknown
             }
         }
 
@@ -1220,6 +1223,7 @@ package enum SessionAPI {
             guard left.cached == right.cached else { return false }
             guard left.streamEnd == right.streamEnd else { return false }
             guard left.identity == right.identity else { return false }
+            guard left.outcomeUnknown == right.outcomeUnknown else { return false }
             return true
         }
 
@@ -1295,10 +1299,16 @@ package enum SessionAPI {
             get { fields.identity }
             _modify { own(); yield &fields.identity }
         }
+        /// It was sent out, and nobody will learn what became of it: the claim is unknown from now on. Without an answer.
+        @inlinable
+        package var outcomeUnknown: Bool {
+            get { fields.outcomeUnknown }
+            _modify { own(); yield &fields.outcomeUnknown }
+        }
 
         /// A message with the given fields, the others at their defaults.
-        package init(admissionID: String = "", keyID: String = "", status: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int? = nil, answer: SessionAPI.StoredAnswer? = nil, unused: Bool = false, fence: Int = 0, cached: Bool = false, streamEnd: SessionAPI.StreamEnd? = nil, identity: SessionAPI.TokenIdentity? = nil) {
-            fields = Fields(admissionID: admissionID, keyID: keyID, status: status, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, answer: answer, unused: unused, fence: fence, cached: cached, streamEnd: streamEnd, identity: identity)
+        package init(admissionID: String = "", keyID: String = "", status: Int = 0, inputTokens: Int = 0, outputTokens: Int = 0, costNanousd: Int? = nil, answer: SessionAPI.StoredAnswer? = nil, unused: Bool = false, fence: Int = 0, cached: Bool = false, streamEnd: SessionAPI.StreamEnd? = nil, identity: SessionAPI.TokenIdentity? = nil, outcomeUnknown: Bool = false) {
+            fields = Fields(admissionID: admissionID, keyID: keyID, status: status, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, answer: answer, unused: unused, fence: fence, cached: cached, streamEnd: streamEnd, identity: identity, outcomeUnknown: outcomeUnknown)
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -1352,6 +1362,10 @@ package enum SessionAPI {
             if let identity {
                 wire.pointee.identity = try arena.message(identity)
             }
+            if outcomeUnknown {
+                wire.pointee.has_outcome_unknown = 1
+                wire.pointee.outcome_unknown = outcomeUnknown ? 1 : 0
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__SettleRequest>) throws {
@@ -1367,7 +1381,8 @@ package enum SessionAPI {
             let cached: Bool = wire.pointee.has_cached != 0 ? wire.pointee.cached != 0 : false
             let streamEnd: SessionAPI.StreamEnd? = try wire.pointee.stream_end.map { try .init(loading: $0) }
             let identity: SessionAPI.TokenIdentity? = try wire.pointee.identity.map { try .init(loading: $0) }
-            fields = Fields(admissionID: admissionID, keyID: keyID, status: status, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, answer: answer, unused: unused, fence: fence, cached: cached, streamEnd: streamEnd, identity: identity)
+            let outcomeUnknown: Bool = wire.pointee.has_outcome_unknown != 0 ? wire.pointee.outcome_unknown != 0 : false
+            fields = Fields(admissionID: admissionID, keyID: keyID, status: status, inputTokens: inputTokens, outputTokens: outputTokens, costNanousd: costNanousd, answer: answer, unused: unused, fence: fence, cached: cached, streamEnd: streamEnd, identity: identity, outcomeUnknown: outcomeUnknown)
         }
     }
 
@@ -2021,11 +2036,11 @@ package enum SessionAPI {
 package enum SessionMethods {
     /// `Session.Admit`.
     package static let admit = MethodDescriptor(
-        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x7f4f66f52688af74,
+        name: "Session.Admit", shape: .unary, methodClass: .control, requestHash: 0x65799890cfb06899,
         responseHash: 0x708e8f118cc89ace)
     /// `Session.Settle`.
     package static let settle = MethodDescriptor(
-        name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0xf85efcf4a4f8d15d,
+        name: "Session.Settle", shape: .unary, methodClass: .control, requestHash: 0x916818e64669916b,
         responseHash: 0x880a951f2892c5f8)
     /// `Session.Dispatch`.
     package static let dispatch = MethodDescriptor(
@@ -2053,7 +2068,7 @@ package enum SessionMethods {
         responseHash: 0x0b85a32036a05cc0)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Session", fingerprint: "809b7c65840df8cc7bace3929b13801c", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys, reportSpend],
+        name: "Session", fingerprint: "19321df307ecb57ef66cff97ee4138f4", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys, reportSpend],
         forms: [
             MessageForm("AdmitRequest", [
                 MessageForm.Field(1, "key_digest", 12),
@@ -2093,6 +2108,7 @@ package enum SessionMethods {
                 MessageForm.Field(10, "cached", 8),
                 MessageForm.Field(11, "stream_end", 11, message: 3),
                 MessageForm.Field(12, "identity", 11, message: 4),
+                MessageForm.Field(13, "outcome_unknown", 8),
             ]),
             MessageForm("StoredAnswer", [
                 MessageForm.Field(1, "status", 5),

@@ -105,6 +105,29 @@ struct ClaimStateTests {
     }
 
     @Test(
+        "Given up by its holder, a claim is unknown at once; one that another took meanwhile stays that one's",
+        arguments: StoreUnderTest.all)
+    func givenUp(kind: StoreUnderTest) async throws {
+        let claims = try await Claims(kind.place())
+        _ = try await claims.claim("a1")
+        _ = try await claims.dispatch("a1", fence: 1)
+        claims.clock.advance(by: 5000)
+        #expect(try await claims.giveUp("a1", fence: 1))
+        guard case .unknown(let standing) = try await claims.claim("a2") else {
+            Issue.record("nobody will learn what became of it")
+            return
+        }
+        #expect(standing.whenUnknown.contains("ended without an answer"))
+        #expect(try await claims.claim("a2", rerun: true) == .admitted(fence: 2, isDuplicate: true, streamID: nil))
+        _ = try await claims.dispatch("a2", fence: 2)
+        #expect(try await claims.giveUp("a1", fence: 1))
+        #expect(try await claims.claim("a3").isRunning)
+        #expect(try await claims.complete("a2", fence: 2, "again"))
+        #expect(try await claims.giveUp("a2", fence: 2))
+        #expect(claims.answer(try await claims.claim("a3")) == "again")
+    }
+
+    @Test(
         "A rerun that is asked for takes an unknown claim over, as a duplicate; never one that is held",
         arguments: StoreUnderTest.all)
     func rerun(kind: StoreUnderTest) async throws {
@@ -210,6 +233,12 @@ struct Claims: Sendable {
         return try await desk.settle(
             SessionAPI.SettleRequest(admissionID: admission, status: 200, answer: stored, fence: Int(fence)),
             retention: Self.retention)
+    }
+
+    /// What was sent out ended without an answer.
+    func giveUp(_ admission: String, fence: Int64) async throws -> Bool {
+        try await desk.settle(
+            SessionAPI.SettleRequest(admissionID: admission, fence: Int(fence), outcomeUnknown: true), retention: Self.retention)
     }
 
     /// The run left nothing to replay.

@@ -330,9 +330,7 @@ extension Settlement {
             job.request.streamEnd = SessionAPI.StreamEnd(incomplete: isIncomplete)
             job.recorder = recorder
         case .unknown:
-            // Under no fence: what was reserved is free and what was used is counted, and the claim stays as it is, to be
-            // unknown when its lease is over.
-            job.request.fence = 0
+            job.request.outcomeUnknown = true
             claims.forget(job.request.admissionID)
             return
         }

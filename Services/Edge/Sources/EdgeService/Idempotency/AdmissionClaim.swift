@@ -18,8 +18,10 @@ extension Admission {
     func idempotencyKey(_ request: AdmissionRequest, _ headers: RequestHeaders) throws -> String? {
         guard request.counts else { return nil }
         guard headers[.idempotencyKey] != nil else {
-            guard requiredOn.contains(request.route) else { return nil }
-            throw IdempotencyRefusal.required
+            if requiredOn.contains(request.route) { throw IdempotencyRefusal.required }
+            // Dropped in silence, the client would be given a new run for the rest of the old one.
+            if request.streams, headers[.lastEventID]?.isEmpty == false { throw IdempotencyRefusal.placeWithoutKey }
+            return nil
         }
         guard request.deduplicates else { return nil }
         let key = try IdempotencyKeyField.key(headers)

@@ -9,7 +9,7 @@ import HTTPTypes
 /// | was not sent out, or not by the router | free |
 /// | was answered by a provider: 2xx, or what a repetition would meet again | its answer is kept |
 /// | was refused by a provider that answered (other 4xx, 5xx), or never reached one | free |
-/// | was sent out, and no answer came, or half of one | unknown, as soon as its lease is over |
+/// | was sent out, and no answer came, or half of one | unknown, at once |
 /// | was answered with more than 4 MiB | that it ran is kept |
 /// | streamed, to its end or not | what was streamed is kept |
 /// | was cancelled by its client, that asked for it | that it was cancelled is kept |
@@ -22,7 +22,7 @@ enum ClaimFate: Sendable {
     case keepStream(StreamRecorder, head: SessionAPI.StoredAnswer, isIncomplete: Bool)
     /// The key is as if it had not been used.
     case release
-    /// The claim stays as it is, and is not renewed.
+    /// Nobody will learn what became of it; a claim that another has by now stays that one's.
     case unknown
 
     /// Statuses that the same request would meet again.

@@ -67,7 +67,7 @@ enum IdempotencyRefusal {
     private static var streamGone: EdgeError {
         made(
             .gone, "stream_gone",
-            "Last-Event-ID names a place in an earlier run of this stream, which is gone. Ask without it for the stream from its begin."
+            "Last-Event-ID names a place in an earlier run of this stream, or beyond its end: it is not there. Ask without it for the stream from its begin."
         )
     }
 
@@ -77,6 +77,14 @@ enum IdempotencyRefusal {
             .badRequest, "last_event_id_invalid",
             "Last-Event-ID is the id of no event: expected the id of the last event received, as it stood there "
                 + "(<stream>.<run>.<number>), or its number alone; 0 is the begin of the stream.")
+    }
+
+    /// Last-Event-ID came alone.
+    static var placeWithoutKey: EdgeError {
+        made(
+            .badRequest, "last_event_id_invalid",
+            "Last-Event-ID goes with the Idempotency-Key of the request whose stream it is: send both, or neither to run it anew."
+        )
     }
 
     /// The answer kept for a request that its client ended.

@@ -124,6 +124,9 @@ package struct ClaimDesk: Sendable {
         _ request: SessionAPI.SettleRequest, _ retention: Int64, _ deadline: MonotonicTime
     ) async throws -> ClaimChange {
         let (admission, fence) = (request.admissionID, Int64(request.fence))
+        if request.outcomeUnknown {
+            return try await store.transact(deadline: deadline, ClaimTable.abandon(admission, fence: fence).map(Self.ending))
+        }
         guard let answer = request.answer else {
             return try await store.transact(deadline: deadline, ClaimTable.release(admission, fence: fence).map(Self.ending))
         }

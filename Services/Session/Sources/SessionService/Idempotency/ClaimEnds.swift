@@ -28,6 +28,12 @@ extension ClaimTable {
         DELETE FROM claim WHERE admission = $1 AND fence = $2 AND phase < 3 AND NOT (phase = 1 AND is_duplicate = 1)
         RETURNING stream_id
         """)
+    private static let abandoned = Statement(
+        "claim.abandon",
+        """
+        UPDATE claim SET lease_until = dispatched_at WHERE admission = $1 AND fence = $2 AND phase = 2 AND dispatched_at IS NOT NULL
+        RETURNING stream_id
+        """)
     private static let unknownAgain = Statement(
         "claim.unknown",
         """
@@ -112,6 +118,12 @@ extension ClaimTable {
             if let streamID { try StreamTable.discard(streamID, store) }
             return ClaimChange(isHeld: true, streamID: streamID)
         }
+    }
+
+    /// What was sent out has ended, and nobody will learn how: unknown from now on. Whoever holds the claim meanwhile keeps it.
+    package static func abandon(_ admission: String, fence: Int64) -> StoreOperation<ClaimChange> {
+        let first = FirstStatement(abandoned, row: admission.utf8) { _ in [.text(admission), .integer(fence)] }
+        return StoreOperation(first) { rows, _ in ClaimChange(isHeld: true, streamID: rows.first?.optionalText(0)) }
     }
 
     private static func phase(_ admission: String, _ fence: Int64, _ store: any StoreTransaction) throws -> ClaimPhase? {

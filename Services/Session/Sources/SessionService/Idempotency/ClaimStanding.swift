@@ -66,7 +66,13 @@ package struct ClaimStanding: Sendable, Equatable {
 
     /// When nobody holds it any more, and it may have run.
     package var whenUnknown: String {
-        "The first request with this Idempotency-Key was sent out \(sent), and the process that ran "
+        // A lease of no length: whoever held it said that there will be no answer.
+        if dispatchedAt == leaseUntil {
+            return
+                "The first request with this Idempotency-Key was sent out \(sent) and ended without an answer: nobody knows what "
+                + "became of it, and it may have been billed."
+        }
+        return "The first request with this Idempotency-Key was sent out \(sent), and the process that ran "
             + "it was last heard of at \(Words.time(heardAt)): nobody knows what became of it, and it may have been billed."
     }
 }
