@@ -144,6 +144,7 @@ private func describe(_ key: KeyReport) -> String {
         ["made", timeText(key.createdAt)], ["ends", timeText(key.revokedAt ?? key.expiresAt)],
         ["replaces", key.replaces ?? "-"], ["last used", lastUsed ?? "-"],
     ]
+    if key.account != key.id { rows.append(["counts under", key.account]) }
     if let spend = key.spend { rows.append(["spent", spendText(spend)]) }
     if let spend = key.spendToday { rows.append(["spent today", spendText(spend)]) }
     return table(rows)
@@ -168,7 +169,7 @@ struct KeysRevoke: AsyncParsableCommand {
 /// `keys rotate`.
 struct KeysRotate: AsyncParsableCommand {
     static let configuration = command(
-        "rotate", "Make a new key with the same rights; the old one ends.",
+        "rotate", "Make a new key with the same rights, limits and budget; what was used of them stays used. The old one ends.",
         example: "keys rotate key_5sTqVnN0bWJ0aGlz --overlap 1h")
     @OptionGroup var shared: SharedOptions
     @Argument(help: "The id of the key to replace.") var id: String

@@ -6,7 +6,7 @@ package enum Identity: Hashable, Sendable {
     case user(String)
     /// Named in the body, by nobody who vouches for it.
     case end(String)
-    /// The key itself, by its id.
+    /// The key itself, by its account: the id of the first of those that were rotated into it.
     case key(String)
 
     /// Names longer than this many bytes stand as their digest.
@@ -23,7 +23,7 @@ package enum Identity: Hashable, Sendable {
         } else if let end, !end.isEmpty {
             self = .end(Self.bounded(end))
         } else {
-            self = .key(key.id)
+            self = .key(key.account)
         }
     }
 

@@ -55,9 +55,9 @@ package struct LimitPolicy: Sendable, Equatable {
     /// it asserts, or the body names, both hold. The tenant's always hold.
     /// - Parameter likeness: calls that are nearly the same have the same; 0: not told.
     package func rules(of key: KeyRecord, _ identity: Identity, likeness: UInt64 = 0) -> [LimitRule] {
-        let isOwn = key.user.map { identity == .user($0) } ?? (identity == .key(key.id))
+        let isOwn = key.user.map { identity == .user($0) } ?? (identity == .key(key.account))
         let one = LimitSubject.identity(tenant: key.tenant, identity)
-        let itself = LimitSubject.identity(tenant: key.tenant, .key(key.id))
+        let itself = LimitSubject.identity(tenant: key.tenant, .key(key.account))
         var rules: [LimitRule] = []
         rules.reserveCapacity(8)
         let own = IdentityLimits(
@@ -69,7 +69,7 @@ package struct LimitPolicy: Sendable, Equatable {
         Self.add(tenant, .tenant(key.tenant), &rules)
         if let tenantBudget { rules.append(Self.daily(tenantBudget, .tenant(key.tenant))) }
         if let runaway, likeness != 0 {
-            let subject = LikenessSubject(key: key.id, identity: identity, likeness: likeness)
+            let subject = LikenessSubject(key: key.account, identity: identity, likeness: likeness)
             rules.append(
                 LimitRule(.runaway(subject, windowMilliseconds: runaway.windowMilliseconds), itself, most: runaway.calls))
         }
@@ -79,7 +79,7 @@ package struct LimitPolicy: Sendable, Equatable {
     /// Budgets of a request whose user is not known any more.
     func budgets(of key: KeyRecord) -> [LimitRule] {
         let identity = key.user.map { Identity.user($0) }
-        let all = rules(of: key, identity ?? .key(key.id))
+        let all = rules(of: key, identity ?? .key(key.account))
         return all.filter { rule in
             guard case .budget = rule.kind else { return false }
             // Without a user of its own the key may have spent for anybody: only what it says itself is certain.
@@ -97,7 +97,7 @@ package struct LimitPolicy: Sendable, Equatable {
         guard let most = key.budgetNanousd else { return nil }
         let window = key.budgetWindowMilliseconds.map { Int64($0) } ?? day
         return LimitRule(
-            .budget(windowMilliseconds: window), .identity(tenant: key.tenant, .key(key.id)), most: bounded(most))
+            .budget(windowMilliseconds: window), .identity(tenant: key.tenant, .key(key.account)), most: bounded(most))
     }
 
     private static func daily(_ most: Int, _ subject: LimitSubject) -> LimitRule {

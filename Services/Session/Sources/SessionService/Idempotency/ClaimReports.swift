@@ -81,9 +81,10 @@ package struct ClaimName: Codable, Sendable {
         self.keyID = keyID
     }
 
+    /// - Parameter account: of the API key, if one is named.
     /// - Throws: INVALID_ARGUMENT when more than one is named.
-    func scope() throws -> ClaimScope {
-        let owners = [user.map(ClaimOwner.user), endUser.map(ClaimOwner.endUser), keyID.map(ClaimOwner.key)].compactMap { $0 }
+    func scope(account: String?) throws -> ClaimScope {
+        let owners = [user.map(ClaimOwner.user), endUser.map(ClaimOwner.endUser), keyID.map { ClaimOwner.key(account ?? $0) }].compactMap { $0 }
         guard owners.count <= 1 else {
             throw CallError(
                 .invalidArgument, message: "a key belongs to one of a user, an end user and an API key: name one of them")

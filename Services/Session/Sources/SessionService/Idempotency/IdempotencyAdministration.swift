@@ -38,7 +38,7 @@ package struct IdempotencyAdministration: Sendable {
 
     /// - Throws: NOT_FOUND when nobody used the key, or it is free again.
     package func show(_ asked: ClaimName) async throws -> ClaimReport {
-        let hash = try await desk.hash(try asked.scope())
+        let hash = try await hash(asked)
         let retention = retention
         let report = try await desk.store.transact {
             try ClaimInspection.find(asked.tenant, hash, retention: retention, $0)?.report
@@ -50,7 +50,7 @@ package struct IdempotencyAdministration: Sendable {
     /// Gives a key free: its next request runs. What the run that held it says later changes nothing.
     /// - Throws: NOT_FOUND; FAILED_PRECONDITION for a key whose request runs or was answered, without `force`.
     package func release(_ asked: ClaimRelease) async throws -> ClaimReport {
-        let hash = try await desk.hash(try asked.name.scope())
+        let hash = try await hash(asked.name)
         let (tenant, force, retention) = (asked.name.tenant, asked.force, retention)
         let freed = try await desk.store.transact { transaction -> InspectedClaim in
             let found = try ClaimInspection.find(tenant, hash, retention: retention, transaction)
@@ -83,6 +83,13 @@ package struct IdempotencyAdministration: Sendable {
         }
         while try await desk.store.transact({ try StreamTable.sweep($0) }) {}
         return Purged(purged: total)
+    }
+
+    /// A rotated key goes on with the claims of the one it replaced.
+    private func hash(_ asked: ClaimName) async throws -> [UInt8] {
+        var account: String?
+        if let id = asked.keyID { account = try await desk.store.transact { try KeyTable.find(id: id, $0)?.account } }
+        return try await desk.hash(try asked.scope(account: account))
     }
 
     private static func absent(_ asked: ClaimName) -> CallError {

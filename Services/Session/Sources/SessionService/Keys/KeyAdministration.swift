@@ -44,7 +44,7 @@ package struct KeyAdministration: Sendable {
         return KeyReport(key, now: present)
     }
 
-    /// A new key with all the old one has; the old one ends after the overlap. Both changes in one transaction.
+    /// A new key with all the old one has, and that goes on with its account; the old one ends after the overlap. Both changes in one transaction.
     package func rotate(_ asked: KeyRotation) async throws -> KeyCreated {
         let present = now().unixMilliseconds
         let overlap = try asked.overlap.flatMap { $0 == "0" ? nil : try KeyRules.milliseconds($0, option: "--overlap") }
@@ -86,15 +86,15 @@ package struct KeyAdministration: Sendable {
             .filter { asked.state == nil || $0.state == asked.state }
     }
 
-    /// One key with what it spent, up to this moment.
+    /// One key with what it and those it replaces spent, up to this moment.
     package func show(_ name: KeyName) async throws -> KeyReport {
         let present = now().unixMilliseconds
         try await spend.flush(store)
         return try await store.transact { db in
             guard let key = try KeyTable.find(id: name.id, db) else { throw Self.unknown(name.id) }
             var report = KeyReport(key, now: present)
-            report.spend = try SpendTable.total(keyID: key.id, db)
-            report.spendToday = try SpendTable.total(keyID: key.id, day: SpendLedger.day(present), db)
+            report.spend = try SpendTable.total(account: key.account, db)
+            report.spendToday = try SpendTable.total(account: key.account, day: SpendLedger.day(present), db)
             report.lastUsedDay = try SpendTable.lastDay(keyID: key.id, db).map { $0 * 86_400_000 }
             return report
         }

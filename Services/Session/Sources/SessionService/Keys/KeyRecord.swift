@@ -4,6 +4,9 @@ import BulkheadCore
 package struct KeyRecord: Sendable, Equatable {
     /// Names the key for people and verbs; tells nothing about it.
     package var id: String
+    /// The id of the first key of those that were rotated into this one; its own for one that was never rotated. Limits, places,
+    /// budgets and Idempotency-Keys of all of them are counted under it.
+    package var account: String
     package var digest: KeyDigest
     /// The key's first characters, by which its holder can tell it from others; empty for keys made before they were kept.
     package var prefix = ""
@@ -41,6 +44,7 @@ package struct KeyRecord: Sendable, Equatable {
     /// A key of a tenant without limits of its own.
     package init(id: String, digest: KeyDigest, tenant: String, user: String? = nil, createdAt: Int64) {
         self.id = id
+        account = id
         self.digest = digest
         self.tenant = tenant
         self.user = user

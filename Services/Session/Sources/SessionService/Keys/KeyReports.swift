@@ -102,9 +102,11 @@ package struct KeyReport: Codable, Sendable {
     package var expiresAt: Int64?
     package var revokedAt: Int64?
     package var replaces: String?
-    /// Since the key was made; `keys show` only.
+    /// The first key of those that were rotated into this one; under its id limits, budgets and spend of all of them are counted.
+    package var account: String
+    /// Of all keys of the account, since the first was made; `keys show` only.
     package var spend: Spend?
-    /// Since midnight UTC; `keys show` only.
+    /// Of all keys of the account, since midnight UTC; `keys show` only.
     package var spendToday: Spend?
     /// Midnight UTC of the last day on which a request of the key ran; `keys show` only; nil: none was counted.
     package var lastUsedDay: Int64?
@@ -129,5 +131,6 @@ package struct KeyReport: Codable, Sendable {
         expiresAt = key.expiresAt
         revokedAt = key.revokedAt
         replaces = key.replaces
+        account = key.account
     }
 }

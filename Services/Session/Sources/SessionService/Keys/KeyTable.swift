@@ -10,7 +10,7 @@ enum KeyTable {
 
     private static let columns = """
         id, digest, tenant, user_name, is_admin, may_assert_user, destinations, models, rpm, tpm, concurrency, budget_nanousd,
-        budget_window_ms, created_at, expires_at, revoked_at, replaces, prefix, scopes, changed_at
+        budget_window_ms, created_at, expires_at, revoked_at, replaces, prefix, scopes, changed_at, account
         """
     private static let byID = Statement("keys.find", "SELECT \(columns) FROM api_key WHERE id = $1")
     private static let byDigest = Statement(
@@ -23,7 +23,7 @@ enum KeyTable {
         "SELECT \(columns) FROM api_key WHERE (changed_at, id) > ($1, $2) ORDER BY changed_at, id LIMIT \(ChangePage.size)")
     private static let insertKey = Statement(
         "keys.insert",
-        "INSERT INTO api_key (\(columns)) VALUES (\((1 ... 20).map { "$\($0)" }.joined(separator: ", ")))")
+        "INSERT INTO api_key (\(columns)) VALUES (\((1 ... 21).map { "$\($0)" }.joined(separator: ", ")))")
     /// Changes nothing: PostgreSQL lets one writer at a time past it.
     private static let lockRow = Statement("keys.lock", "UPDATE api_key SET changed_at = changed_at WHERE id = $1")
     /// An end only ever comes nearer, whoever else writes at the same time.
@@ -85,7 +85,7 @@ enum KeyTable {
             .text(key.models.joined(separator: ",")), .optional(key.requestsPerMinute), .optional(key.tokensPerMinute),
             .optional(key.concurrency), .optional(key.budgetNanousd), .optional(key.budgetWindowMilliseconds),
             .integer(key.createdAt), .optional(key.expiresAt), .optional(key.revokedAt), .optional(key.replaces),
-            .text(key.prefix), .text(key.scopes.joined(separator: ",")), .integer(key.changedAt),
+            .text(key.prefix), .text(key.scopes.joined(separator: ",")), .integer(key.changedAt), .text(key.account),
         ]
     }
 
@@ -111,6 +111,7 @@ enum KeyTable {
         key.prefix = row.text(17)
         key.scopes = list(row.text(18))
         key.changedAt = row.integer(19)
+        if !row.text(20).isEmpty { key.account = row.text(20) }
         return key
     }
 

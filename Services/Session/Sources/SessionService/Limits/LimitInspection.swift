@@ -23,7 +23,7 @@ package struct LimitInspection: Sendable {
 
     /// - Throws: INVALID_ARGUMENT, NOT_FOUND; what a store throws.
     package func show(_ asked: LimitSelection) async throws -> LimitsReport {
-        let (tenant, rules) = try await rules(asked)
+        let (tenant, account, rules) = try await rules(asked)
         let question = LimitQuestion(tenant: tenant, admission: "", rules: rules, counts: false)
         let answer = try await desk.ask(question, now: now)
         var report = LimitsReport(tenant: tenant, limits: [], budgets: [], alerts: [], isLocal: answer.isLocal)
@@ -40,27 +40,27 @@ package struct LimitInspection: Sendable {
         let subjects = Set(rules.map(\.subject.text))
         let told = desk.alerts.list.reversed().filter { $0.tenant == tenant && subjects.contains($0.subject) }
         report.alerts = Array(told.prefix(Self.alerts))
-        report.unpricedToday = try await unpriced(asked, tenant)
+        report.unpricedToday = try await unpriced(asked, tenant, account)
         return report
     }
 
-    private func unpriced(_ asked: LimitSelection, _ tenant: String) async throws -> Int {
+    private func unpriced(_ asked: LimitSelection, _ tenant: String, _ account: String?) async throws -> Int {
         try await spend.flush(store)
         let day = SpendLedger.day(now.unixMilliseconds)
         return try await store.transact { db in
-            if let id = asked.keyID { return try SpendTable.total(keyID: id, day: day, db).unpriced }
+            if let account { return try SpendTable.total(account: account, day: day, db).unpriced }
             return try SpendTable.unpriced(tenant: tenant, user: asked.user, day: day, db)
         }
     }
 
-    private func rules(_ asked: LimitSelection) async throws -> (tenant: String, [LimitRule]) {
+    private func rules(_ asked: LimitSelection) async throws -> (tenant: String, account: String?, [LimitRule]) {
         if let id = asked.keyID {
             guard asked.tenant == nil, asked.user == nil else { throw Self.unclear }
             let key = try await store.transact { db in
                 guard let key = try KeyTable.find(id: id, db) else { throw KeyAdministration.unknown(id) }
                 return key
             }
-            return (key.tenant, policy.rules(of: key, key.user.map { .user($0) } ?? .key(key.id)))
+            return (key.tenant, key.account, policy.rules(of: key, key.user.map { .user($0) } ?? .key(key.account)))
         }
         guard let tenant = asked.tenant else { throw Self.unclear }
         try KeyRules.check(name: tenant, option: "--tenant", limit: 128)
@@ -68,7 +68,7 @@ package struct LimitInspection: Sendable {
         // A key without limits of its own, as any user's may be.
         let key = KeyRecord(id: "", digest: KeyDigest(of: ""), tenant: tenant, user: asked.user, createdAt: 0)
         let rules = policy.rules(of: key, asked.user.map { .user($0) } ?? .key(""))
-        return (tenant, asked.user == nil ? rules.filter { $0.subject == .tenant(tenant) } : rules)
+        return (tenant, nil, asked.user == nil ? rules.filter { $0.subject == .tenant(tenant) } : rules)
     }
 
     private func budget(_ rule: LimitRule, _ window: Int64, _ standing: LimitStanding) async throws -> BudgetReport {

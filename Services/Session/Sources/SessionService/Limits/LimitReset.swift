@@ -47,7 +47,7 @@ package struct LimitReset: Sendable {
             guard let key, asked.tenant.map({ $0 == key.tenant }) ?? true else { throw KeyAdministration.unknown(id) }
             // What the key itself does not limit is its user's.
             let user = key.user.map { LimitSubject.identity(tenant: key.tenant, .user($0)) }
-            return [.identity(tenant: key.tenant, .key(key.id))] + (user.map { [$0] } ?? [])
+            return [.identity(tenant: key.tenant, .key(key.account))] + (user.map { [$0] } ?? [])
         }
         guard let tenant = asked.tenant else { throw Self.unclear }
         try KeyRules.check(name: tenant, option: "--tenant", limit: 128)

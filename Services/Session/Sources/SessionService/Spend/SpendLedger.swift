@@ -140,16 +140,20 @@ enum SpendTable {
         CAST(coalesce(sum(output_tokens), 0) AS BIGINT), CAST(coalesce(sum(cost_nanousd), 0) AS BIGINT),
         CAST(coalesce(sum(unpriced), 0) AS BIGINT)
         """
-    private static let ofKey = Statement("spend.key", "SELECT \(sums) FROM spend WHERE key_id = $1")
-    private static let ofDay = Statement("spend.day", "SELECT \(sums) FROM spend WHERE key_id = $1 AND day = $2")
+    /// The keys that were rotated one into the other, from the first on.
+    private static let ofAccount = "SELECT CAST($1 AS TEXT) UNION SELECT id FROM api_key WHERE account = $1"
+    private static let ofKey = Statement("spend.key", "SELECT \(sums) FROM spend WHERE key_id IN (\(ofAccount))")
+    private static let ofDay = Statement("spend.day", "SELECT \(sums) FROM spend WHERE day = $2 AND key_id IN (\(ofAccount))")
     private static let ofTenants = Statement("spend.tenants", "SELECT \(sums), tenant FROM spend GROUP BY tenant")
 
-    static func total(keyID: String, _ store: any StoreTransaction) throws -> Spend {
-        try store.rows(ofKey, [.text(keyID)]).first.map(spend) ?? Spend()
+    /// What all keys of an account spent.
+    static func total(account: String, _ store: any StoreTransaction) throws -> Spend {
+        try store.rows(ofKey, [.text(account)]).first.map(spend) ?? Spend()
     }
 
-    static func total(keyID: String, day: Int64, _ store: any StoreTransaction) throws -> Spend {
-        try store.rows(ofDay, [.text(keyID), .integer(day)]).first.map(spend) ?? Spend()
+    /// What all keys of an account spent on a day.
+    static func total(account: String, day: Int64, _ store: any StoreTransaction) throws -> Spend {
+        try store.rows(ofDay, [.text(account), .integer(day)]).first.map(spend) ?? Spend()
     }
 
     private static let lastDay = Statement("spend.last", "SELECT max(day) FROM spend WHERE key_id = $1")

@@ -41,12 +41,15 @@ enum KeySchema {
 
         """
 
-    /// `prefix` is what of a key is shown. `changed_at` lets suites that share a store hear of each other's changes. The tenant of
+    /// `prefix` is what of a key is shown. `account` is the first key of those that were rotated into it, for which all of them count;
+    /// empty: the key itself. `changed_at` lets suites that share a store hear of each other's changes. The tenant of
     /// the empty name stands for all; `reason` is why it is blocked.
     static let tenants = """
         ALTER TABLE api_key ADD COLUMN prefix TEXT NOT NULL DEFAULT '';
         ALTER TABLE api_key ADD COLUMN scopes TEXT NOT NULL DEFAULT '';
         ALTER TABLE api_key ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE api_key ADD COLUMN account TEXT NOT NULL DEFAULT '';
+        CREATE INDEX api_key_account ON api_key (account);
         CREATE INDEX api_key_changed ON api_key (changed_at, id);
         CREATE TABLE tenant (
             tenant TEXT PRIMARY KEY,
