@@ -241,11 +241,33 @@ struct BudgetAdmissionTests {
         #expect(parallel.allSatisfy { $0.verdict == .admitted })
         for one in parallel { try await settle(bench, one, nanousd: 0) }
         let refused = try await ask(bench, made.key, likeness: 9)
-        #expect(refused.verdict == .runaway && refused.retryAfterMS == 20_000)
+        #expect(refused.verdict == .runaway && refused.retryAfterMS == 60_000)
         #expect(refused.reason == "more than 3 near-identical calls in 1m (session.runaway.identical_calls: 3)")
         #expect(try await ask(bench, made.key, likeness: 10).verdict == .admitted)
-        bench.now = bench.now + .seconds(20)
+        bench.now = bench.now + .seconds(60)
         #expect(try await ask(bench, made.key, likeness: 9).verdict == .admitted)
+    }
+
+    @Test("A runaway is refused for a whole window, which refused calls do not prolong; who goes on gets one call a window")
+    func runawayGoesOn() async throws {
+        let bench = try await SessionBench(policy: LimitPolicy(runaway: RunawayPolicy(calls: 3, windowMilliseconds: 60_000)))
+        let made = try await bench.makeKey()
+        for _ in 0 ..< 3 { try await settle(bench, try await ask(bench, made.key, likeness: 9), nanousd: 0) }
+        for left in [60, 40, 20] {
+            let refused = try await ask(bench, made.key, likeness: 9)
+            #expect(refused.verdict == .runaway && refused.retryAfterMS == left * 1000)
+            bench.now = bench.now + .seconds(20)
+        }
+        try await settle(bench, try await ask(bench, made.key, likeness: 9), nanousd: 0)
+        let again = try await ask(bench, made.key, likeness: 9)
+        #expect(again.verdict == .runaway && again.retryAfterMS == 60_000)
+        // A quiet window after the closed one, and the count begins anew.
+        bench.now = bench.now + .seconds(120)
+        for _ in 0 ..< 3 {
+            let reply = try await ask(bench, made.key, likeness: 9)
+            #expect(reply.verdict == .admitted)
+            try await settle(bench, reply, nanousd: 0)
+        }
     }
 
     @Test("RL17 a weight above the limit is told apart from a limit that is reached")

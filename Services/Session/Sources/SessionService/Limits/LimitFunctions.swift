@@ -284,7 +284,9 @@ enum LimitFunctions {
           if s.abandoned or not s.ran then return end
           local key, most, window = part[2], part[3], part[4]
           local spent, at = read(key)
-          write(key, min(leak(spent, at, most, window, s.now) + 1, most), s.now, 1, most, window, 60000)
+          local level = leak(spent, at, most, window, s.now) + 1
+          if not fits(level + 1, most) then level = most + most - 1 end
+          write(key, level, s.now, 1, most, window, 60000)
         end
 
         local function settle(keys, args)

@@ -126,8 +126,7 @@ extension LocalLimits {
         case .likeness(let subject, let rate):
             guard settlement.ran, !settlement.isAbandoned else { return }
             let level = state.likenesses[subject]?.level(rate, now) ?? 0
-            // At most full: however many ran at once, the next is admitted when one has leaked away.
-            state.likenesses[subject] = RateMeter(spent: min(level + 1, rate.most), at: now)
+            state.likenesses[subject] = RateMeter(spent: rate.tripped(level + 1), at: now)
         }
     }
 

@@ -7,6 +7,7 @@
 //     wait       = max(1, ceil((level + cost - most) * window / most))
 //     remaining  = floor(max(0, most - level) + 0.000001)
 //     reset      = ceil(level * window / most)
+//     tripped    = level + 1 <= most * 1.000000001 ? level : 2 * most - 1    (the guard against runaways, when a call has run)
 // A level is stored only by who takes or gives back: looking twice must not round twice.
 
 /// So many units in so many microseconds.
@@ -20,6 +21,9 @@ struct Rate: Sendable, Equatable {
     func fits(_ level: Double) -> Bool { level <= most * 1.000000001 }
     func wait(_ level: Double) -> Double { max(1, ((level - most) * window / most).rounded(.up)) }
     func reset(_ level: Double) -> Double { (level * window / most).rounded(.up) }
+    /// The level of calls that are nearly the same, after one of them ran. When no further one fits they are refused for a whole
+    /// window: what is added leaks away in just that time.
+    func tripped(_ level: Double) -> Double { fits(level + 1) ? level : most + most - 1 }
     func remaining(_ level: Double) -> Double { (max(0, most - level) + 0.000001).rounded(.down) }
 }
 
