@@ -34,7 +34,7 @@ package final class SessionDaemon: BulkheadService {
         let path = "\(context.stateDirectory)/session.sqlite"
         let metrics = SessionMetrics(context.metrics)
         let statements = StatementLog()
-        let health = StoreHealth { context.reportHealth($0) }
+        let health = StoreHealth(logger: context.logger) { context.reportHealth($0) }
         do {
             let observer = StoreObserver.of(metrics, statements) { outcome in
                 // On the loop: health is pushed to peers there.
