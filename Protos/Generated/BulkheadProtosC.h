@@ -70,6 +70,7 @@ static inline const ProtobufCMessageDescriptor *bulkhead__session__read_stream_r
 static inline const ProtobufCMessageDescriptor *bulkhead__session__read_stream_reply__described(void) { return &bulkhead__session__read_stream_reply__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__session__watch_keys_request__described(void) { return &bulkhead__session__watch_keys_request__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__session__watch_keys_reply__described(void) { return &bulkhead__session__watch_keys_reply__descriptor; }
+static inline const ProtobufCMessageDescriptor *bulkhead__session__spend_freezes__described(void) { return &bulkhead__session__spend_freezes__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__session__report_spend_request__described(void) { return &bulkhead__session__report_spend_request__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__session__spent_away__described(void) { return &bulkhead__session__spent_away__descriptor; }
 static inline const ProtobufCMessageDescriptor *bulkhead__session__report_spend_reply__described(void) { return &bulkhead__session__report_spend_reply__descriptor; }

@@ -952,6 +952,51 @@ void   bulkhead__session__watch_keys_reply__free_unpacked
   assert(message->base.descriptor == &bulkhead__session__watch_keys_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   bulkhead__session__spend_freezes__init
+                     (Bulkhead__Session__SpendFreezes         *message)
+{
+  static const Bulkhead__Session__SpendFreezes init_value = BULKHEAD__SESSION__SPEND_FREEZES__INIT;
+  *message = init_value;
+}
+size_t bulkhead__session__spend_freezes__get_packed_size
+                     (const Bulkhead__Session__SpendFreezes *message)
+{
+  assert(message->base.descriptor == &bulkhead__session__spend_freezes__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bulkhead__session__spend_freezes__pack
+                     (const Bulkhead__Session__SpendFreezes *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bulkhead__session__spend_freezes__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bulkhead__session__spend_freezes__pack_to_buffer
+                     (const Bulkhead__Session__SpendFreezes *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bulkhead__session__spend_freezes__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bulkhead__Session__SpendFreezes *
+       bulkhead__session__spend_freezes__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bulkhead__Session__SpendFreezes *)
+     protobuf_c_message_unpack (&bulkhead__session__spend_freezes__descriptor,
+                                allocator, len, data);
+}
+void   bulkhead__session__spend_freezes__free_unpacked
+                     (Bulkhead__Session__SpendFreezes *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bulkhead__session__spend_freezes__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   bulkhead__session__report_spend_request__init
                      (Bulkhead__Session__ReportSpendRequest         *message)
 {
@@ -3116,7 +3161,7 @@ const ProtobufCMessageDescriptor bulkhead__session__watch_keys_request__descript
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const protobuf_c_boolean bulkhead__session__watch_keys_reply__all__default_value = 0;
-static const ProtobufCFieldDescriptor bulkhead__session__watch_keys_reply__field_descriptors[3] =
+static const ProtobufCFieldDescriptor bulkhead__session__watch_keys_reply__field_descriptors[4] =
 {
   {
     "key_ids",
@@ -3154,16 +3199,29 @@ static const ProtobufCFieldDescriptor bulkhead__session__watch_keys_reply__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "freezes",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bulkhead__Session__WatchKeysReply, freezes),
+    &bulkhead__session__spend_freezes__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bulkhead__session__watch_keys_reply__field_indices_by_name[] = {
   2,   /* field[2] = all */
+  3,   /* field[3] = freezes */
   0,   /* field[0] = key_ids */
   1,   /* field[1] = tenants */
 };
 static const ProtobufCIntRange bulkhead__session__watch_keys_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor bulkhead__session__watch_keys_reply__descriptor =
 {
@@ -3173,11 +3231,63 @@ const ProtobufCMessageDescriptor bulkhead__session__watch_keys_reply__descriptor
   "Bulkhead__Session__WatchKeysReply",
   "bulkhead.session",
   sizeof(Bulkhead__Session__WatchKeysReply),
-  3,
+  4,
   bulkhead__session__watch_keys_reply__field_descriptors,
   bulkhead__session__watch_keys_reply__field_indices_by_name,
   1,  bulkhead__session__watch_keys_reply__number_ranges,
   (ProtobufCMessageInit) bulkhead__session__watch_keys_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const protobuf_c_boolean bulkhead__session__spend_freezes__everybody__default_value = 0;
+static const ProtobufCFieldDescriptor bulkhead__session__spend_freezes__field_descriptors[2] =
+{
+  {
+    "everybody",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bulkhead__Session__SpendFreezes, has_everybody),
+    offsetof(Bulkhead__Session__SpendFreezes, everybody),
+    NULL,
+    &bulkhead__session__spend_freezes__everybody__default_value,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tenants",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Bulkhead__Session__SpendFreezes, n_tenants),
+    offsetof(Bulkhead__Session__SpendFreezes, tenants),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bulkhead__session__spend_freezes__field_indices_by_name[] = {
+  0,   /* field[0] = everybody */
+  1,   /* field[1] = tenants */
+};
+static const ProtobufCIntRange bulkhead__session__spend_freezes__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bulkhead__session__spend_freezes__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bulkhead.session.SpendFreezes",
+  "SpendFreezes",
+  "Bulkhead__Session__SpendFreezes",
+  "bulkhead.session",
+  sizeof(Bulkhead__Session__SpendFreezes),
+  2,
+  bulkhead__session__spend_freezes__field_descriptors,
+  bulkhead__session__spend_freezes__field_indices_by_name,
+  1,  bulkhead__session__spend_freezes__number_ranges,
+  (ProtobufCMessageInit) bulkhead__session__spend_freezes__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor bulkhead__session__report_spend_request__field_descriptors[2] =

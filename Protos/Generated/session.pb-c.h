@@ -36,6 +36,7 @@ typedef struct Bulkhead__Session__ReadStreamRequest Bulkhead__Session__ReadStrea
 typedef struct Bulkhead__Session__ReadStreamReply Bulkhead__Session__ReadStreamReply;
 typedef struct Bulkhead__Session__WatchKeysRequest Bulkhead__Session__WatchKeysRequest;
 typedef struct Bulkhead__Session__WatchKeysReply Bulkhead__Session__WatchKeysReply;
+typedef struct Bulkhead__Session__SpendFreezes Bulkhead__Session__SpendFreezes;
 typedef struct Bulkhead__Session__ReportSpendRequest Bulkhead__Session__ReportSpendRequest;
 typedef struct Bulkhead__Session__SpentAway Bulkhead__Session__SpentAway;
 typedef struct Bulkhead__Session__ReportSpendReply Bulkhead__Session__ReportSpendReply;
@@ -781,7 +782,7 @@ struct  Bulkhead__Session__WatchKeysReply
   size_t n_key_ids;
   ProtobufCBinaryData *key_ids;
   /*
-   * Tenants that were blocked or frozen, or no longer are.
+   * Tenants that were blocked.
    */
   size_t n_tenants;
   ProtobufCBinaryData *tenants;
@@ -790,10 +791,36 @@ struct  Bulkhead__Session__WatchKeysReply
    */
   protobuf_c_boolean has_all;
   protobuf_c_boolean all;
+  /*
+   * With the first reply, and when it changed. Nothing is to be forgotten for it.
+   */
+  Bulkhead__Session__SpendFreezes *freezes;
 };
 #define BULKHEAD__SESSION__WATCH_KEYS_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__watch_keys_reply__descriptor) \
-    , 0,NULL, 0,NULL, 0, 0 }
+    , 0,NULL, 0,NULL, 0, 0, NULL }
+
+
+/*
+ * Who may not spend: all of it, as it is now.
+ */
+struct  Bulkhead__Session__SpendFreezes
+{
+  ProtobufCMessage base;
+  /*
+   * Nobody may.
+   */
+  protobuf_c_boolean has_everybody;
+  protobuf_c_boolean everybody;
+  /*
+   * Those frozen by themselves; they stay so when everybody's freeze ends. At most 1024.
+   */
+  size_t n_tenants;
+  ProtobufCBinaryData *tenants;
+};
+#define BULKHEAD__SESSION__SPEND_FREEZES__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bulkhead__session__spend_freezes__descriptor) \
+    , 0, 0, 0,NULL }
 
 
 struct  Bulkhead__Session__ReportSpendRequest
@@ -1271,6 +1298,25 @@ Bulkhead__Session__WatchKeysReply *
 void   bulkhead__session__watch_keys_reply__free_unpacked
                      (Bulkhead__Session__WatchKeysReply *message,
                       ProtobufCAllocator *allocator);
+/* Bulkhead__Session__SpendFreezes methods */
+void   bulkhead__session__spend_freezes__init
+                     (Bulkhead__Session__SpendFreezes         *message);
+size_t bulkhead__session__spend_freezes__get_packed_size
+                     (const Bulkhead__Session__SpendFreezes   *message);
+size_t bulkhead__session__spend_freezes__pack
+                     (const Bulkhead__Session__SpendFreezes   *message,
+                      uint8_t             *out);
+size_t bulkhead__session__spend_freezes__pack_to_buffer
+                     (const Bulkhead__Session__SpendFreezes   *message,
+                      ProtobufCBuffer     *buffer);
+Bulkhead__Session__SpendFreezes *
+       bulkhead__session__spend_freezes__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bulkhead__session__spend_freezes__free_unpacked
+                     (Bulkhead__Session__SpendFreezes *message,
+                      ProtobufCAllocator *allocator);
 /* Bulkhead__Session__ReportSpendRequest methods */
 void   bulkhead__session__report_spend_request__init
                      (Bulkhead__Session__ReportSpendRequest         *message);
@@ -1393,6 +1439,9 @@ typedef void (*Bulkhead__Session__WatchKeysRequest_Closure)
 typedef void (*Bulkhead__Session__WatchKeysReply_Closure)
                  (const Bulkhead__Session__WatchKeysReply *message,
                   void *closure_data);
+typedef void (*Bulkhead__Session__SpendFreezes_Closure)
+                 (const Bulkhead__Session__SpendFreezes *message,
+                  void *closure_data);
 typedef void (*Bulkhead__Session__ReportSpendRequest_Closure)
                  (const Bulkhead__Session__ReportSpendRequest *message,
                   void *closure_data);
@@ -1514,6 +1563,7 @@ extern const ProtobufCMessageDescriptor bulkhead__session__read_stream_request__
 extern const ProtobufCMessageDescriptor bulkhead__session__read_stream_reply__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__watch_keys_request__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__watch_keys_reply__descriptor;
+extern const ProtobufCMessageDescriptor bulkhead__session__spend_freezes__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__report_spend_request__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__spent_away__descriptor;
 extern const ProtobufCMessageDescriptor bulkhead__session__report_spend_reply__descriptor;

@@ -1840,16 +1840,19 @@ package enum SessionAPI {
     package struct WatchKeysReply: WireMessage, Equatable {
         /// Keys that ended, by id.
         package var keyIds: [String]
-        /// Tenants that were blocked or frozen, or no longer are.
+        /// Tenants that were blocked.
         package var tenants: [String]
         /// What changed may have been missed: everything is to be forgotten.
         package var all: Bool
+        /// With the first reply, and when it changed. Nothing is to be forgotten for it.
+        package var freezes: SessionAPI.SpendFreezes?
 
         /// A message with the given fields, the others at their defaults.
-        package init(keyIds: [String] = [], tenants: [String] = [], all: Bool = false) {
+        package init(keyIds: [String] = [], tenants: [String] = [], all: Bool = false, freezes: SessionAPI.SpendFreezes? = nil) {
             self.keyIds = keyIds
             self.tenants = tenants
             self.all = all
+            self.freezes = freezes
         }
 
         package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
@@ -1864,12 +1867,48 @@ package enum SessionAPI {
                 wire.pointee.has_all = 1
                 wire.pointee.all = all ? 1 : 0
             }
+            if let freezes {
+                wire.pointee.freezes = try arena.message(freezes)
+            }
         }
 
         package init(loading wire: UnsafePointer<Bulkhead__Session__WatchKeysReply>) throws {
             keyIds = try WireReader.strings(wire.pointee.key_ids, wire.pointee.n_key_ids)
             tenants = try WireReader.strings(wire.pointee.tenants, wire.pointee.n_tenants)
             all = wire.pointee.has_all != 0 ? wire.pointee.all != 0 : false
+            freezes = try wire.pointee.freezes.map { try .init(loading: $0) }
+        }
+    }
+
+    /// Who may not spend: all of it, as it is now.
+    package struct SpendFreezes: WireMessage, Equatable {
+        /// Nobody may.
+        package var everybody: Bool
+        /// Those frozen by themselves; they stay so when everybody's freeze ends. At most 1024.
+        package var tenants: [String]
+
+        /// A message with the given fields, the others at their defaults.
+        package init(everybody: Bool = false, tenants: [String] = []) {
+            self.everybody = everybody
+            self.tenants = tenants
+        }
+
+        package static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+            bulkhead__session__spend_freezes__described()
+        }
+
+        package func store(into wire: UnsafeMutablePointer<Bulkhead__Session__SpendFreezes>, _ arena: WireArena) throws {
+            bulkhead__session__spend_freezes__init(wire)
+            if everybody {
+                wire.pointee.has_everybody = 1
+                wire.pointee.everybody = everybody ? 1 : 0
+            }
+            (wire.pointee.tenants, wire.pointee.n_tenants) = try arena.strings(tenants)
+        }
+
+        package init(loading wire: UnsafePointer<Bulkhead__Session__SpendFreezes>) throws {
+            everybody = wire.pointee.has_everybody != 0 ? wire.pointee.everybody != 0 : false
+            tenants = try WireReader.strings(wire.pointee.tenants, wire.pointee.n_tenants)
         }
     }
 
@@ -2061,14 +2100,14 @@ package enum SessionMethods {
     /// `Session.WatchKeys`.
     package static let watchKeys = MethodDescriptor(
         name: "Session.WatchKeys", shape: .serverStream, requestHash: 0x44136fa355b3678a,
-        responseHash: 0xeb0fe9383b414003)
+        responseHash: 0x173bdac228e362b3)
     /// `Session.ReportSpend`.
     package static let reportSpend = MethodDescriptor(
         name: "Session.ReportSpend", shape: .unary, methodClass: .control, requestHash: 0xc063e68a43fbfaf9,
         responseHash: 0x0b85a32036a05cc0)
     /// The schema as told in the handshake.
     package static let schema = ServiceSchema(
-        name: "Session", fingerprint: "19321df307ecb57ef66cff97ee4138f4", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys, reportSpend],
+        name: "Session", fingerprint: "cb2a3d1e059c3a2cb8e993bc705bac94", methods: [admit, settle, dispatch, renew, appendStream, readStream, watchKeys, reportSpend],
         forms: [
             MessageForm("AdmitRequest", [
                 MessageForm.Field(1, "key_digest", 12),
@@ -2228,10 +2267,15 @@ package enum SessionMethods {
                 MessageForm.Field(1, "key_ids", 9, isRepeated: true),
                 MessageForm.Field(2, "tenants", 9, isRepeated: true),
                 MessageForm.Field(3, "all", 8),
+                MessageForm.Field(4, "freezes", 11, message: 21),
+            ]),
+            MessageForm("SpendFreezes", [
+                MessageForm.Field(1, "everybody", 8),
+                MessageForm.Field(2, "tenants", 9, isRepeated: true),
             ]),
             MessageForm("ReportSpendRequest", [
                 MessageForm.Field(1, "report_id", 9),
-                MessageForm.Field(2, "spent", 11, isRepeated: true, message: 22),
+                MessageForm.Field(2, "spent", 11, isRepeated: true, message: 23),
             ]),
             MessageForm("SpentAway", [
                 MessageForm.Field(1, "key_id", 9),
@@ -2249,7 +2293,7 @@ package enum SessionMethods {
                 MessageForm.Field(2, "unknown", 5),
             ]),
         ],
-        signatures: [MethodSignature(0, 5), MethodSignature(1, 8), MethodSignature(9, 10), MethodSignature(11, 13), MethodSignature(14, 16), MethodSignature(17, 18), MethodSignature(19, 20), MethodSignature(21, 23)])
+        signatures: [MethodSignature(0, 5), MethodSignature(1, 8), MethodSignature(9, 10), MethodSignature(11, 13), MethodSignature(14, 16), MethodSignature(17, 18), MethodSignature(19, 20), MethodSignature(22, 24)])
 }
 
 /// Calls the Session service over a link.
@@ -2299,7 +2343,7 @@ package struct SessionClient: Sendable {
     }
 
     /// Keys and tenants that changed, as it happens: what edge remembers of them is forgotten. The first reply says that the watch
-    /// holds.
+    /// holds. Freezes of spending are told whole, and change what is remembered.
     package func watchKeys<Value: Sendable>(
         _ request: SessionAPI.WatchKeysRequest, _ options: CallOptions, _ body: (TypedReader<SessionAPI.WatchKeysReply>) async throws -> Value
     ) async throws -> Value {
@@ -2334,7 +2378,7 @@ package protocol SessionHandler: Sendable {
     /// A kept stream from a place in it, and what is added to it, until its end.
     func readStream(_ request: SessionAPI.ReadStreamRequest, _ call: ServerCall, _ replies: TypedWriter<SessionAPI.ReadStreamReply>) async throws
     /// Keys and tenants that changed, as it happens: what edge remembers of them is forgotten. The first reply says that the watch
-    /// holds.
+    /// holds. Freezes of spending are told whole, and change what is remembered.
     func watchKeys(_ request: SessionAPI.WatchKeysRequest, _ call: ServerCall, _ replies: TypedWriter<SessionAPI.WatchKeysReply>) async throws
     /// What was spent that no Settle tells of: while session was away. Durable when answered; told again it changes nothing.
     /// Class: control.

@@ -44,7 +44,7 @@ struct RememberedKeyTests {
         for change in [SessionAPI.WatchKeysReply(keyIds: ["k"]), .init(tenants: ["t"]), .init(all: true)] {
             var memory = watched()
             memory.remember(KeyDigest(key: "bh_b"), reply("other", tenant: "u"), now: start)
-            memory.forget(change, now: start + .seconds(1))
+            memory.take(change, now: start + .seconds(1))
             #expect(!memory.knows(key, now: start + .seconds(1)))
             #expect(memory.count == (change.all ? 0 : 1))
         }
@@ -53,14 +53,14 @@ struct RememberedKeyTests {
     @Test("The first word of a watch forgets nothing")
     func firstWord() {
         var memory = watched()
-        memory.forget(SessionAPI.WatchKeysReply(), now: start + .seconds(1))
+        memory.take(SessionAPI.WatchKeysReply(), now: start + .seconds(1))
         #expect(memory.knows(key, now: start + .seconds(1)))
     }
 
     @Test("An admission that was asked for before a change is not remembered")
     func overtaken() {
         var memory = watched()
-        memory.forget(SessionAPI.WatchKeysReply(keyIds: ["k"]), now: start + .seconds(2))
+        memory.take(SessionAPI.WatchKeysReply(keyIds: ["k"]), now: start + .seconds(2))
         memory.remember(key, reply(), askedAt: start + .seconds(1), now: start + .seconds(3))
         #expect(!memory.knows(key, now: start + .seconds(3)))
         memory.remember(key, reply(), askedAt: start + .seconds(3), now: start + .seconds(4))
@@ -124,6 +124,35 @@ struct RememberedKeyTests {
         memory.remember(key, reply(), now: start)
         memory.freeze(key)
         #expect(memory.admit(key, counts: true, now: start) == .spendFrozen)
+    }
+
+    @Test("A freeze of spending forgets no key: it refuses those it concerns until it ends, each by itself")
+    func freezes() {
+        var memory = watched()
+        let other = KeyDigest(key: "bh_b")
+        memory.remember(other, reply("other", tenant: "u"), now: start)
+        func told(_ freezes: SessionAPI.SpendFreezes) -> [Bool] {
+            memory.take(.init(freezes: freezes), now: start + .seconds(1))
+            #expect(memory.count == 2 && memory.fresh(key, route: route, now: start + .seconds(1)) != nil)
+            return [key, other].map { memory.admit($0, counts: true, now: start + .seconds(1)) == .spendFrozen }
+        }
+        #expect(told(.init(everybody: true)) == [true, true])
+        #expect(told(.init(everybody: true, tenants: ["u"])) == [true, true])
+        #expect(told(.init(tenants: ["u"])) == [false, true])
+        #expect(told(.init()) == [false, false])
+    }
+
+    @Test("An answer that was asked for before a freeze, or before its end, does not count for more than the word on it")
+    func overtakenByFreeze() {
+        var memory = watched()
+        memory.take(.init(freezes: .init(everybody: true)), now: start + .seconds(2))
+        memory.remember(key, reply(), askedAt: start + .seconds(1), now: start + .seconds(3))
+        #expect(memory.admit(key, counts: true, now: start + .seconds(3)) == .spendFrozen)
+        memory.take(.init(freezes: .init()), now: start + .seconds(5))
+        memory.freeze(key, askedAt: start + .seconds(4))
+        #expect(memory.admit(key, counts: true, now: start + .seconds(5)) == .admitted(reply()))
+        memory.freeze(key, askedAt: start + .seconds(6))
+        #expect(memory.admit(key, counts: true, now: start + .seconds(6)) == .spendFrozen)
     }
 
     @Test("When one key's tenant is blocked all its keys are forgotten")

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Watching keys")
 struct KeyWatchTests {
-    @Test("A watch is told at once that it holds, then of keys that ended and tenants that changed")
+    @Test("A watch is told at once that it holds, then of keys that ended, tenants that were blocked and who may not spend")
     func changes() async throws {
         let bench = try await SessionBench()
         let made = try await bench.makeKey()
@@ -19,13 +19,18 @@ struct KeyWatchTests {
                 ear.end()
             }
             var told = ear.told.makeAsyncIterator()
-            #expect(await told.next() == SessionAPI.WatchKeysReply())
+            #expect(await told.next() == SessionAPI.WatchKeysReply(freezes: .init()))
             _ = try await keys.revoke(KeyName(id: made.id))
             #expect(await told.next() == SessionAPI.WatchKeysReply(keyIds: [made.id]))
             _ = try await tenants.block(TenantBlock(tenant: "acme"))
             #expect(await told.next() == SessionAPI.WatchKeysReply(tenants: ["acme"]))
+            _ = try await tenants.unblock(TenantBlock(tenant: "acme"))
             _ = try await tenants.freeze(SpendFreeze())
-            #expect(await told.next() == SessionAPI.WatchKeysReply(all: true))
+            #expect(await told.next() == SessionAPI.WatchKeysReply(freezes: .init(everybody: true)))
+            _ = try await tenants.freeze(SpendFreeze(tenant: "acme"))
+            #expect(await told.next() == SessionAPI.WatchKeysReply(freezes: .init(everybody: true, tenants: ["acme"])))
+            _ = try await tenants.unfreeze(SpendFreeze())
+            #expect(await told.next() == SessionAPI.WatchKeysReply(freezes: .init(tenants: ["acme"])))
             watchers.close()
             #expect(await told.next() == nil)
             try await group.waitForAll()
@@ -43,7 +48,7 @@ struct KeyWatchTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await watchers.watch { ear.hear($0) } }
             var told = ear.told.makeAsyncIterator()
-            #expect(await told.next() == SessionAPI.WatchKeysReply())
+            #expect(await told.next() == SessionAPI.WatchKeysReply(freezes: .init()))
             let made = try await keys.create(KeyCreation(tenant: "acme"))
             clock.now = clock.now + .seconds(1)
             _ = try await keys.revoke(KeyName(id: old.id))

@@ -25,7 +25,7 @@ let everyMessage: [any TestedMessage.Type] = [
     SessionAPI.DispatchRequest.self, SessionAPI.DispatchReply.self, SessionAPI.RenewRequest.self, SessionAPI.Held.self,
     SessionAPI.RenewReply.self, SessionAPI.AppendStreamRequest.self, SessionAPI.StreamPiece.self,
     SessionAPI.AppendStreamReply.self, SessionAPI.ReadStreamRequest.self, SessionAPI.ReadStreamReply.self,
-    SessionAPI.WatchKeysRequest.self, SessionAPI.WatchKeysReply.self,
+    SessionAPI.WatchKeysRequest.self, SessionAPI.WatchKeysReply.self, SessionAPI.SpendFreezes.self,
     SessionAPI.ReportSpendRequest.self, SessionAPI.SpentAway.self, SessionAPI.ReportSpendReply.self,
     TelemetryAPI.RequestEvent.self, TelemetryAPI.CredentialRecord.self, TelemetryAPI.IngestRequest.self,
     TelemetryAPI.IngestReply.self,

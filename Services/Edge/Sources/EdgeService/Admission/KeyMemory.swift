@@ -4,7 +4,8 @@ import BulkheadResilience
 
 // What is known of a key: fresh (told within a minute, and a watch would have told of a change: questions that count nothing are
 // answered from it) → known (15 minutes: what counts while session is away) → forgotten. From fresh to known also when the
-// watch breaks; to forgotten at once when session refuses the key or the watch names it.
+// watch breaks; to forgotten at once when session refuses the key, or the watch names it, its tenant (it was blocked) or all (session
+// lost count of what changed). A freeze of spending forgets nothing: it is noted with each key it concerns.
 
 /// The last good word of session on each key: for the time session is away, and for questions that count nothing. Bounded in
 /// number and age: a key that was not seen lately is not known.
@@ -12,7 +13,7 @@ package struct KeyMemory: Sendable {
     /// What is known of one key.
     struct Entry: Sendable {
         /// The admission without what belonged to its request alone.
-        let verdict: SessionAPI.AdmitReply
+        fileprivate(set) var verdict: SessionAPI.AdmitReply
         let seenAt: MonotonicTime
         /// The key's limits, continued here while session is away; nil until then.
         var rates: RememberedRates?
@@ -69,6 +70,8 @@ package struct KeyMemory: Sendable {
     private var watchedSince: MonotonicTime?
     /// When session last told of a change: an admission that was asked for before may be older.
     private var changedAt = MonotonicTime(nanoseconds: 0)
+    /// Who may not spend by session's last word; nil: it told nobody's.
+    private var freezes: (told: SessionAPI.SpendFreezes, at: MonotonicTime)?
 
     /// - Parameter capacity: keys remembered; beyond it those seen longest ago are forgotten.
     package init(capacity: Int = 10_000) {
@@ -95,6 +98,7 @@ package struct KeyMemory: Sendable {
         verdict.admissionID = ""
         verdict.stored = nil
         if reply.assertsUsers { verdict.user = "" }
+        if let isFrozen = isFrozen(verdict.tenant, toldAfter: askedAt) { verdict.spendFrozen = isFrozen }
         let entry = Entry(verdict: verdict, askedAt: askedAt, seenAt: now)
         for budget in entry.budgets {
             let owner = BudgetOwner(budget, verdict)
@@ -104,12 +108,16 @@ package struct KeyMemory: Sendable {
         if known?.verdict.keyID != reply.keyID { digests[reply.keyID] = digest }
     }
 
-    /// Notes that the key may not spend.
-    package mutating func freeze(_ digest: KeyDigest) {
-        guard let entry = entries[digest], !entry.verdict.spendFrozen else { return }
-        var verdict = entry.verdict
-        verdict.spendFrozen = true
-        entries[digest] = Entry(verdict: verdict, askedAt: entry.seenAt, seenAt: entry.seenAt)
+    /// Notes that the key may not spend. - Parameter askedAt: when session was asked.
+    package mutating func freeze(_ digest: KeyDigest, askedAt: MonotonicTime = .never) {
+        guard let entry = entries[digest], isFrozen(entry.verdict.tenant, toldAfter: askedAt) ?? true else { return }
+        entries[digest]?.verdict.spendFrozen = true
+    }
+
+    /// Whether the tenant's spending is frozen, where session told so since `moment`; nil: it did not.
+    private func isFrozen(_ tenant: String, toldAfter moment: MonotonicTime) -> Bool? {
+        guard let freezes, moment <= freezes.at else { return nil }
+        return freezes.told.everybody || freezes.told.tenants.contains(tenant)
     }
 
     /// Forgets all keys of the tenant that this one is of: it is blocked.
@@ -175,8 +183,9 @@ extension KeyMemory {
     /// Session tells of changes no more.
     package mutating func watchEnded() { watchedSince = nil }
 
-    /// Forgets what changed.
-    package mutating func forget(_ change: SessionAPI.WatchKeysReply, now: MonotonicTime) {
+    /// Takes in what changed: keys that ended are forgotten; those whose spending was frozen, or is free again, are still known.
+    package mutating func take(_ change: SessionAPI.WatchKeysReply, now: MonotonicTime) {
+        if let told = change.freezes { take(told, now: now) }
         guard change.all || !change.keyIds.isEmpty || !change.tenants.isEmpty else { return }
         changedAt = now
         if change.all {
@@ -186,6 +195,15 @@ extension KeyMemory {
         }
         for digest in change.keyIds.compactMap({ digests[$0] }) { forget(digest) }
         if !change.tenants.isEmpty { forget(tenants: Set(change.tenants)) }
+    }
+
+    private mutating func take(_ told: SessionAPI.SpendFreezes, now: MonotonicTime) {
+        freezes = (told, now)
+        let tenants = Set(told.tenants)
+        for (digest, entry) in entries {
+            let isFrozen = told.everybody || tenants.contains(entry.verdict.tenant)
+            if entry.verdict.spendFrozen != isFrozen { entries[digest]?.verdict.spendFrozen = isFrozen }
+        }
     }
 
     private mutating func forget(tenants: Set<String>) {

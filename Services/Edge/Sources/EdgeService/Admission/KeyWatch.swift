@@ -8,7 +8,7 @@ import NIOCore
 
 // States: open (session tells of every change) → broken (it does not: questions that count nothing are asked again) → open.
 
-/// Hears from session which keys and tenants changed, and has them forgotten.
+/// Hears from session which keys and tenants changed, and has them forgotten; of freezes, and has them noted.
 final class KeyWatch: Sendable {
     /// The first wait after a watch broke, and the longest.
     private static let waits = (base: Duration.milliseconds(50), limit: Duration.seconds(5))
@@ -48,7 +48,7 @@ final class KeyWatch: Sendable {
     private func take(_ change: SessionAPI.WatchKeysReply) {
         let began = admission.memory.withLock { memory in
             let now = MonotonicTime.now()
-            memory.forget(change, now: now)
+            memory.take(change, now: now)
             guard !memory.isWatched else { return false }
             memory.watchBegan(now: now)
             return true

@@ -52,7 +52,7 @@ extension Admission {
                     digest, reply, askedAt: askedAt, now: .now(), owed: reporter.owed)
             case .keyRefused: memory.forget(digest)
             case .tenantBlocked: memory.forgetTenant(of: digest)
-            case .spendFrozen: memory.freeze(digest)
+            case .spendFrozen: memory.freeze(digest, askedAt: askedAt)
             default: break
             }
         }

@@ -14,12 +14,14 @@ package final class KeyIndex: Sendable {
 
     private let state = Mutex(State())
     /// Who is blocked, and who may not spend.
-    package let tenants = TenantIndex()
+    package let tenants: TenantIndex
     /// Who is told of changes.
-    package let watchers = KeyWatchers()
+    package let watchers: KeyWatchers
 
     /// An index of the keys the store holds.
     package init(_ keys: [KeyRecord] = []) {
+        tenants = TenantIndex()
+        watchers = KeyWatchers(tenants: tenants)
         for key in keys { publish(key) }
     }
 
@@ -54,10 +56,12 @@ package final class KeyIndex: Sendable {
         if isChanged { watchers.keyChanged(key.id) }
     }
 
-    /// Takes in how a tenant stands, as it is durable.
+    /// Takes in how a tenant stands, as it is durable. Who is let in again is nobody's news: those who remember keys forgot its
+    /// when it was blocked.
     package func publish(_ tenant: TenantStanding) {
-        guard tenants.publish(tenant) else { return }
-        tenant.isEverybody ? watchers.everythingChanged() : watchers.tenantChanged(tenant.tenant)
+        guard let known = tenants.publish(tenant) else { return }
+        if tenant.blockedAt != nil { tenant.isEverybody ? watchers.everythingChanged() : watchers.tenantChanged(tenant.tenant) }
+        if (known.frozenAt == nil) != (tenant.frozenAt == nil) { watchers.freezesChanged() }
     }
 
     /// Whether a tenant has or had a key, or an operator ever blocked or froze it.

@@ -18,6 +18,8 @@ package final class KeyWatchers: Sendable {
             var keys: Set<String> = []
             var tenants: Set<String> = []
             var isEverything = false
+            /// How spending stands is to be told.
+            var freezes = false
         }
 
         private let state = Mutex(State())
@@ -26,11 +28,12 @@ package final class KeyWatchers: Sendable {
 
         init() { (wakeups, bell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1)) }
 
-        func note(key: String? = nil, tenant: String? = nil) {
+        func note(key: String? = nil, tenant: String? = nil, freezes: Bool = false) {
             state.withLock { state in
                 if let key { state.keys.insert(key) }
                 if let tenant { state.tenants.insert(tenant) }
-                if key == nil, tenant == nil { state.isEverything = true }
+                if freezes { state.freezes = true }
+                if key == nil, tenant == nil, !freezes { state.isEverything = true }
                 guard state.isEverything || state.keys.count > most || state.tenants.count > most else { return }
                 state = State()
                 state.isEverything = true
@@ -39,13 +42,19 @@ package final class KeyWatchers: Sendable {
         }
 
         /// What is to be told; nil: nothing.
-        func take() -> SessionAPI.WatchKeysReply? {
-            state.withLock { state in
-                guard state.isEverything || !state.keys.isEmpty || !state.tenants.isEmpty else { return nil }
+        func take(_ standing: TenantIndex) -> SessionAPI.WatchKeysReply? {
+            let state = state.withLock { state in
                 defer { state = State() }
-                return SessionAPI.WatchKeysReply(
-                    keyIds: state.keys.sorted(), tenants: state.tenants.sorted(), all: state.isEverything)
+                return state
             }
+            guard state.isEverything || state.freezes || !state.keys.isEmpty || !state.tenants.isEmpty else { return nil }
+            var reply = SessionAPI.WatchKeysReply(
+                keyIds: state.keys.sorted(), tenants: state.tenants.sorted(), all: state.isEverything)
+            guard state.freezes else { return reply }
+            // Read after the bell is silent again: what changes from here on rings it once more.
+            reply.freezes = standing.freezes(most: most)
+            if reply.freezes == nil { reply = SessionAPI.WatchKeysReply(all: true) }
+            return reply
         }
 
         func end() { bell.finish() }
@@ -59,21 +68,23 @@ package final class KeyWatchers: Sendable {
 
     private let state = Mutex(State())
 
-    /// Nobody watches.
-    package init() {}
+    private let tenants: TenantIndex
+
+    /// Nobody watches. - Parameter tenants: who is frozen.
+    package init(tenants: TenantIndex = TenantIndex()) { self.tenants = tenants }
 
     /// Watches that are open.
     package var count: Int { state.withLock { $0.watches.count } }
 
-    /// Tells `tell` of changes: first of none, which says that none is missed from here on, then of each. Returns when the
-    /// process drains.
+    /// Tells `tell` of changes: first of none and who is frozen, which says that none is missed from here on, then of each.
+    /// Returns when the process drains.
     /// - Throws: what `tell` throws; RESOURCE_EXHAUSTED beyond `capacity`; CANCELLED when the caller leaves.
     package func watch(_ tell: (SessionAPI.WatchKeysReply) async throws -> Void) async throws {
         guard let (number, watch) = try open() else { return }
         defer { close(number) }
-        try await tell(SessionAPI.WatchKeysReply())
+        try await tell(SessionAPI.WatchKeysReply(freezes: tenants.freezes(most: Self.most)))
         for await _ in watch.wakeups {
-            if let change = watch.take() { try await tell(change) }
+            if let change = watch.take(tenants) { try await tell(change) }
         }
         try Task.checkCancellation()
     }
@@ -91,6 +102,9 @@ package final class KeyWatchers: Sendable {
     func keyChanged(_ id: String) { for watch in watches { watch.note(key: id) } }
 
     func tenantChanged(_ tenant: String) { for watch in watches { watch.note(tenant: tenant) } }
+
+    /// Somebody's spending was frozen or is free again.
+    func freezesChanged() { for watch in watches { watch.note(freezes: true) } }
 
     func everythingChanged() { for watch in watches { watch.note() } }
 

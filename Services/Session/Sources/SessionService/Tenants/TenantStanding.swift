@@ -1,3 +1,4 @@
+import BulkheadAPI
 import Synchronization
 
 /// What operators decided on a tenant.
@@ -32,13 +33,21 @@ package final class TenantIndex: Sendable {
     /// All that something was decided on.
     var all: [TenantStanding] { state.withLock { Array($0.values) } }
 
-    /// - Returns: whether anything is different now; what was read before a later change is not taken.
-    func publish(_ standing: TenantStanding) -> Bool {
+    /// Who may not spend; nil: more than `most` tenants by themselves.
+    func freezes(most: Int) -> SessionAPI.SpendFreezes? {
+        let frozen = state.withLock { $0.values.filter { $0.frozenAt != nil } }
+        let tenants = frozen.filter { !$0.isEverybody }.map(\.tenant)
+        guard tenants.count <= most else { return nil }
+        return SessionAPI.SpendFreezes(everybody: tenants.count < frozen.count, tenants: tenants.sorted())
+    }
+
+    /// - Returns: how it stood; nil: nothing is different now. What was read before a later change is not taken.
+    func publish(_ standing: TenantStanding) -> TenantStanding? {
         state.withLock { state in
             let known = state[standing.tenant] ?? TenantStanding(tenant: standing.tenant)
-            guard known.changedAt <= standing.changedAt, known != standing else { return false }
+            guard known.changedAt <= standing.changedAt, known != standing else { return nil }
             state[standing.tenant] = standing
-            return true
+            return known
         }
     }
 }
