@@ -108,6 +108,12 @@ struct OperationsTests {
             let told = (error as? ConfigProblems)?.description ?? ""
             return told.contains("edge.auth.mode") && told.contains("production") && told.contains("10.0.0.0/8")
         }
+        let waits = "edge: { queue: { max_wait: 2s, max_limit_wait: 3s } }\n"
+        #expect { try loadConfiguration(EdgeConfiguration.self, text: waits, file: "b.yaml") } throws: { error in
+            (error as? ConfigProblems)?.problems.map(\.key) == ["edge.queue.max_limit_wait"]
+        }
+        let short = try loadConfiguration(EdgeConfiguration.self, text: "edge: { queue: { max_wait: 500ms } }\n", file: "b.yaml")
+        #expect(short.service.queueMaxWait == .milliseconds(500))
         let good = try loadConfiguration(EdgeConfiguration.self, text: "edge: { max_json: 1MiB }\n", file: "b.yaml")
         #expect(good.service.maxJSON == 1 << 20 && good.service.auth == .keys && good.service.listen.port == 8080)
     }

@@ -1,4 +1,5 @@
 import BulkheadConfig
+import Foundation
 import SessionService
 import Testing
 
@@ -34,6 +35,18 @@ struct SessionConfigurationTests {
         #expect(configuration.budgetPerTenant == 100.5)
         #expect(configuration.idempotencyRetention == .seconds(7200))
         #expect(configuration.encryptionKeyFile == "/run/secrets/session-key")
+    }
+
+    @Test("What the start refuses is told by check before, at its line")
+    func unbuilt() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/bulkhead.yaml"
+        try "session:\n  encryption: { key_file: /run/secrets/session-key }\n".write(
+            toFile: path, atomically: true, encoding: .utf8)
+        let problem = try #require(UnbuiltSettings.problems(path).first)
+        #expect(problem.key == "session.encryption.key_file" && problem.line == 2)
+        try "session: {}\n".write(toFile: path, atomically: true, encoding: .utf8)
+        #expect(UnbuiltSettings.problems(path).isEmpty)
     }
 
     @Test("All problems are reported at once")

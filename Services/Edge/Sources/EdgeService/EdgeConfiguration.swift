@@ -73,6 +73,10 @@ package final class EdgeConfiguration: ServiceConfiguration {
         queueDepth = queue.int("depth", default: 256, in: 0 ... 1_000_000)
         queueMaxWait = queue.duration("max_wait", default: .seconds(10), in: .zero ... .seconds(600))
         queueMaxLimitWait = queue.duration("max_limit_wait", default: .seconds(1), in: .zero ... .seconds(60))
+        if queue.contains("max_limit_wait"), queueMaxLimitWait > queueMaxWait {
+            queue.report(
+                "max_limit_wait", found: "\(queueMaxLimitWait)", expected: "at most queue.max_wait, which is \(queueMaxWait)")
+        }
         let idempotency = section.section("idempotency")
         let required = idempotency.strings("require_on", default: [])
         for name in required {

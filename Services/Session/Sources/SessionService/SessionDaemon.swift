@@ -61,9 +61,7 @@ package final class SessionDaemon: BulkheadService {
     /// Never a silent downgrade: what is configured and not there refuses the start.
     private static func refuseUnbuilt(_ configuration: SessionConfiguration) throws {
         if configuration.encryptionKeyFile != nil {
-            throw StartupFailure(
-                "session.encryption: sealing at rest comes in a later part; remove it, or keep the state folder on an encrypted disk",
-                exitCode: 78)
+            throw StartupFailure("\(UnbuiltSettings.encryption): \(UnbuiltSettings.advice)", exitCode: 78)
         }
     }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BulkheadAdminCLI
+import BulkheadConfig
 import SessionService
 
 @main
@@ -9,6 +10,11 @@ enum Main {
 
 extension SessionDaemon: CommandLineService {
     package static var abstract: String { "API keys, limits and idempotency of the suite." }
+
+    /// What the start refuses although the file is right.
+    package static func furtherProblems(_ options: SharedOptions) async -> [ConfigProblem] {
+        UnbuiltSettings.problems(options.configurationPath)
+    }
 
     package static var commands: [any ParsableCommand.Type] {
         [
