@@ -145,6 +145,15 @@ final class Admission: Sendable {
     static let modelRefused = EdgeError(
         .forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
 
+    /// One name: of two it would not be known which one the sender vouches for.
+    private static func assertedUser(_ headers: RequestHeaders) throws(EdgeError) -> String? {
+        let count = headers.count(.assertedUser)
+        guard count <= 1 else {
+            throw EdgeError(.badRequest, message: "x-bulkhead-user stands \(count) times in the request: send it once.")
+        }
+        return headers[.assertedUser]
+    }
+
     /// - Throws: `EdgeError` when the request may not run.
     func admit(_ request: AdmissionRequest, _ headers: RequestHeaders, _ scope: RequestScope) async throws -> Outcome {
         let idempotencyKey = try idempotencyKey(request, headers)
@@ -152,7 +161,7 @@ final class Admission: Sendable {
         let shown = try await shown(headers)
         let digest = shown.digest
         // A token says itself whose it is.
-        let assertedUser = shown.identity == nil ? headers[.assertedUser] : nil
+        let assertedUser = shown.identity == nil ? try Self.assertedUser(headers) : nil
         if let caller = remembered(digest, request, assertedUser: assertedUser) { return .run(caller) }
         var question = SessionAPI.AdmitRequest(
             keyDigest: digest.bytes, route: request.route, model: request.model, estimatedTokens: request.estimatedTokens,

@@ -43,6 +43,9 @@ struct RequestHeaders {
         return found
     }
 
+    /// How often a field stands in the request.
+    func count(_ name: HTTPField.Name) -> Int { self[name] == nil ? 0 : fields[name.canonicalName].count }
+
     private static func bit(_ name: String) -> UInt64 { 1 << UInt64(min(name.utf8.count, 63)) }
 
     /// - Parameter canonical: in lower case.
