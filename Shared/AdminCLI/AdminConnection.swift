@@ -50,18 +50,32 @@ package struct AdminConnection: Sendable {
     }
 
     /// Runs a verb in the process.
-    /// - Throws: exit code 69 when the process does not answer, 1 when the verb failed; the message is on standard error.
+    /// - Throws: exit code 69 when the process does not answer, 64 when it refused an option, 1 when the verb failed; the message is
+    ///   on standard error.
     package func invoke<Arguments: Encodable & Sendable, Result: Decodable & Sendable>(
         _ verb: String, _ arguments: Arguments, as type: Result.Type, within: Duration = .seconds(15)
     ) async throws -> Result {
         do {
             return try await request(verb, arguments, as: type, within: within)
         } catch let error as CallError {
-            complain("\(service.executable): \(error.message)")
+            complain("\(service.executable): \(Self.message(of: error, verb))")
+            if Self.namesOption(error) { throw ExitCodes.usage }
             // An error with an origin is the word of a process that answered.
             let unreachable = error.origin == nil && error.code == .unavailable || error.code == .deadlineExceeded
             throw unreachable ? ExitCodes.unreachable : ExitCodes.failed
         }
+    }
+
+    /// An option whose value only the service can judge.
+    private static func namesOption(_ error: CallError) -> Bool {
+        error.code == .invalidArgument && error.reason == "invalid_request" && error.message.hasPrefix("--")
+    }
+
+    /// Who only looks did not want to change anything.
+    private static func message(of error: CallError, _ verb: String) -> String {
+        let (reassurance, isRead) = (": nothing was changed", [".list", ".show", ".check"].contains { verb.hasSuffix($0) })
+        guard isRead, error.message.hasSuffix(reassurance) else { return error.message }
+        return String(error.message.dropLast(reassurance.count))
     }
 
     /// As `invoke`, with the failure as a value.

@@ -30,6 +30,8 @@ package func show<Result: Encodable>(_ result: Result, _ options: SharedOptions,
 package enum ExitCodes {
     /// Something failed.
     package static let failed = ExitCode(1)
+    /// The command line is wrong, as the parser of arguments has it too (`EX_USAGE`).
+    package static let usage = ExitCode(64)
     /// The service cannot be reached.
     package static let unreachable = ExitCode(69)
     /// The configuration has problems.

@@ -25,7 +25,17 @@ package struct PostgresInspection: StoreInspection {
         """)
     private static let applied = Statement("store.migrations", "SELECT name FROM bulkhead_migration ORDER BY applied_at, name")
 
-    /// Reachable, its version, its tables by estimate. Damage of a server's files is the server's to find (`pg_amcheck`).
+    /// Rows that are counted, of a table; of more the server's estimate is told.
+    private static let counted = 100_000
+
+    /// How many rows a table has, up to one more than are counted.
+    private static func count(_ table: String) -> Statement {
+        let name = table.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
+        return Statement(
+            "store.rows.\(table)", "SELECT count(*) FROM (SELECT 1 FROM \"\(name)\" LIMIT \(counted + 1)) AS counted")
+    }
+
+    /// Reachable, its version, its tables; large ones by estimate. Damage of a server's files is the server's to find (`pg_amcheck`).
     package func check() async throws -> StoreCondition {
         let (version, rows, applied) = try await store.transact { transaction in
             (
@@ -33,7 +43,14 @@ package struct PostgresInspection: StoreInspection {
                 try transaction.rows(Self.applied, []).map { $0.text(0) }
             )
         }
-        let tables = rows.map { StoreTable(name: $0.text(0), rows: Int($0.integer(1)), bytes: Int($0.integer(2))) }
+        let counts = try await store.transact { transaction in
+            try rows.map { Int(try transaction.rows(Self.count($0.text(0)), []).first?.integer(0) ?? 0) }
+        }
+        let tables = zip(rows, counts).map { row, count in
+            StoreTable(
+                name: row.text(0), rows: count > Self.counted ? max(count, Int(row.integer(1))) : count,
+                bytes: Int(row.integer(2)))
+        }
         return StoreCondition(
             store: .postgres, version: version, problem: nil, bytes: tables.reduce(0) { $0 + ($1.bytes ?? 0) },
             migrations: applied, missing: schema.migrations.map(\.name).filter { !applied.contains($0) }, tables: tables)

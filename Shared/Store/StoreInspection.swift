@@ -51,7 +51,7 @@ package struct StoreCondition: Codable, Sendable, Equatable {
 /// A table as `store check` shows it.
 package struct StoreTable: Codable, Sendable, Equatable {
     package var name: String
-    /// Counted by SQLite; PostgreSQL's estimate.
+    /// Counted; above 100 000 PostgreSQL's estimate.
     package var rows: Int
     /// With its indexes; nil where the store does not say (SQLite).
     package var bytes: Int?

@@ -148,10 +148,11 @@ struct KeyTests {
             ("--budget-usd", asked { $0.budgetUSD = -1 }), ("--budget-window", asked { $0.budgetWindow = "1d" }),
             ("--budget-usd", asked { ($0.budgetUSD, $0.budgetWindow) = (0, "1d") }),
             ("--budget-window", asked { ($0.budgetUSD, $0.budgetWindow) = (1, "1ms") }),
+            ("--models", asked { $0.models = ["gpt-*", "a*b"] }),
         ]
     }()
 
-    @Test("What cannot be made is refused by the name of its option", arguments: 0 ..< 12)
+    @Test("What cannot be made is refused by the name of its option", arguments: 0 ..< 13)
     func invalid(index: Int) async throws {
         let (option, asked) = Self.refusals[index]
         let bench = try await SessionBench()

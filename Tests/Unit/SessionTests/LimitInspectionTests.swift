@@ -11,7 +11,8 @@ struct LimitInspectionTests {
 
     private func show(_ bench: SessionBench, _ asked: LimitSelection) async throws -> LimitsReport {
         try await LimitInspection(
-            store: bench.store, desk: bench.limits, spend: bench.spend, policy: Self.policy, now: bench.now
+            store: bench.store, desk: bench.limits, spend: bench.spend, policy: Self.policy, now: bench.now,
+            knows: { [keys = bench.keys] in keys.knows(tenant: $0) }
         ).show(asked)
     }
 
@@ -50,6 +51,8 @@ struct LimitInspectionTests {
         let user = try await show(bench, LimitSelection(tenant: "acme", user: "ada"))
         #expect(user.limits.first { $0.subject == "user:ada" && $0.kind == "requests" }?.remaining == 9)
         let other = try await show(bench, LimitSelection(tenant: "acme", user: "eve"))
+        #expect(tenant.isUnknown == nil && other.isUnknown == nil)
+        #expect(try await show(bench, LimitSelection(tenant: "amce")).isUnknown == true)
         #expect(other.limits.first { $0.subject == "user:eve" && $0.kind == "requests" }?.remaining == 10)
     }
 

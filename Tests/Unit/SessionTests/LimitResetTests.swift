@@ -11,7 +11,8 @@ struct LimitResetTests {
 
     private func reset(_ bench: SessionBench, _ asked: LimitSelection) async throws -> LimitsReset {
         try await LimitReset(
-            store: bench.store, desk: bench.limits, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            store: bench.store, desk: bench.limits, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            knows: { [keys = bench.keys] in keys.knows(tenant: $0) }
         ).reset(asked)
     }
 
@@ -41,6 +42,14 @@ struct LimitResetTests {
         #expect(try await refusing(bench, made.key) == ["user-requests"])
         _ = try await reset(bench, LimitSelection(tenant: "acme", user: "ada"))
         #expect(try await refusing(bench, made.key) == [])
+    }
+
+    @Test("A reset of a tenant nobody knows says so")
+    func unknownTenant() async throws {
+        let bench = try await SessionBench(policy: Self.policy)
+        _ = try await bench.makeKey()
+        #expect(try await reset(bench, LimitSelection(tenant: "acme")).isUnknown == nil)
+        #expect(try await reset(bench, LimitSelection(tenant: "amce")).isUnknown == true)
     }
 
     @Test("Who names nobody, both a user and a key, or a key of another tenant, is told so")

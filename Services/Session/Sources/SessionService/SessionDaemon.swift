@@ -160,11 +160,15 @@ package final class SessionDaemon: BulkheadService {
         return keys.all + [
             AdminVerb("limits.show") { [self] (asked: LimitSelection) in
                 try await LimitInspection(
-                    store: store, desk: limits.desk, spend: spend, policy: admission.policy, now: .now()
+                    store: store, desk: limits.desk, spend: spend, policy: admission.policy, now: .now(),
+                    knows: { [keyService] in keyService.index.knows(tenant: $0) }
                 ).show(asked)
             },
             AdminVerb("limits.reset") { [self] (asked: LimitSelection) in
-                try await LimitReset(store: store, desk: limits.desk, logger: context.logger).reset(asked)
+                try await LimitReset(
+                    store: store, desk: limits.desk, logger: context.logger,
+                    knows: { [keyService] in keyService.index.knows(tenant: $0) }
+                ).reset(asked)
             },
             AdminVerb("idempotency.list") { (asked: IdempotencySelection) in try await answers.list(asked) },
             AdminVerb("idempotency.show") { (asked: ClaimName) in try await answers.show(asked) },

@@ -52,6 +52,12 @@ struct ClaimOptions: ParsableArguments {
     @Option(help: "The user whom the request's body named.") var endUser: String?
     @Option(help: "The API key whose it is, by its id.") var keyID: String?
 
+    func validate() throws {
+        guard [user, endUser, keyID].count(where: { $0 != nil }) <= 1 else {
+            throw ValidationError("--user, --end-user and --key-id: an Idempotency-Key belongs to one of them; give one at most")
+        }
+    }
+
     func name() throws -> ClaimName {
         ClaimName(key: try text(), tenant: tenant, user: user, endUser: endUser, keyID: keyID)
     }

@@ -20,6 +20,12 @@ struct LimitsShow: AsyncParsableCommand {
     @Option(help: "The tenant.") var tenant: String?
     @Option(help: "A user of the tenant.") var user: String?
 
+    func validate() throws {
+        guard (id == nil) != (tenant == nil), id == nil || user == nil else {
+            throw ValidationError("say whose: a key by its id, or a tenant with --tenant, with --user for one of it")
+        }
+    }
+
     func run() async throws {
         let report = try await AdminConnection(.session, shared).invoke(
             "limits.show", LimitSelection(keyID: id, tenant: tenant, user: user), as: LimitsReport.self)
@@ -51,12 +57,14 @@ struct LimitsResetCommand: AsyncParsableCommand {
             let whose = done.subjects.joined(separator: ", ")
             let rest = done.isLocal ? " Redis does not answer: only what this suite counts by itself was reset." : ""
             return "Requests and tokens of \(whose) (tenant \(done.tenant)) count from zero; money is as it was.\(rest)"
+                + (done.isUnknown == true ? "\n" + unknownTenant(done.tenant) : "")
         }
     }
 }
 
 private func describe(_ report: LimitsReport) -> String {
     var parts: [String] = []
+    if report.isUnknown == true { parts.append(unknownTenant(report.tenant)) }
     if report.isLocal { parts.append("The shared store is away: these are this suite's shares.") }
     if report.limits.isEmpty, report.budgets.isEmpty { parts.append("no limits") }
     if !report.limits.isEmpty {

@@ -43,5 +43,6 @@ private func announce(_ report: FrozenReport) -> String {
     let everybody = report.everybodySince.map { "nobody may spend, since \(timeText($0))" }
     let tenants = report.tenants.isEmpty ? nil : "frozen tenants: \(report.tenants.joined(separator: ", "))"
     let parts = [everybody, tenants].compactMap(\.self)
-    return parts.isEmpty ? "everybody may spend" : parts.joined(separator: "; ")
+    let warning = report.unknownTenant.map { "\n" + unknownTenant($0) } ?? ""
+    return (parts.isEmpty ? "everybody may spend" : parts.joined(separator: "; ")) + warning
 }

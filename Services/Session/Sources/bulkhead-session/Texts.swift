@@ -17,6 +17,9 @@ func spendText(_ spend: Spend) -> String {
     return "\(dollarText(spend.costNanousd)) USD, \(spend.requests) requests, \(tokens)\(unpriced)"
 }
 
+/// For who may have mistyped a tenant's name.
+func unknownTenant(_ name: String) -> String { "nobody knows the tenant \(name), it has no key: is the name right?" }
+
 /// A number in at most five characters, rounded down: `950`, `200k`, `1.5M`; `-` for none.
 func shortText(_ number: Int?) -> String {
     guard let number else { return "-" }
@@ -33,7 +36,10 @@ func cut(_ text: String, _ most: Int) -> String { text.count <= most ? text : te
 /// The budget of a key, e.g. `5 USD in 1d`; nil: it has none of its own.
 func budgetText(_ key: KeyReport) -> (amount: String, window: String)? {
     key.budgetUSD.map { dollars in
-        let amount = dollars == dollars.rounded() ? "\(Int(dollars))" : "\(dollars)"
+        let nanousd = Int((dollars * 1e9).rounded())
+        let fraction = String(
+            String(1_000_000_000 + nanousd % 1_000_000_000).dropFirst().reversed().drop { $0 == "0" }.reversed())
+        let amount = "\(nanousd / 1_000_000_000)" + (fraction.isEmpty ? "" : "." + fraction)
         return (amount, Words.duration(key.budgetWindowMilliseconds.map { Int64($0) } ?? 86_400_000))
     }
 }

@@ -26,7 +26,9 @@ package struct IdempotencyAdministration: Sendable {
         let state = try asked.state.map { name in
             guard let state = ClaimState(rawValue: name) else {
                 let known = ClaimState.allCases.map(\.rawValue).joined(separator: ", ")
-                throw CallError(.invalidArgument, message: "\(name) is no state of a claim: use one of \(known)")
+                throw CallError(
+                    .invalidArgument, reason: "invalid_request",
+                    message: "--state is \"\(name.prefix(80))\"; expected one of \(known)")
             }
             return state
         }

@@ -12,7 +12,7 @@ enum KeyRules {
         key.mayAssertUser = asked.assertUser
         key.scopes = try scopes(asked.scopes)
         key.destinations = try destinations(asked.destinations)
-        key.models = try list(asked.models, option: "--models")
+        key.models = try models(asked.models)
         key.requestsPerMinute = try positive(asked.rpm, option: "--rpm", limit: 10_000_000)
         key.tokensPerMinute = try positive(asked.tpm, option: "--tpm", limit: 1_000_000_000_000)
         key.concurrency = try positive(asked.concurrency, option: "--concurrency", limit: 1_000_000)
@@ -67,6 +67,13 @@ enum KeyRules {
             throw invalid("--scopes", name, "some of \(KeyScope.known), with commas between")
         }
         return Set(names).sorted()
+    }
+
+    private static func models(_ names: [String]) throws -> [String] {
+        for name in try list(names, option: "--models") where name.dropLast().contains("*") {
+            throw invalid("--models", name, "names, with a * at the end only, e.g. gpt-5*")
+        }
+        return names
     }
 
     /// Each by its own name: what is configured later is nobody's until a key names it. So there is no sign for all of them.

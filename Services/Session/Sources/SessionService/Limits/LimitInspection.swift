@@ -11,9 +11,16 @@ package struct LimitInspection: Sendable {
     let spend: SpendLedger
     let policy: LimitPolicy
     let now: Moment
+    let knows: @Sendable (String) -> Bool
 
-    /// - Parameter now: the present.
-    package init(store: any DurableStore, desk: LimitDesk, spend: SpendLedger, policy: LimitPolicy, now: Moment) {
+    /// - Parameters:
+    ///   - now: the present.
+    ///   - knows: whether a tenant has or had a key.
+    package init(
+        store: any DurableStore, desk: LimitDesk, spend: SpendLedger, policy: LimitPolicy, now: Moment,
+        knows: @escaping @Sendable (String) -> Bool = { _ in true }
+    ) {
+        self.knows = knows
         self.store = store
         self.desk = desk
         self.spend = spend
@@ -27,6 +34,7 @@ package struct LimitInspection: Sendable {
         let question = LimitQuestion(tenant: tenant, admission: "", rules: rules, counts: false)
         let answer = try await desk.ask(question, now: now)
         var report = LimitsReport(tenant: tenant, limits: [], budgets: [], alerts: [], isLocal: answer.isLocal)
+        report.isUnknown = knows(tenant) ? nil : true
         for (rule, standing) in zip(rules, answer.standings) {
             if case .budget(let window) = rule.kind {
                 report.budgets.append(try await budget(rule, window, standing))

@@ -26,6 +26,8 @@ package struct LimitsReport: Codable, Sendable {
     /// Requests since midnight UTC that used tokens of unknown price, of the key, the user's keys or the tenant: no budget
     /// counts them.
     package var unpricedToday = 0
+    /// Nobody knows the tenant; nil: somebody does.
+    package var isUnknown: Bool?
 }
 
 /// One limit.

@@ -9,6 +9,8 @@ package struct LimitsReset: Codable, Sendable {
     package var subjects: [String]
     /// The shared store is away: only what this suite counts by itself was reset.
     package var isLocal: Bool
+    /// Nobody knows the tenant; nil: somebody does.
+    package var isUnknown: Bool?
 }
 
 /// Lets requests and tokens of a tenant, a user or a key count from zero. Places are held by requests that run, and money was
@@ -17,9 +19,15 @@ package struct LimitReset: Sendable {
     let store: any DurableStore
     let desk: LimitDesk
     let logger: Logger
+    let knows: @Sendable (String) -> Bool
 
-    /// - Parameter logger: told of each reset.
-    package init(store: any DurableStore, desk: LimitDesk, logger: Logger) {
+    /// - Parameters:
+    ///   - logger: told of each reset.
+    ///   - knows: whether a tenant has or had a key.
+    package init(
+        store: any DurableStore, desk: LimitDesk, logger: Logger, knows: @escaping @Sendable (String) -> Bool = { _ in true }
+    ) {
+        self.knows = knows
         self.store = store
         self.desk = desk
         self.logger = logger
@@ -29,7 +37,9 @@ package struct LimitReset: Sendable {
     package func reset(_ asked: LimitSelection) async throws -> LimitsReset {
         let subjects = try await subjects(asked)
         let isWhole = await desk.reset(subjects)
-        let done = LimitsReset(tenant: subjects[0].tenant, subjects: subjects.map(\.text), isLocal: !isWhole)
+        let done = LimitsReset(
+            tenant: subjects[0].tenant, subjects: subjects.map(\.text), isLocal: !isWhole,
+            isUnknown: knows(subjects[0].tenant) ? nil : true)
         logger.notice(
             "limits reset by the operator: requests and tokens count from zero",
             metadata: [

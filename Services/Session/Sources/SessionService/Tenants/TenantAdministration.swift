@@ -70,11 +70,12 @@ package struct TenantAdministration: Sendable {
         _ asked: SpendFreeze, _ time: @escaping @Sendable (_ known: Int64?, _ now: Int64) -> Int64?
     ) async throws -> FrozenReport {
         if let tenant = asked.tenant { try KeyRules.check(name: tenant, option: "--tenant", limit: 128) }
+        let unknown = asked.tenant.flatMap { index.knows(tenant: $0) ? nil : $0 }
         _ = try await change(asked.tenant ?? "") { standing, now in standing.frozenAt = time(standing.frozenAt, now) }
         let frozen = index.tenants.all.filter { $0.frozenAt != nil }
         return FrozenReport(
             everybodySince: frozen.first { $0.isEverybody }?.frozenAt,
-            tenants: frozen.filter { !$0.isEverybody }.map(\.tenant).sorted())
+            tenants: frozen.filter { !$0.isEverybody }.map(\.tenant).sorted(), unknownTenant: unknown)
     }
 
     private func change(

@@ -53,4 +53,6 @@ package struct FrozenReport: Codable, Sendable {
     package var everybodySince: Int64?
     /// Tenants frozen by themselves, by name.
     package var tenants: [String]
+    /// The tenant named, if nobody knew it before; nil: it is known, or none was named.
+    package var unknownTenant: String?
 }
