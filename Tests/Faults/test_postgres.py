@@ -46,6 +46,26 @@ def test_keys_claims_and_spend_live_on_the_server(server: PostgresServer, own_su
     assert not list(suite.root.rglob("session.sqlite"))
 
 
+def test_rows_accounts_and_reasons_on_the_server(server: PostgresServer, own_suite: Callable[..., Suite]) -> None:
+    suite = own_suite(on(server)).begin()
+    old = suite.new_key("--rpm", "100")
+    assert suite.chat(key=old["key"]).status == 200
+    new = suite.admin("session", "keys", "rotate", old["id"])
+    assert suite.chat(key=new["key"]).status == 200
+    shown = suite.admin("session", "keys", "show", new["id"])
+    assert shown["account"] == old["id"] and shown["spend"]["requests"] == 2, shown
+    rows = {table["name"]: table["rows"] for table in suite.admin("session", "store", "check")["tables"]}
+    assert rows["api_key"] == int(server.ask("SELECT count(*) FROM session.api_key")) and rows["spend"] >= 1, rows
+    server.close()
+    until(lambda: suite.ready()["services"]["session"]["state"] != "ready", 10, "session to tell that the server is away")
+    ready = suite.request("GET", "/ready", key=None)
+    told = str(ready.json)
+    assert "PostgreSQL cannot be reached: " in told or "the store failed: " in told, told
+    assert str(server.folder) not in told and "PGSQL" not in told and "\\t" not in told, told
+    done = suite.cli("session", "keys", "show", new["id"])
+    assert done.returncode != 0 and done.stderr and "nothing was changed" not in done.stderr, done
+
+
 def test_a_server_that_comes_after_the_suite(server: PostgresServer, own_suite: Callable[..., Suite]) -> None:
     before = own_suite(on(server)).begin()
     key = before.key
