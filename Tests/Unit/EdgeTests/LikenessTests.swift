@@ -43,7 +43,8 @@ struct LikenessTests {
         "A batch over rows is no call that repeats itself",
         arguments: [
             ("row 12", "row 13"), ("1. What is the weather", "2. What is the weather"), ("order 4711000012", "order 4711000013"),
-            ("report for 2026-11-22", "report for 2026-11-23"), ("scale 16:70", "scale 16:80"), ("scale 24:10", "scale 25:10"), ("draw 100:20", "draw 100:30"), ("1.5", "15"),
+            ("report for 2026-11-22", "report for 2026-11-23"), ("scale 16:70", "scale 16:80"), ("scale 24:10", "scale 25:10"),
+            ("draw 100:20", "draw 100:30"), ("1.5", "15"),
             ("2 + 3", "2 - 3"), ("a < b", "a > b"), ("cafebabe", "cafebabf"), ("id 1700000000a", "id 1700000001a"),
             ("1700000000-1", "1700000000-2"),
             ("x 8e03978e-40d5-43dd-bc93-6894a57f9324-1", "x 8e03978e-40d5-43dd-bc93-6894a57f9324-2"),

@@ -111,7 +111,8 @@ private enum PassingWord {
     /// Bytes of such a word that begins at `index`; 0: none does.
     static func length(in bytes: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
         // Nearly every word ends here.
-        guard isHex(bytes[index]), index + shortest <= bytes.count, isHex(bytes[index + 1]), index == 0 || isEnd(bytes, index - 1) else {
+        guard isHex(bytes[index]), index + shortest <= bytes.count, isHex(bytes[index + 1]), index == 0 || isEnd(bytes, index - 1)
+        else {
             return 0
         }
         for form in forms where matches(form, bytes, index) {

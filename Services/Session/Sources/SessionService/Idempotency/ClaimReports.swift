@@ -84,7 +84,8 @@ package struct ClaimName: Codable, Sendable {
     /// - Parameter account: of the API key, if one is named.
     /// - Throws: INVALID_ARGUMENT when more than one is named.
     func scope(account: String?) throws -> ClaimScope {
-        let owners = [user.map(ClaimOwner.user), endUser.map(ClaimOwner.endUser), keyID.map { ClaimOwner.key(account ?? $0) }].compactMap { $0 }
+        let owners = [user.map(ClaimOwner.user), endUser.map(ClaimOwner.endUser), keyID.map { ClaimOwner.key(account ?? $0) }]
+            .compactMap { $0 }
         guard owners.count <= 1 else {
             throw CallError(
                 .invalidArgument, message: "a key belongs to one of a user, an end user and an API key: name one of them")
