@@ -42,6 +42,20 @@ def test_session_away_keeps_known_keys_and_tells_unknown_ones_the_truth(own_suit
         assert suite.request("GET", "/v1/models", key=known).status == 200
 
 
+def test_an_outage_after_a_freeze_serves_those_who_may_spend(own_suite) -> None:
+    suite = own_suite().begin()
+    free, frozen = suite.new_key()["key"], suite.new_key(tenant="frozen")["key"]
+    assert suite.chat(key=free).status == suite.chat(key=frozen).status == 200
+    assert suite.cli("session", "spend", "freeze").returncode == 0
+    assert suite.cli("session", "spend", "freeze", "--tenant", "frozen").returncode == 0
+    assert suite.chat(key=free).error["code"] == "spend_frozen"
+    assert suite.cli("session", "spend", "unfreeze").returncode == 0
+    with suite.down("session"):
+        until(lambda: suite.chat(key=free).status == 200, 5, "a key that may spend again to be served")
+        refused = suite.chat(key=frozen)
+        assert refused.status == 429 and refused.error["code"] == "spend_frozen" and refused.degraded == {"session"}, refused
+
+
 def test_without_session_no_more_is_spent_than_was_left(own_suite) -> None:
     def priced(document: dict[str, Any]) -> None:
         document["router"]["model_info"] = [{"model": "demo-chat", "price": {"input": 1000, "output": 1000}}]
@@ -50,15 +64,17 @@ def test_without_session_no_more_is_spent_than_was_left(own_suite) -> None:
     key = suite.new_key("--budget-usd", "0.20", "--budget-window", "1d")
     first = suite.chat(key=key["key"], max_tokens=10)
     assert first.status == 200 and float(first.headers["x-bulkhead-cost-usd"]) > 0
-    spent = float(first.headers["x-bulkhead-cost-usd"])
+    spent = last = float(first.headers["x-bulkhead-cost-usd"])
     with suite.down("session"):
         for _ in range(60):
             reply = suite.chat(key=key["key"], max_tokens=10)
             if reply.status != 200:
                 break
-            assert "session" in reply.degraded
-            spent += float(reply.headers["x-bulkhead-cost-usd"])
+            assert "session" in reply.degraded and "ratelimit" in reply.headers and "ratelimit-policy" in reply.headers
+            last = float(reply.headers["x-bulkhead-cost-usd"])
+            spent += last
         assert reply.status == 429 and reply.error["code"] == "budget_exceeded", reply
-        assert spent <= 0.20
+        assert "session" in reply.degraded and "ratelimit" in reply.headers
+        assert spent - last < 0.20, "the last request is let in with what is left"
         report = suite.admin("edge", "limits", key["id"])
         assert report["budgetNanousd"] == 200_000_000 and report["budgetLeftNanousd"] < 100_000_000

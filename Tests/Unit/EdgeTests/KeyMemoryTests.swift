@@ -56,7 +56,7 @@ struct KeyMemoryTests {
         memory.remember(key, reply("k", limit: 3, remaining: 2), now: start)
         #expect(isAdmitted(memory.admit(key, counts: true, now: start)))
         #expect(isAdmitted(memory.admit(key, counts: true, now: start)))
-        guard case .limited(let wait) = memory.admit(key, counts: true, now: start) else {
+        guard case .limited(let wait, .requests) = memory.admit(key, counts: true, now: start) else {
             return #expect(Bool(false), "it should be limited")
         }
         #expect(wait == .seconds(20))

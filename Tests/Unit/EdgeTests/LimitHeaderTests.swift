@@ -168,6 +168,21 @@ struct LimitRefusalTests {
         #expect((error.retryHint != nil) == (status == 429))
     }
 
+    @Test("Who shows a token is told of the token, and of no API key")
+    func tokens() {
+        for verdict in [SessionAPI.Verdict.tenantBlocked, .scopeRefused, .rateLimited, .budgetExceeded] {
+            let message = refusal(verdict) { $0.keyID = "oidc:abc" }.message
+            #expect(message.contains("this token") && !message.contains("key"))
+            #expect(refusal(verdict).message.contains("this API key"))
+        }
+    }
+
+    @Test("A refusal of limits that are counted without their shared store says so")
+    func degraded() {
+        #expect(refusal(.rateLimited) { $0.limitsLocal = true }.degraded == ["session"])
+        #expect(refusal(.rateLimited).degraded.isEmpty)
+    }
+
     @Test("A spent budget is told with its size, its window, whose it is and when it begins anew")
     func budget() throws {
         let error = refusal(.budgetExceeded) {

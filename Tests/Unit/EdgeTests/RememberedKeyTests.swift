@@ -113,6 +113,24 @@ struct RememberedKeyTests {
         }
     }
 
+    @Test("Of a bearer each token says itself what it may: the one that session judged may cover more, or less")
+    func tokens() {
+        var memory = watched()
+        var known = reply()
+        (known.scopes, known.models) = (["models"], ["assistant"])
+        memory.remember(key, known, now: start)
+        func ask(_ route: String, _ model: String, scopes: [String] = [], models: [String] = []) -> KeyMemory.Answer {
+            let token = SessionAPI.TokenIdentity(scopes: scopes, models: models)
+            return memory.admit(key, counts: true, route: route, model: model, token: token, now: start)
+        }
+        let chat = "/v1/chat/completions"
+        #expect(ask(chat, "large") == .admitted(known) && ask(chat, "large", models: ["assistant"]) == .modelRefused)
+        #expect(ask(chat, "assistant", scopes: ["read"]) == .scopeRefused)
+        #expect(ask(chat, "assistant", scopes: ["read", "models"], models: ["assistant"]) == .admitted(known))
+        #expect(memory.fresh(key, route: route, token: .init(scopes: ["none"]), now: start) == nil)
+        #expect(memory.fresh(key, route: route, token: .init(scopes: ["read"]), now: start) != nil)
+    }
+
     @Test("Who may not spend may not while session is away either; what counts nothing is answered")
     func frozen() {
         var memory = KeyMemory()
@@ -194,10 +212,15 @@ struct BudgetMemoryTests {
         if case .held(let hold) = memory.hold(amount, key, now: start + .seconds(seconds)) { hold } else { nil }
     }
 
+    /// What the key could still spend.
+    private func left(_ memory: inout KeyMemory, _ key: KeyDigest, after seconds: Int = 0) -> Int? {
+        memory.told(key, .unknown, now: start + .seconds(seconds))?.budget?.remaining
+    }
+
     @Test("No more is spent than what was left by session's last word, by all keys of its owner together")
     func remainder() {
         var memory = memory(left: 100)
-        #expect(take(60, &memory, one) != nil && take(60, &memory, two) == nil && take(40, &memory, two) != nil)
+        #expect(take(60, &memory, one) != nil && take(40, &memory, two) != nil && take(1, &memory, two) == nil)
         guard case .overBudget(let budget) = memory.admit(one, counts: true, now: start + .seconds(20)) else {
             Issue.record("nothing is left")
             return
@@ -210,17 +233,44 @@ struct BudgetMemoryTests {
     func actual() throws {
         var memory = memory(left: 100)
         let cheap = try #require(take(80, &memory, one))
-        memory.giveBack(70, cheap)
-        #expect(take(91, &memory, one) == nil)
+        memory.settle(10, cheap)
+        #expect(left(&memory, one) == 90)
         let dear = try #require(take(10, &memory, one))
-        memory.giveBack(-80, dear)
-        #expect(take(1, &memory, one) == nil)
+        memory.settle(90, dear)
+        #expect(left(&memory, one) == 0 && take(1, &memory, one) == nil)
+    }
+
+    @Test("A request that may cost more than is left runs, and holds what is left; what it cost is gone of each of its budgets")
+    func estimateAboveRest() throws {
+        var memory = KeyMemory()
+        for (digest, id) in [(one, "1"), (two, "2")] {
+            var told = reply(id, left: 60, scope: "key")
+            told.otherBudgets = [.init(limit: 1000, remaining: 100, resetMS: 60_000, windowMS: 86_400_000, scope: "tenant")]
+            memory.remember(digest, told, now: start)
+        }
+        let hold = try #require(take(90, &memory, one))
+        #expect(take(1, &memory, one) == nil, "all of the key's own is held")
+        #expect(left(&memory, two) == 10, "90 of the tenant's are")
+        memory.settle(30, hold)
+        #expect(left(&memory, one) == 30 && left(&memory, two) == 60, "the tenant has 70, the other key 60")
+        let dear = try #require(take(500, &memory, one))
+        memory.settle(45, dear)
+        #expect(left(&memory, one) == 0 && left(&memory, two) == 25)
+    }
+
+    @Test("Nobody knows what a request cost: what was held back of each budget counts as spent")
+    func unknownCost() throws {
+        var memory = memory(left: 100)
+        let hold = try #require(take(60, &memory, one))
+        memory.settle(nil, hold)
+        #expect(left(&memory, one) == 40)
     }
 
     @Test("A new window brings the whole budget back")
     func window() {
         var memory = memory(left: 0)
-        #expect(take(1, &memory, one) == nil && take(1000, &memory, one, after: 60) != nil)
+        #expect(take(1, &memory, one) == nil && left(&memory, one, after: 60) == 1000)
+        #expect(take(1000, &memory, one, after: 60) != nil)
         #expect(take(1, &memory, one, after: 61) == nil)
     }
 
@@ -229,8 +279,8 @@ struct BudgetMemoryTests {
         var memory = memory(left: 100)
         let hold = try #require(take(100, &memory, one))
         memory.remember(one, reply("1", left: 30), now: start + .seconds(1))
-        memory.giveBack(100, hold)
-        #expect(take(31, &memory, one, after: 1) == nil && take(30, &memory, one, after: 1) != nil)
+        memory.settle(0, hold)
+        #expect(left(&memory, one, after: 1) == 30)
     }
 
     @Test("All budgets of a key hold: what one key spends of its tenant's is gone for the others")
@@ -242,15 +292,14 @@ struct BudgetMemoryTests {
             memory.remember(digest, told, now: start)
         }
         let hold = try #require(take(60, &memory, one))
-        #expect(take(41, &memory, two) == nil && take(40, &memory, two) != nil)
+        #expect(left(&memory, two) == 40 && take(40, &memory, two) != nil)
         guard case .overBudget(let budget) = memory.admit(two, counts: true, now: start) else {
             Issue.record("the tenant's budget is spent")
             return
         }
         #expect(budget.scope == "tenant")
-        memory.giveBack(60, hold)
-        #expect(take(31, &memory, two) == nil, "of its own 30 are left")
-        #expect(take(30, &memory, two) != nil)
+        memory.settle(0, hold)
+        #expect(left(&memory, two) == 30, "of its own 30 are left")
     }
 
     @Test("A key's own budget and that of the users its requests name are two")
@@ -266,9 +315,9 @@ struct BudgetMemoryTests {
     func owed() {
         var memory = KeyMemory()
         memory.remember(one, reply("1", left: 100), now: start) { $0 == .tenant("t") ? 70 : 0 }
-        #expect(take(31, &memory, one) == nil && take(30, &memory, one) != nil)
+        #expect(left(&memory, one) == 30)
         memory.remember(one, reply("1", left: 30), now: start)
-        #expect(take(30, &memory, one) != nil, "session has heard of it")
+        #expect(left(&memory, one) == 30, "session has heard of it")
     }
 
     @Test("Users have budgets of their own")
@@ -287,16 +336,16 @@ struct BudgetMemoryTests {
         }
     }
 
-    @Test("What is held back comes back once: what the request did not cost, or all when nobody says what it cost nothing of")
+    @Test("What is held back is settled once: with what the request used, or with nothing when nobody says a word on it")
     func hold() {
-        let given = Mutex<[Int]>([])
-        func make() -> HeldBack { HeldBack(50) { rest in given.withLock { $0.append(rest) } } }
+        let told = Mutex<[Int?]>([])
+        func make() -> HeldBack { HeldBack { used in told.withLock { $0.append(used) } } }
         let settled = make()
         settled.spend(20)
         settled.spend(0)
         make().spend(nil)
         _ = make()
-        #expect(given.withLock { $0 } == [30, 0, 50])
+        #expect(told.withLock { $0 } == [20, nil, 0])
     }
 
     @Test("Tokens a minute are held to: what a request may cost when it begins, what it cost when it ends")
@@ -313,7 +362,7 @@ struct BudgetMemoryTests {
         // More than it said it may cost: the next waits for it.
         memory.end(one, unused: -10, since: start, now: start)
         #expect(!ask(1))
-        #expect(memory.admit(one, counts: true, tokens: 10, now: start) == .limited(retryAfter: .seconds(1)))
+        #expect(memory.admit(one, counts: true, tokens: 10, now: start) == .limited(retryAfter: .seconds(1), by: .tokens))
     }
 
     @Test("No more requests at once than session let; the end of each gives its place back, once session's word is as old")
@@ -330,5 +379,79 @@ struct BudgetMemoryTests {
         #expect(isAdmitted() && isAdmitted() && !isAdmitted())
         memory.end(one, unused: 0, since: start, now: start + .seconds(1))
         #expect(!isAdmitted())
+    }
+}
+
+@Suite("What is told of limits while session is away")
+struct RememberedLimitTests {
+    private let start = MonotonicTime(nanoseconds: 1_000_000_000_000)
+    private let key = KeyDigest(key: "bh_a")
+
+    private func memory() -> KeyMemory {
+        var memory = KeyMemory()
+        let reply = SessionAPI.AdmitReply(
+            verdict: .admitted, keyID: "k", tenant: "t",
+            requests: .init(limit: 60, remaining: 2, resetMS: 58_000, scope: "user"),
+            tokens: .init(limit: 600, remaining: 300, resetMS: 30_000, scope: "tenant"),
+            concurrency: .init(limit: 3, remaining: 1, scope: "key"),
+            budget: .init(limit: 1000, remaining: 100, resetMS: 60_000, windowMS: 3_600_000, scope: "key"))
+        memory.remember(key, reply, now: start)
+        return memory
+    }
+
+    private func ask(_ memory: inout KeyMemory, weight: Int = 1, cost: Int = 0) -> SessionAPI.AdmitReply? {
+        let answer = memory.admit(key, counts: true, weight: weight, tokens: 100, now: start)
+        if case .admitted = answer { _ = memory.hold(cost, key, now: start) }
+        return memory.told(key, answer, now: start)
+    }
+
+    @Test("What is left after the request, and when it is whole again")
+    func admitted() throws {
+        var memory = memory()
+        let told = try #require(ask(&memory, cost: 40))
+        #expect(told.verdict == .admitted && told.limitsLocal)
+        #expect(told.requests == SessionAPI.RateLimit(limit: 60, remaining: 1, resetMS: 59_000, scope: "user"))
+        #expect(told.tokens == SessionAPI.RateLimit(limit: 600, remaining: 200, resetMS: 40_000, scope: "tenant"))
+        #expect(told.concurrency?.remaining == 2)
+        #expect(told.budget?.remaining == 60 && told.budget?.resetMS == 60_000)
+    }
+
+    @Test("The limit that refused says when it admits again, and the refusal says that session was away")
+    func limited() throws {
+        var memory = memory()
+        _ = ask(&memory)
+        _ = ask(&memory)
+        let told = try #require(ask(&memory))
+        #expect(told.verdict == .rateLimited && told.requests?.retryAfterMS == 1000 && told.requests?.remaining == 0)
+        #expect(told.tokens?.retryAfterMS == 0 && told.tokens?.remaining == 100)
+        let error = CallerLimits(told).refusal(told)
+        #expect(error.violated == ["user-requests"] && error.degraded == ["session"])
+        #expect(error.message.hasPrefix("The limit of 60 requests per minute of this user is reached"))
+    }
+
+    @Test("A request above its limit is not to be tried again")
+    func tooHeavy() throws {
+        var memory = memory()
+        let told = try #require(ask(&memory, weight: 61))
+        #expect(told.verdict == .costAboveLimit && CallerLimits(told).refusal(told).code == "cost_above_limit")
+    }
+
+    @Test("A budget that requests still hold is told to be reserved; one that they spent, to be spent")
+    func budget() throws {
+        var memory = memory()
+        _ = memory.admit(key, counts: true, now: start)
+        guard case .held(let hold) = memory.hold(500, key, now: start) else {
+            Issue.record("something is left")
+            return
+        }
+        let reserved = try #require(ask(&memory))
+        let shortly = CallerLimits(reserved).refusal(reserved)
+        #expect(reserved.verdict == .budgetExceeded && shortly.message.contains("is reserved by requests that run"))
+        #expect(shortly.retryAdvice == true && shortly.violated == ["key-budget"])
+        memory.settle(nil, hold)
+        let spent = try #require(ask(&memory))
+        let late = CallerLimits(spent).refusal(spent)
+        #expect(late.message.contains("is spent. It begins anew in 1 min") && late.retryAdvice == false)
+        #expect(late.violated == ["key-budget"] && late.degraded == ["session"])
     }
 }

@@ -67,6 +67,8 @@ package struct EdgeError: Error, Sendable, Equatable {
     package var mayHaveRun = false
     /// The limits that refused the request, e.g. `user-tokens`, by their names in `RateLimit-Policy`.
     package var violated: [String] = []
+    /// Services that were missing when it was decided.
+    package var degraded: [String] = []
     /// What the router says of its tries.
     var upstream: RouterAPI.FailureDetail?
 
@@ -86,6 +88,13 @@ package struct EdgeError: Error, Sendable, Equatable {
 
     /// The HTTP status.
     package var status: Int { kind.status }
+
+    /// The same, decided while `service` was missing.
+    func without(_ service: ServiceName) -> EdgeError {
+        var error = self
+        error.degraded = [service.rawValue]
+        return error
+    }
 
     /// A member of the request that is missing or wrong.
     static func field(_ param: String, _ message: String) -> EdgeError { EdgeError(.badRequest, message: message, param: param) }
@@ -134,6 +143,7 @@ extension EdgeError {
             self = Self.byStatus(error, peer)
         }
         mayHaveRun = Self.mayHaveRun(error)
+        if peer == .session, kind == .unavailable { degraded = [peer.rawValue] }
         guard peer == .router, !error.detail.isEmpty,
             let detail = try? RouterAPI.FailureDetail.decoded(ByteBuffer(bytes: error.detail))
         else { return }

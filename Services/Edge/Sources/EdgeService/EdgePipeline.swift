@@ -129,8 +129,11 @@ final class EdgePipeline: Sendable {
             told = EdgeError(.internal, message: "The server failed on this request. The request id finds it in the logs.")
         }
         exchange.event.errorCode = told.code
+        let degraded = exchange.event.degraded + told.degraded.filter { !exchange.event.degraded.contains($0) }
+        exchange.event.degraded = degraded
         var reply = told.reply(exchange.shape, requestID: exchange.scope.id)
         AnswerFields.addLimits(limits, exchange.shape, to: &reply.fields)
+        AnswerFields.addDegraded(degraded, to: &reply.fields)
         try await exchange.reply.send(reply)
     }
 

@@ -138,13 +138,6 @@ final class Admission: Sendable {
         .unauthenticated, code: "missing_api_key",
         message: "There is no API key in the request. Send it as Authorization: Bearer KEY, or as x-api-key.")
 
-    static let keyRefused = EdgeError(
-        .unauthenticated,
-        message: "The API key is not valid: it does not exist, has expired or was revoked. Use another key.")
-
-    static let modelRefused = EdgeError(
-        .forbidden, code: "model_not_allowed", message: "The API key may not use this model.", param: "model")
-
     /// One name: of two it would not be known which one the sender vouches for.
     private static func assertedUser(_ headers: RequestHeaders) throws(EdgeError) -> String? {
         let count = headers.count(.assertedUser)
@@ -162,7 +155,7 @@ final class Admission: Sendable {
         let digest = shown.digest
         // A token says itself whose it is.
         let assertedUser = shown.identity == nil ? try Self.assertedUser(headers) : nil
-        if let caller = remembered(digest, request, assertedUser: assertedUser) { return .run(caller) }
+        if let caller = remembered(shown, request, assertedUser: assertedUser) { return .run(caller) }
         var question = SessionAPI.AdmitRequest(
             keyDigest: digest.bytes, route: request.route, model: request.model, estimatedTokens: request.estimatedTokens,
             assertedUser: assertedUser, count: request.counts, edgeRun: run)
@@ -207,6 +200,7 @@ final class Admission: Sendable {
     private func judge(
         _ reply: SessionAPI.AdmitReply, _ question: SessionAPI.AdmitRequest, isIdempotent: Bool
     ) throws -> Outcome {
+        func limits() -> CallerLimits { CallerLimits(reply, endUser: question.endUser, isToken: question.identity != nil) }
         switch reply.verdict {
         case .admitted:
             return .run(Self.caller(reply, question, isIdempotent: isIdempotent))
@@ -218,12 +212,12 @@ final class Admission: Sendable {
                 StreamReplay.Place(streamID: reply.streamID, owner: reply.claimOwner, after: reply.attachAfter),
                 Self.caller(reply, question, isIdempotent: false))
         case .keyRefused:
-            throw Self.keyRefused
+            throw limits().keyRefused
         case .rateLimited, .budgetExceeded, .tenantBlocked, .spendFrozen, .runaway, .costAboveLimit, .scopeRefused:
-            let limits = CallerLimits(reply, endUser: question.endUser)
+            let limits = limits()
             throw RefusedAtLimit(limits.refusal(reply), limits: limits, brief: LimitRefusal(reply, endUser: question.endUser))
         case .modelRefused:
-            throw Self.modelRefused
+            throw limits().modelRefused
         case .tenantUnknown: throw Self.tenantUnknown(reply.tenant)
         case .idempotencyMismatch, .idempotencyRunning, .outcomeUnknown, .notRetained, .streamGone:
             throw IdempotencyRefusal.error(reply) ?? EdgeError(.internal, message: "Session gave no verdict on the request.")
@@ -242,7 +236,9 @@ final class Admission: Sendable {
         }
         if isIdempotent { throw IdempotencyRefusal.sessionAway(error.retryAfter) }
         guard let caller = try fromMemory(digest, question) else {
-            throw Self.sessionAway("so the API key cannot be checked", error)
+            let what =
+                question.identity == nil ? "the API key cannot be checked" : "what the token's bearer may do cannot be told"
+            throw Self.sessionAway("so \(what)", error)
         }
         degraded()
         return .run(caller)
@@ -264,7 +260,8 @@ final class Admission: Sendable {
         EdgeError(
             .unavailable, code: "session_unavailable",
             message: "The service session is not available at the moment, \(consequence). Try again shortly.",
-            retryAfter: error.retryAfter)
+            retryAfter: error.retryAfter
+        ).without(.session)
     }
 
     /// What the request may cost, in nano-dollars; 0 where nobody knows, or no budget asks.

@@ -39,15 +39,34 @@ package struct BudgetMemory: Sendable {
     private struct Entry {
         var told: SessionAPI.Budget
         var toldAt: MonotonicTime
-        /// Nano-dollars.
+        /// Nano-dollars that are neither spent nor held back.
         var left: Int
+        /// Nano-dollars held back for requests that run.
+        var held = 0
         /// Which of session's words it is from: what was held back on an earlier one is not given back to this one.
         var word: UInt64
     }
 
     /// What was held back, to be given back.
     package struct Hold: Sendable {
-        fileprivate var parts: [(place: Place, word: UInt64)] = []
+        /// Of each budget what it had, if that was less than the request may cost.
+        fileprivate var parts: [(place: Place, word: UInt64, amount: Int)] = []
+    }
+
+    /// How a budget stands.
+    package struct Standing: Sendable {
+        /// As session would tell it now.
+        package let budget: SessionAPI.Budget
+        /// Nano-dollars that are neither spent nor held back; below zero when requests cost more than they said.
+        package let left: Int
+        fileprivate let held: Int
+        /// How soon a request that runs may give back what it holds, in milliseconds.
+        private static let holdWait = 1000
+
+        /// Milliseconds until it may admit again: shorter than its window where requests that run hold the rest.
+        package var waitMS: Int {
+            SpentSum.adding(left, held) > 0 ? min(Self.holdWait, max(1, budget.resetMS - 1)) : budget.resetMS
+        }
     }
 
     private let capacity: Int
@@ -65,30 +84,41 @@ package struct BudgetMemory: Sendable {
         entries[place] = Entry(told: budget, toldAt: now, left: budget.remaining - owed, word: words)
     }
 
-    /// What is left, in nano-dollars.
-    mutating func left(_ budget: SessionAPI.Budget, of owner: BudgetOwner, toldAt: MonotonicTime, now: MonotonicTime) -> Int {
-        current(budget, owner, toldAt, now).left
+    /// How it stands now.
+    mutating func standing(
+        _ budget: SessionAPI.Budget, of owner: BudgetOwner, toldAt: MonotonicTime, now: MonotonicTime
+    ) -> Standing {
+        let entry = current(budget, owner, toldAt, now)
+        var told = entry.told
+        told.remaining = max(0, entry.left)
+        told.resetMS = max(0, told.resetMS - Int((now - entry.toldAt).milliseconds))
+        return Standing(budget: told, left: entry.left, held: entry.held)
     }
 
-    /// Holds `amount` back. - Returns: false when less is left.
+    /// Holds `amount` back, or what is left if that is less, as session does. - Returns: false when nothing is left.
     mutating func hold(
         _ amount: Int, _ budget: SessionAPI.Budget, of owner: BudgetOwner, toldAt: MonotonicTime, now: MonotonicTime,
         _ hold: inout Hold
     ) -> Bool {
         var entry = current(budget, owner, toldAt, now)
-        guard entry.left > 0, entry.left >= amount else { return false }
+        guard entry.left > 0 else { return false }
+        let amount = min(max(0, amount), entry.left)
         entry.left -= amount
+        entry.held += amount
         let place = Place(owner, budget)
         entries[place] = entry
-        hold.parts.append((place, entry.word))
+        hold.parts.append((place, entry.word, amount))
         return true
     }
 
-    /// Gives back what was not spent; below zero: what was spent beyond what was held.
-    mutating func giveBack(_ amount: Int, _ hold: Hold) {
-        for (place, word) in hold.parts {
+    /// Takes what a request cost from each of its budgets, in place of what was held back of it.
+    /// - Parameter cost: nil: nobody knows, what was held back counts as spent.
+    mutating func settle(_ cost: Int?, _ hold: Hold) {
+        for (place, word, amount) in hold.parts {
             guard var entry = entries[place], entry.word == word else { continue }
-            entry.left = min(entry.told.limit, entry.left.addingReportingOverflow(amount).partialValue)
+            entry.held -= amount
+            let (left, overflow) = entry.left.addingReportingOverflow(amount - max(0, cost ?? amount))
+            entry.left = overflow ? -entry.told.limit : min(entry.told.limit, left)
             entries[place] = entry
         }
     }
@@ -118,28 +148,22 @@ package struct BudgetMemory: Sendable {
 /// Money or tokens held back for a request that session does not know of. Given back when the request ends without a word on what
 /// it used.
 package final class HeldBack: Sendable {
-    private let amount: Int
-    private let giveBack: @Sendable (Int) -> Void
+    private let settle: @Sendable (Int?) -> Void
     private let isOpen = Mutex(true)
 
-    /// - Parameters:
-    ///   - amount: nano-dollars, or tokens.
-    ///   - giveBack: takes what was not used; called once.
-    package init(_ amount: Int, giveBack: @escaping @Sendable (Int) -> Void) {
-        self.amount = amount
-        self.giveBack = giveBack
-    }
+    /// - Parameter settle: is told what was used, in nano-dollars or tokens, nil when nobody knows; called once.
+    package init(settle: @escaping @Sendable (Int?) -> Void) { self.settle = settle }
 
-    deinit { close(giving: amount) }
+    deinit { close(0) }
 
     /// The request is over. - Parameter cost: what it used; nil: nobody knows, what was held back counts as used.
-    package func spend(_ cost: Int?) { close(giving: cost.map { amount - max(0, $0) } ?? 0) }
+    package func spend(_ cost: Int?) { close(cost.map { max(0, $0) }) }
 
-    private func close(giving rest: Int) {
+    private func close(_ used: Int?) {
         let wasOpen = isOpen.withLock { isOpen in
             defer { isOpen = false }
             return isOpen
         }
-        if wasOpen { giveBack(rest) }
+        if wasOpen { settle(used) }
     }
 }

@@ -18,18 +18,23 @@ package struct CallerLimits: Sendable, Equatable {
     var tenant = ""
     /// Empty: the key itself.
     var user = ""
+    /// Who shows a token, which is no API key.
+    var isToken = false
 
     /// None is known.
     package init() {}
 
-    /// - Parameter endUser: the user the body names.
-    package init(_ reply: SessionAPI.AdmitReply, endUser: String? = nil) {
+    /// - Parameters:
+    ///   - endUser: the user the body names.
+    ///   - isToken: a token was shown; else the key's id tells.
+    package init(_ reply: SessionAPI.AdmitReply, endUser: String? = nil, isToken: Bool = false) {
         requests = Self.real(reply.requests)
         tokens = Self.real(reply.tokens)
         concurrency = Self.real(reply.concurrency)
         budget = reply.budget.flatMap { $0.limit > 0 ? $0 : nil }
         budgetWaitMS = reply.verdict == .budgetExceeded ? reply.retryAfterMS : 0
         keyID = reply.keyID
+        self.isToken = isToken || reply.keyID.hasPrefix(TokenBearer.idPrefix)
         tenant = reply.tenant
         user = reply.user.isEmpty ? endUser ?? "" : reply.user
     }

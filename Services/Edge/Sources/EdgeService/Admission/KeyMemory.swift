@@ -31,7 +31,15 @@ package struct KeyMemory: Sendable {
             expires = verdict.expiresInMS > 0 ? min(askedAt, seenAt) + .milliseconds(verdict.expiresInMS) : .never
         }
 
-        func covers(_ route: String) -> Bool { KeyScope.covers(verdict.scopes, route: route) }
+        /// A token says itself what it covers: the bearer's others may cover more, or less.
+        func covers(_ route: String, _ token: SessionAPI.TokenIdentity?) -> Bool {
+            KeyScope.covers(token?.scopes ?? verdict.scopes, route: route)
+        }
+
+        /// Whether the key, or the token, may use the model.
+        func allows(_ model: String, _ token: SessionAPI.TokenIdentity?) -> Bool {
+            ModelPattern.covers(token?.models ?? verdict.models, model: model)
+        }
 
         /// All that hold, the one that had the least left first.
         var budgets: [SessionAPI.Budget] { verdict.budget.map { [$0] + verdict.otherBudgets } ?? [] }
@@ -41,8 +49,8 @@ package struct KeyMemory: Sendable {
     package enum Answer: Sendable, Equatable {
         /// By session's last word.
         case admitted(SessionAPI.AdmitReply)
-        /// The key's limit is reached.
-        case limited(retryAfter: Duration)
+        /// The key's limit is reached; `.seconds(.max)`: it never admits as much at once.
+        case limited(retryAfter: Duration, by: RememberedLimit)
         /// What was left of the budget is spent.
         case overBudget(SessionAPI.Budget)
         /// The key's scopes do not cover the route.
@@ -153,9 +161,12 @@ package struct KeyMemory: Sendable {
     }
 
     /// Session's word on a question of the key that counts nothing; nil when it is to be asked.
-    package func fresh(_ digest: KeyDigest, route: String, now: MonotonicTime) -> Answer? {
+    /// - Parameter token: of a bearer of tokens what the one says that is shown.
+    package func fresh(
+        _ digest: KeyDigest, route: String, token: SessionAPI.TokenIdentity? = nil, now: MonotonicTime
+    ) -> Answer? {
         guard let watchedSince, let entry = entries[digest], entry.seenAt >= watchedSince, now - entry.seenAt <= Self.freshAge,
-            now < entry.expires, entry.covers(route)
+            now < entry.expires, entry.covers(route, token)
         else { return nil }
         return .admitted(entry.verdict)
     }
@@ -216,28 +227,29 @@ extension KeyMemory {
     /// Decides for a key without session, in session's order: the key, what it may ask for, what it may spend.
     /// - Parameters:
     ///   - counts: whether the request counts against the key's limits; its end is to be told by `end` then.
+    ///   - token: of a bearer of tokens what the one says that is shown.
     ///   - weight: requests it counts for.
     ///   - tokens: it may cost.
     package mutating func admit(
-        _ digest: KeyDigest, counts: Bool, route: String = "", model: String = "", weight: Int = 1, tokens: Int = 0,
-        now: MonotonicTime
+        _ digest: KeyDigest, counts: Bool, route: String = "", model: String = "", token: SessionAPI.TokenIdentity? = nil,
+        weight: Int = 1, tokens: Int = 0, now: MonotonicTime
     ) -> Answer {
         guard var entry = known(digest, now) else {
             forget(digest)
             return .unknown
         }
         if now >= entry.expires { return .expired }
-        if !entry.covers(route) { return .scopeRefused }
+        if !entry.covers(route, token) { return .scopeRefused }
         if counts, entry.verdict.spendFrozen { return .spendFrozen }
-        if !ModelPattern.covers(entry.verdict.models, model: model) { return .modelRefused }
+        if !entry.allows(model, token) { return .modelRefused }
         guard counts else { return .admitted(entry.verdict) }
-        if let (budget, left) = tightest(entry, now), left <= 0 { return .overBudget(Self.spent(budget, entry.seenAt, now)) }
+        if let budget = tightest(entry, now), budget.left <= 0 { return .overBudget(budget.budget) }
         var rates = entry.rates ?? RememberedRates(entry.verdict, seenAt: entry.seenAt)
-        let wait = rates.take(weight: weight, tokens: tokens, now: now)
+        let refusal = rates.take(weight: weight, tokens: tokens, now: now)
         entry.rates = rates
-        if wait == nil { entry.servedLocally += 1 }
+        if refusal == nil { entry.servedLocally += 1 }
         entries[digest] = entry
-        if let wait { return .limited(retryAfter: wait) }
+        if let refusal { return .limited(retryAfter: refusal.wait, by: refusal.limit) }
         return .admitted(entry.verdict)
     }
 
@@ -251,14 +263,60 @@ extension KeyMemory {
         entries[digest] = entry
     }
 
-    /// The key's budget with the least left, and what that is, in nano-dollars; nil without one.
-    mutating func tightest(_ entry: Entry, _ now: MonotonicTime) -> (budget: SessionAPI.Budget, left: Int)? {
-        var least: (budget: SessionAPI.Budget, left: Int)?
-        for budget in entry.budgets {
-            let left = budgets.left(budget, of: BudgetOwner(budget, entry.verdict), toldAt: entry.seenAt, now: now)
-            if left < least?.left ?? .max { least = (budget, left) }
+    /// Of the key's budgets the one with nothing left that refuses longest, else the one with the least left; nil without any.
+    mutating func tightest(_ entry: Entry, _ now: MonotonicTime) -> BudgetMemory.Standing? {
+        let standings = standings(entry, now)
+        return standings.filter { $0.left <= 0 }.max { $0.waitMS < $1.waitMS } ?? standings.min { $0.left < $1.left }
+    }
+
+    /// What session would say of the key now, with what is left here of its limits and budgets; nil: nothing is known.
+    /// - Parameter answer: how the request was judged.
+    package mutating func told(_ digest: KeyDigest, _ answer: Answer, now: MonotonicTime) -> SessionAPI.AdmitReply? {
+        guard let entry = entries[digest] else { return nil }
+        var reply = entry.verdict
+        (reply.verdict, reply.violated, reply.retryAfterMS) = (.admitted, [], 0)
+        // As of limits that session counts by itself.
+        reply.limitsLocal = true
+        (entry.rates ?? RememberedRates(entry.verdict, seenAt: entry.seenAt)).show(&reply, now: now)
+        let budget = tightest(entry, now)
+        (reply.budget, reply.otherBudgets) = (budget?.budget, [])
+        switch answer {
+        case .limited(let wait, let limit): Self.refuse(limit, wait, &reply)
+        case .overBudget:
+            reply.verdict = .budgetExceeded
+            reply.retryAfterMS = budget?.waitMS ?? 0
+            reply.violated = standings(entry, now).filter { $0.left <= 0 }.map {
+                LimitName.text(LimitName.budget, $0.budget.scope)
+            }
+        default: break
         }
-        return least
+        return reply
+    }
+
+    /// Of what is left, which limit refused.
+    private static func refuse(_ limit: RememberedLimit, _ wait: Duration, _ reply: inout SessionAPI.AdmitReply) {
+        guard wait < .seconds(Int64.max) else {
+            reply.verdict = .costAboveLimit
+            reply.reason =
+                "the request weighs more than the \(reply.requests?.limit ?? 0) requests per minute that may run"
+            return
+        }
+        reply.verdict = .rateLimited
+        // A year is as long as any.
+        let milliseconds = Int(min(max(1, wait.milliseconds.rounded(.up)), 31_536_000_000))
+        switch limit {
+        case .requests: reply.requests?.retryAfterMS = milliseconds
+        case .tokens: reply.tokens?.retryAfterMS = milliseconds
+        case .concurrency: reply.concurrency?.retryAfterMS = milliseconds
+        }
+    }
+
+    private mutating func standings(_ entry: Entry, _ now: MonotonicTime) -> [BudgetMemory.Standing] {
+        var found: [BudgetMemory.Standing] = []
+        for budget in entry.budgets {
+            found.append(budgets.standing(budget, of: BudgetOwner(budget, entry.verdict), toldAt: entry.seenAt, now: now))
+        }
+        return found
     }
 
     /// What becomes of money a request may cost.
@@ -269,28 +327,21 @@ extension KeyMemory {
         case overBudget(SessionAPI.Budget)
     }
 
-    /// Holds back what a request may cost, in nano-dollars, of all its budgets; the request was admitted by `admit`.
+    /// Holds back what a request may cost, in nano-dollars, of each of its budgets, or what that has left if it is less; the
+    /// request was admitted by `admit`.
     package mutating func hold(_ amount: Int, _ digest: KeyDigest, now: MonotonicTime) -> Holding {
         guard let entry = entries[digest], entry.verdict.budget != nil else { return .unlimited }
         var held = BudgetMemory.Hold()
         for budget in entry.budgets {
             let owner = BudgetOwner(budget, entry.verdict)
             guard budgets.hold(amount, budget, of: owner, toldAt: entry.seenAt, now: now, &held) else {
-                budgets.giveBack(amount, held)
-                return .overBudget(Self.spent(budget, entry.seenAt, now))
+                budgets.settle(0, held)
+                return .overBudget(budgets.standing(budget, of: owner, toldAt: entry.seenAt, now: now).budget)
             }
         }
         return .held(held)
     }
 
-    /// Gives back what was not spent.
-    package mutating func giveBack(_ amount: Int, _ hold: BudgetMemory.Hold) { budgets.giveBack(amount, hold) }
-
-    /// The budget as it is told to who finds it spent.
-    private static func spent(_ budget: SessionAPI.Budget, _ seenAt: MonotonicTime, _ now: MonotonicTime) -> SessionAPI.Budget {
-        var spent = budget
-        spent.remaining = 0
-        spent.resetMS = max(0, budget.resetMS - Int((now - seenAt).milliseconds))
-        return spent
-    }
+    /// Takes what a request cost, in nano-dollars, in place of what was held back for it; nil: nobody knows.
+    package mutating func settle(_ cost: Int?, _ hold: BudgetMemory.Hold) { budgets.settle(cost, hold) }
 }

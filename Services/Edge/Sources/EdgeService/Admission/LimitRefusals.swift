@@ -6,11 +6,16 @@ import BulkheadCore
 extension CallerLimits {
     /// Of a verdict that a limit or a block of its caller explains.
     package func refusal(_ reply: SessionAPI.AdmitReply) -> EdgeError {
+        let refusal = judged(reply)
+        return reply.limitsLocal ? refusal.without(.session) : refusal
+    }
+
+    private func judged(_ reply: SessionAPI.AdmitReply) -> EdgeError {
         let wait = reply.retryAfterMS > 0 ? Duration.milliseconds(told(reply.retryAfterMS)) : nil
         switch reply.verdict {
         case .budgetExceeded: return overBudget(violated: reply.violated, wait: reply.retryAfterMS)
-        case .tenantBlocked: return Self.tenantBlocked
-        case .scopeRefused: return Self.scopeRefused
+        case .tenantBlocked: return tenantBlocked
+        case .scopeRefused: return scopeRefused
         case .spendFrozen: return Self.spendFrozen(wait)
         case .runaway:
             return EdgeError(
@@ -26,12 +31,37 @@ extension CallerLimits {
         }
     }
 
-    static let tenantBlocked = EdgeError(
-        .forbidden, code: "tenant_blocked", message: "The tenant of this API key is blocked. Its operator can unblock it.")
+    /// What was shown, for people.
+    private var credential: String { isToken ? "token" : "API key" }
 
-    static let scopeRefused = EdgeError(
-        .forbidden, code: "scope_not_allowed",
-        message: "The scopes of this API key do not cover this route. Use a key that has them.")
+    private var tenantBlocked: EdgeError {
+        EdgeError(
+            .forbidden, code: "tenant_blocked",
+            message: "The tenant of this \(credential) is blocked. Its operator can unblock it.")
+    }
+
+    var scopeRefused: EdgeError {
+        EdgeError(
+            .forbidden, code: "scope_not_allowed",
+            message: "The scopes of this \(credential) do not cover this route. Use a \(isToken ? "token" : "key") that has them."
+        )
+    }
+
+    var modelRefused: EdgeError {
+        EdgeError(
+            .forbidden, code: "model_not_allowed", message: "The \(credential) may not use this model.", param: "model")
+    }
+
+    var keyRefused: EdgeError {
+        guard !isToken else {
+            return EdgeError(
+                .unauthenticated, code: "invalid_token",
+                message: "The token is not accepted. Get a new one from the identity provider.")
+        }
+        return EdgeError(
+            .unauthenticated,
+            message: "The API key is not valid: it does not exist, has expired or was revoked. Use another key.")
+    }
 
     static func spendFrozen(_ wait: Duration? = nil) -> EdgeError {
         EdgeError(
@@ -46,9 +76,9 @@ extension CallerLimits {
     ///   - violated: as session says it; empty: the budget that is known.
     ///   - wait: milliseconds; shorter than the window: the rest is only reserved, by requests that run.
     func overBudget(violated: [String] = [], wait: Int = 0) -> EdgeError {
-        let what = budget.map { "The budget of \(Self.money($0.limit)) \(Self.per($0.windowMS)) of \(Self.owner($0.scope))" }
+        let what = budget.map { "The budget of \(Self.money($0.limit)) \(Self.per($0.windowMS)) of \(owner($0.scope))" }
         if wait > 0, wait < budget?.resetMS ?? 0 {
-            let owner = what ?? "The budget of this API key, its user or tenant"
+            let owner = what ?? "The budget of this \(credential), its user or tenant"
             var error = EdgeError(
                 .quotaExceeded, message: "\(owner) is reserved by requests that run. Try again shortly.",
                 retryAfter: .milliseconds(told(wait)), shouldRetry: true)
@@ -57,7 +87,7 @@ extension CallerLimits {
         }
         let again = budget.flatMap { $0.resetMS > 0 ? " It begins anew in \(Self.time($0.resetMS))." : nil }
         var error = EdgeError(
-            .quotaExceeded, message: "\(what ?? "The budget of this API key, its user or tenant") is spent.\(again ?? "")",
+            .quotaExceeded, message: "\(what ?? "The budget of this \(credential), its user or tenant") is spent.\(again ?? "")",
             retryAfter: budget.map { .milliseconds(max(1, told($0.resetMS))) }, shouldRetry: false)
         error.violated = violated.isEmpty ? ["\(LimitName.scope(budget?.scope ?? ""))-budget"] : violated
         return error
@@ -74,17 +104,17 @@ extension CallerLimits {
         }
         let honest = Duration.milliseconds(max(told(limit.retryAfterMS), told(reply.retryAfterMS)))
         let names = refusing.map { LimitName.text($0.1, $0.0.scope) }
-        return Self.error(Self.sentence(limit, kind), honest, reply.violated.isEmpty ? names : reply.violated)
+        return Self.error(sentence(limit, kind), honest, reply.violated.isEmpty ? names : reply.violated)
     }
 
     /// As above, where the limit itself is not known.
     func refusal(retryAfter: Duration, violated: [String] = []) -> EdgeError {
         Self.error(
-            "The rate limit of this API key is reached", retryAfter,
+            "The rate limit of this \(credential) is reached", retryAfter,
             violated.isEmpty ? [LimitName.text(LimitName.requests, "")] : violated)
     }
 
-    private static func sentence(_ limit: SessionAPI.RateLimit, _ kind: String) -> String {
+    private func sentence(_ limit: SessionAPI.RateLimit, _ kind: String) -> String {
         let owner = owner(limit.scope)
         guard kind == LimitName.concurrency else {
             return "The limit of \(limit.limit) \(kind) per minute of \(owner) is reached"
@@ -107,11 +137,11 @@ extension CallerLimits {
 
     private func bracketed(_ reason: String) -> String { reason.isEmpty ? "" : " (\(reason))" }
 
-    private static func owner(_ scope: String) -> String {
+    private func owner(_ scope: String) -> String {
         switch scope {
         case "user": "this user"
         case "tenant": "this tenant"
-        default: "this API key"
+        default: "this \(credential)"
         }
     }
 

@@ -11,7 +11,7 @@ extension Admission {
     var isWatched: Bool { memory.withLock { $0.isWatched } }
 
     /// What is remembered of a key, and its budget with the least left, in nano-dollars.
-    func entry(keyID: String) -> (entry: KeyMemory.Entry, budget: (budget: SessionAPI.Budget, left: Int)?)? {
+    func entry(keyID: String) -> (entry: KeyMemory.Entry, budget: BudgetMemory.Standing?)? {
         memory.withLock { memory in memory.entry(keyID: keyID).map { ($0, memory.tightest($0, .now())) } }
     }
 
@@ -33,9 +33,9 @@ extension Admission {
     }
 
     /// Who asks a question that counts nothing, if session would say the same again; nil: it is to be asked.
-    func remembered(_ digest: KeyDigest, _ request: AdmissionRequest, assertedUser: String?) -> Caller? {
+    func remembered(_ shown: ShownCredential, _ request: AdmissionRequest, assertedUser: String?) -> Caller? {
         guard !request.counts, request.model.isEmpty else { return nil }
-        let known = memory.withLock { $0.fresh(digest, route: request.route, now: .now()) }
+        let known = memory.withLock { $0.fresh(shown.digest, route: request.route, token: shown.identity, now: .now()) }
         guard case .admitted(let verdict) = known else { return nil }
         return Self.caller(verdict, user: verdict.assertsUsers ? assertedUser ?? "" : verdict.user)
     }
@@ -62,41 +62,52 @@ extension Admission {
     /// - Throws: what the key is refused with.
     func fromMemory(_ digest: KeyDigest, _ question: SessionAPI.AdmitRequest) throws -> Caller? {
         let now = MonotonicTime.now()
-        let answer = memory.withLock {
-            $0.admit(
-                digest, counts: question.count, route: question.route, model: question.model, weight: question.weight,
-                tokens: question.estimatedTokens, now: now)
-        }
+        let (answer, holding, told) = memory.withLock { Self.decide(&$0, digest, question, now) }
+        guard var told else { return nil }
+        if told.assertsUsers { told.user = question.assertedUser ?? "" }
+        let limits = CallerLimits(told, endUser: question.endUser, isToken: question.identity != nil)
         switch answer {
         case .unknown: return nil
-        case .limited(let wait): throw CallerLimits().refusal(retryAfter: wait)
-        case .overBudget(let budget): throw Self.overBudget(budget)
-        case .expired: throw Self.keyRefused
-        case .scopeRefused: throw CallerLimits.scopeRefused
-        case .spendFrozen: throw CallerLimits.spendFrozen()
-        case .modelRefused: throw Self.modelRefused
-        case .admitted(let verdict):
-            var caller = Self.caller(verdict, user: verdict.assertsUsers ? question.assertedUser ?? "" : verdict.user)
-            caller.degraded = [ServiceName.session.rawValue]
-            guard question.count else { return caller }
-            caller.heldTokens = HeldBack(question.estimatedTokens) { [self] unused in
-                memory.withLock { $0.end(digest, unused: unused, since: now, now: .now()) }
-            }
-            caller.hold = try hold(question.estimatedNanousd, digest)
-            caller.spender = SpendSubject(
-                tenant: caller.tenant, keyID: caller.keyID, user: caller.user, asserted: question.assertedUser,
-                end: question.endUser, isToken: question.identity != nil)
-            return caller
+        case .limited, .overBudget: throw RefusedAtLimit(limits.refusal(told), limits: limits)
+        case .expired: throw limits.keyRefused.without(.session)
+        case .scopeRefused: throw limits.scopeRefused.without(.session)
+        case .spendFrozen: throw CallerLimits.spendFrozen().without(.session)
+        case .modelRefused: throw limits.modelRefused.without(.session)
+        case .admitted: break
         }
+        var caller = Self.caller(told, user: told.user)
+        caller.degraded = [ServiceName.session.rawValue]
+        guard question.count else { return caller }
+        caller.limits = limits
+        let tokens = question.estimatedTokens
+        caller.heldTokens = HeldBack { [self] used in
+            memory.withLock { $0.end(digest, unused: tokens - (used ?? tokens), since: now, now: .now()) }
+        }
+        if case .held(let hold) = holding {
+            caller.hold = HeldBack { [self] cost in memory.withLock { $0.settle(cost, hold) } }
+        }
+        caller.spender = SpendSubject(
+            tenant: caller.tenant, keyID: caller.keyID, user: caller.user, asserted: question.assertedUser,
+            end: question.endUser, isToken: question.identity != nil)
+        return caller
     }
 
-    private func hold(_ amount: Int, _ digest: KeyDigest) throws -> HeldBack? {
-        switch memory.withLock({ $0.hold(amount, digest, now: .now()) }) {
-        case .unlimited: return nil
-        case .overBudget(let budget): throw Self.overBudget(budget)
-        case .held(let hold):
-            return HeldBack(amount) { [self] rest in memory.withLock { $0.giveBack(rest, hold) } }
+    /// Decides, holds back what the request may cost, and says how the key stands then.
+    private static func decide(
+        _ memory: inout KeyMemory, _ digest: KeyDigest, _ question: SessionAPI.AdmitRequest, _ now: MonotonicTime
+    ) -> (answer: KeyMemory.Answer, holding: KeyMemory.Holding, told: SessionAPI.AdmitReply?) {
+        var answer = memory.admit(
+            digest, counts: question.count, route: question.route, model: question.model, token: question.identity,
+            weight: question.weight, tokens: question.estimatedTokens, now: now)
+        var holding = KeyMemory.Holding.unlimited
+        if question.count, case .admitted = answer {
+            holding = memory.hold(question.estimatedNanousd, digest, now: now)
+            if case .overBudget(let budget) = holding {
+                memory.end(digest, unused: question.estimatedTokens, since: now, now: now)
+                answer = .overBudget(budget)
+            }
         }
+        return (answer, holding, memory.told(digest, answer, now: now))
     }
 
     /// Why a request that session admitted is not to run: its budget was spent while session was away, which it is told of now.
@@ -109,18 +120,13 @@ extension Admission {
             var limits = CallerLimits(reply)
             limits.budget = budget
             // Session may have heard of it by now, and then it was counted twice here.
-            return RefusedAtLimit(limits.overBudget(wait: min(1000, max(1, budget.resetMS - 1))), limits: limits)
+            let refusal = limits.overBudget(wait: min(1000, max(1, budget.resetMS - 1)))
+            return RefusedAtLimit(reply.limitsLocal ? refusal.without(.session) : refusal, limits: limits)
         }
         return nil
     }
 
-    private static func overBudget(_ budget: SessionAPI.Budget) -> EdgeError {
-        var limits = CallerLimits()
-        limits.budget = budget
-        return limits.overBudget()
-    }
-
-    /// A caller session was not asked about: there is no admission, and no limit that could be told.
+    /// A caller session was not asked about: there is no admission.
     private static func caller(_ verdict: SessionAPI.AdmitReply, user: String) -> Caller {
         Caller(
             keyID: verdict.keyID, tenant: verdict.tenant, user: user, isAdmin: verdict.admin, destinations: verdict.destinations)

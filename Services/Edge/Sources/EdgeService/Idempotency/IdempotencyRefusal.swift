@@ -100,7 +100,8 @@ enum IdempotencyRefusal {
             .unavailable, code: "session_unavailable",
             message:
                 "The service session is not available at the moment, so a request with an Idempotency-Key cannot be run exactly once. Try again shortly.",
-            retryAfter: retryAfter)
+            retryAfter: retryAfter
+        ).without(.session)
     }
 
     private static func made(_ kind: ErrorClass, _ code: String, _ message: String, retryAfter: Duration? = nil) -> EdgeError {

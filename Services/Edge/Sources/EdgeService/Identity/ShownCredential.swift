@@ -2,7 +2,7 @@ import BulkheadAPI
 
 /// What a request shows to say who makes it.
 struct ShownCredential {
-    /// By which session's words on it are remembered: of a key, or of all that a token says.
+    /// By which session's words on it are remembered: of a key, or of the bearer of a token.
     let digest: KeyDigest
     /// Who shows a token; nil: it is an API key.
     let identity: SessionAPI.TokenIdentity?

@@ -13,7 +13,8 @@ package struct TokenBearer: Sendable, Equatable {
     package let models: [String]
     /// A tenant session does not know is let in.
     package let createsTenant: Bool
-    /// Of all of it: what edge remembers session's words by. A new token of the same bearer has the same.
+    /// Of issuer, subject, tenant and user: what edge remembers session's words by. Each token of the bearer has the same, and
+    /// says itself which scopes and models it has.
     package let digest: KeyDigest
 
     /// How the key ids of tokens begin.
@@ -29,7 +30,7 @@ package struct TokenBearer: Sendable, Equatable {
         let name = Self.joined(["oidc", issuer, subject, tenant, user])
         keyID = Self.idPrefix + Base64URL.encode(SHA256.hash(data: Array(name.utf8)).prefix(Self.shownBytes))
         // No API key has a NUL: a header cannot carry one.
-        digest = KeyDigest(key: Self.joined([name, "\(scopes.count)"] + scopes + models))
+        digest = KeyDigest(key: name)
     }
 
     /// As session is told.
