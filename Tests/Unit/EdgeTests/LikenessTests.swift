@@ -32,7 +32,6 @@ struct LikenessTests {
         arguments: [
             ("at 2026-11-22T07:00:05Z: go", "at 2026-11-22T07:00:06.123+01:00: go"),
             ("at 2026-11-22 07:00 go", "at 2026-11-22 07:01 go"), ("it is 07:00:05", "it is 23:59:59"),
-            ("it is 12:03", "it is 23:59"), ("12:03 tick", "12:04 tick"), ("at 12:03.", "at 12:04"),
             ("now=1700000000 go", "now=1700000777 go"), ("ts 1700000000123", "ts 1700009999123"),
             ("run 8e03978e-40d5-43dd-bc93-6894a57f9324", "run 550E8400-E29B-41D4-A716-446655440000"),
             ("trace 8e03978e40d543ddbc936894a57f9324.", "trace 550e8400e29b41d4a716446655440000"),
@@ -43,7 +42,7 @@ struct LikenessTests {
         "A batch over rows is no call that repeats itself",
         arguments: [
             ("row 12", "row 13"), ("1. What is the weather", "2. What is the weather"), ("order 4711000012", "order 4711000013"),
-            ("report for 2026-11-22", "report for 2026-11-23"), ("scale 16:70", "scale 16:80"), ("scale 24:10", "scale 25:10"),
+            ("report for 2026-11-22", "report for 2026-11-23"), ("book the 07:00 slot", "book the 07:15 slot"),
             ("draw 100:20", "draw 100:30"), ("1.5", "15"),
             ("2 + 3", "2 - 3"), ("a < b", "a > b"), ("cafebabe", "cafebabf"), ("id 1700000000a", "id 1700000001a"),
             ("1700000000-1", "1700000000-2"),

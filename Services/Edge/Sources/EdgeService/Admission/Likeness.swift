@@ -101,18 +101,15 @@ private enum PassingWord {
     /// `d` is a decimal digit, `h` a hexadecimal one, all else itself. The longest of each kind first.
     private static let forms: [[UInt8]] = [
         "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh", "hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh", "dddd-dd-ddTdd:dd:dd", "dddd-dd-dd dd:dd:dd",
-        "dddd-dd-ddTdd:dd", "dddd-dd-dd dd:dd", "dd:dd:dd", "dd:dd",
+        "dddd-dd-ddTdd:dd", "dddd-dd-dd dd:dd", "dd:dd:dd",
     ].map { Array($0.utf8) }
-    /// Bytes of the shortest form.
-    private static let shortest = 5
     /// Digits of a time since 1970 in seconds, milli-, micro- and nanoseconds.
     private static let epochs: Set<Int> = [10, 13, 16, 19]
 
     /// Bytes of such a word that begins at `index`; 0: none does.
     static func length(in bytes: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
         // Nearly every word ends here.
-        guard isHex(bytes[index]), index + shortest <= bytes.count, isHex(bytes[index + 1]), index == 0 || isEnd(bytes, index - 1)
-        else {
+        guard isHex(bytes[index]), index + 8 <= bytes.count, isHex(bytes[index + 1]), index == 0 || isEnd(bytes, index - 1) else {
             return 0
         }
         for form in forms where matches(form, bytes, index) {
@@ -139,15 +136,8 @@ private enum PassingWord {
                 }
             if !isRight { return false }
         }
-        // Without seconds it may be a proportion.
-        if form.count == shortest, !isMinute(bytes, index) { return false }
         let isClock = form.contains(UInt8(ascii: ":"))
         return isClock ? !isFurther(bytes, index + form.count) : isEnd(bytes, index + form.count)
-    }
-
-    /// Whether `dd:dd` is a time of day.
-    private static func isMinute(_ bytes: Bytes, _ index: Int) -> Bool {
-        (bytes[index], bytes[index + 1]) < (UInt8(ascii: "2"), UInt8(ascii: "4")) && bytes[index + 3] < UInt8(ascii: "6")
     }
 
     /// The end of a fraction of a second, and a zone: `.123Z`, `+01:00`.
