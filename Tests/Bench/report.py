@@ -160,6 +160,7 @@ def page(told: dict[str, Any], figures: list[Figure], rows: list[dict[str, Any]]
 
 
 def write(told: dict[str, Any], figures: list[Figure], rows: list[dict[str, Any]], folder: Path = HERE) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(told | {"side_by_side": rows}, indent=2, ensure_ascii=False) + "\n")
     results = folder / "RESULTS.md"
     # Another program's section of the page.

@@ -92,7 +92,7 @@ def embedded(stand: Stand, length: Length) -> list[Figure]:
         peer = {"name": "1 KiB to and fro between two threads, blocking", "value": round(floor / 1000, 4), "unit": "ms"}
         return [
             rate(running, key, length, "admit_settle_per_s", 10_000 * length.seconds, "key, limits of requests, tokens and places; each end travels with the next admission; 64 at once over one link", "--in-flight", "64"),
-            Figure("admit_p50_ms", round(median([told["p50_us"] for told in alone]) / 1000, 4), "ms", f"the same one after the other; p99 {median([told['p99_us'] for told in alone]) / 1000:.3f} ms; with no idle core (a loop of the lowest class on each) {median([told['p50_us'] for told, _ in awake]) / 1000:.3f} ms, and the bare threads {floor_awake / 1000:.3f} ms: the difference is the waking of cores", peer, round(median([told["p50_us"] for told in alone]) / floor, 2)),
+            Figure("admit_p50_ms", round(median([told["p50_us"] for told in alone]) / 1000, 4), "ms", f"the same one after the other; p99 {median([told['p99_us'] for told in alone]) / 1000:.3f} ms; with no idle core (a loop of the lowest class on each) {median([told['p50_us'] for told, _ in awake]) / 1000:.3f} ms, and the bare threads {floor_awake / 1000:.3f} ms", peer, round(median([told["p50_us"] for told in alone]) / floor, 2)),
             rate(running, key, length, "admit_keyed_per_s_sqlite", 2000 * length.seconds, f"admitted, dispatched and settled with 1 KB, each durable (FULL) before it is answered; 256 at once; {sync(running.document['suite']['state_dir'])}", "--keyed", "--in-flight", "256"),
         ]
 
