@@ -99,9 +99,10 @@ def test_ik40_edge_dies_after_it_was_sent_out(crash: Callable[[str], Crash]) -> 
     case.ask_in_vain()
     case.well()
     assert case.state == "dispatched" and case.runs == 1
-    held = case.ask()
+    # Another suite may run it where stores are shared: there it shows when its holder missed a renewal.
+    held = until(lambda: (told := case.ask()) and "sent out at" in told.error["message"] and told, 15, "the holder to be missed")
     assert held.status == 409 and held.error["code"] == "idempotency_key_running", held
-    assert "sent out at" in held.error["message"] and "held for it until" in held.error["message"], held
+    assert "held for it until" in held.error["message"], held
     assert 5 <= int(held.headers["retry-after"]) <= LEASE and held.headers["x-should-retry"] == "true", "the rest of the lease"
     early = case.suite.cli("session", "idempotency", "release", case.key, "--tenant", "acme", "--key-id", case.key_id)
     assert early.returncode == 1 and "--force" in early.stderr and "held until" in early.stderr, early
