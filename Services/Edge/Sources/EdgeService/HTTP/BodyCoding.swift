@@ -4,8 +4,6 @@ import NIOCore
 
 /// The content coding of one request's body, undone while it arrives.
 struct BodyCoding {
-    /// What `Accept-Encoding` says of requests (RFC 9110 §12.5.3).
-    static let accepted = "gzip, deflate"
     /// Members of a gzip body. Writers that work in parallel make one of 128 KiB or so; empty ones only cost time.
     private static let maxMembers = 4096
     /// Bytes that are undone before others get their turn: what they make at most is 1032 times as much.
@@ -56,7 +54,7 @@ struct BodyCoding {
             EdgeError(
                 .unsupportedMedia, code: "unsupported_content_encoding",
                 message: "The request body is in a content coding that is not understood here, or in several: "
-                    + "send it plain, or in one of: \(accepted).")
+                    + "send it plain, or in one of: \(EdgeError.acceptedCodings).")
         case .damaged:
             damaged("is not in the content coding that content-encoding names, or goes on behind its end")
         case .truncated: damaged("ended within its content coding")

@@ -113,11 +113,14 @@ extension EdgeError {
     /// RFC 6750 §3.1 has one word for tokens; API keys are not its subject.
     private var challenge: String { code == "invalid_token" ? "Bearer error=\"invalid_token\"" : "Bearer" }
 
+    /// Codings of a request's body that are undone, as `Accept-Encoding` lists them (RFC 9110 §12.5.3).
+    static let acceptedCodings = "gzip, deflate"
+
     private var fields: HTTPFields {
         var fields = HTTPFields()
         if let allow { fields[.allow] = allow }
         // RFC 9110 §15.5.16: which codings would have been understood.
-        if kind == .unsupportedMedia { fields[.acceptEncoding] = BodyCoding.accepted }
+        if kind == .unsupportedMedia { fields[.acceptEncoding] = Self.acceptedCodings }
         if let documentation { fields[.link] = "<\(documentation)>; rel=\"describedby\"" }
         if !originalRequestID.isEmpty { fields[.originalRequestID] = originalRequestID }
         if kind == .unauthenticated { fields[.wwwAuthenticate] = challenge }
