@@ -73,7 +73,8 @@ package enum ContractDocument {
                 body.field("required", true)
                 body.field(
                     "description",
-                    "Plain, or packed (`Content-Encoding: \(EdgeError.acceptedCodings)`, one of them); limits hold for the plain size.")
+                    "Plain, or packed (`Content-Encoding: \(EdgeError.acceptedCodings)`, one of them); limits hold for the plain size."
+                )
                 content("application/json", schema, to: &body)
             }
         } else if endpoint == .proxy {
